@@ -1,0 +1,177 @@
+"""A checkpoint is one safetensors file whose header holds the Config that rebuilds its network, strictly."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from pretrained import networks
+from pretrained.errors import InputError
+from pretrained.files import write_atomic
+
+FORMAT = 1
+MODEL, CONFIG, CARD, SAMPLES = "model.safetensors", "config.json", "README.md", "samples.png"
+MAX_CONFIG_CHARACTERS = 1_000_000
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that is needed to rebuild a network and to know what it can do; JSON values only.
+
+    Attributes:
+        name: what people call it, e.g. "dcgan-mnist".
+        pipeline: how it is run: a key of `pretrained.pipelines.PIPELINES`.
+        network: the spec that `networks.build` takes.
+        input: what the pipeline feeds it, e.g. {"noise": "normal"}.
+        condition: None, or {"classes": [names]}.
+        training: how it was made: recipe, data, licence, kimg, seed, ...; shown, never acted upon.
+        format: the version of this layout.
+    """
+
+    name: str
+    pipeline: str
+    network: dict[str, Any]
+    input: dict[str, Any] = field(default_factory=dict)
+    condition: dict[str, Any] | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+
+    @staticmethod
+    def from_json(text: str) -> Config:
+        """Parse and check; InputError says which field is wrong and what it may be."""
+        if len(text) > MAX_CONFIG_CHARACTERS:
+            raise InputError(f"the config has {len(text):,} characters: at most {MAX_CONFIG_CHARACTERS:,}")
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"the config is not valid JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise InputError("the config is not a JSON object")
+        version = values.get("format")
+        if type(version) is not int or version < 1:
+            raise InputError('the config has no "format" number')
+        if version > FORMAT:
+            raise InputError(f"the checkpoint has format {version}, newer than this Ganvas reads ({FORMAT}): update it")
+        _check_fields(values)
+        return Config(**values)
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the labels that a conditional network takes; empty when it takes none."""
+        return self.condition["classes"] if self.condition else []
+
+
+def _check_fields(values: Mapping[str, Any]) -> None:
+    types = {"name": str, "pipeline": str, "network": dict, "input": dict, "training": dict, "format": int}
+    for name in types.keys() - {"input", "training"}:
+        if name not in values:
+            raise InputError(f"the config has no {name!r}")
+    for name, value in values.items():
+        if name == "condition":
+            _check_condition(value, values["network"])
+        elif name not in types:
+            raise InputError(f"the config has an unknown field {name!r}")
+        elif not isinstance(value, types[name]):
+            raise InputError(f"the config's {name!r} must be {types[name].__name__}, not {type(value).__name__}")
+    if not 0 < len(values["name"]) <= 100 or not values["name"].isprintable():
+        raise InputError("the config's 'name' must be 1 to 100 printable characters")
+    networks.check(values["network"])
+
+
+def _check_condition(condition: Any, network: Any) -> None:
+    if condition is None:
+        return
+    classes = condition.get("classes") if isinstance(condition, dict) else None
+    if not isinstance(classes, list) or not all(isinstance(name, str) and len(name) <= 100 for name in classes):
+        raise InputError("the config's 'condition' must be null or {\"classes\": [names]}")
+    if isinstance(network, dict) and len(classes) != network.get("num_classes", 0):
+        raise InputError(f"the config names {len(classes)} classes for {network.get('num_classes', 0)} labels")
+
+
+def published_state(network: nn.Module, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
+    """The tensors of `network` as they are stored: on the CPU, contiguous, floating ones in `dtype`."""
+    return {
+        name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def save(folder: Path, network: nn.Module, config: Config, dtype: torch.dtype = torch.float32) -> None:
+    """Write model.safetensors and its copy of the config, each atomically.
+
+    Args:
+        dtype: float16 halves the file; `load` gives float32 back in any case.
+    """
+    metadata = {"format": "pt", "ganvas": config.to_json()}
+    write_atomic(folder / MODEL, safetensors.torch.save(published_state(network, dtype), metadata))
+    write_atomic(folder / CONFIG, (config.to_json() + "\n").encode())
+
+
+def _open(path: Path) -> Any:
+    try:
+        return safetensors.safe_open(path, "pt")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except (safetensors.SafetensorError, OSError) as error:
+        raise InputError(f"{path} is not a whole safetensors file: {error}") from None
+
+
+def _config(path: Path, metadata: Mapping[str, str] | None) -> Config:
+    if "ganvas" not in (metadata or {}):
+        raise InputError(f"{path} carries no Ganvas config: see `python -m pretrained convert --help`")
+    try:
+        return Config.from_json(metadata["ganvas"])
+    except InputError as error:
+        raise InputError(f"{path} is refused: {error}") from None
+
+
+def read_config(path: Path) -> Config:
+    """The config in the header of a checkpoint, without reading any weights."""
+    with _open(path) as file:
+        return _config(path, file.metadata())
+
+
+def load(path: Path) -> tuple[nn.Module, Config]:
+    """Rebuild the network of a checkpoint, in eval mode, in float32, on the CPU.
+
+    The network is laid out without memory first and compared with the header, so that nothing is allocated for a
+    file that does not hold exactly its tensors.
+
+    Raises:
+        InputError: which file, and why it is refused.
+    """
+    with _open(path) as file:
+        config = _config(path, file.metadata())
+        with torch.device("meta"):
+            network = networks.build(config.network)
+        expected = network.state_dict()
+        names = set(file.keys())
+        if names != expected.keys():
+            missing, extra = sorted(expected.keys() - names), sorted(names - expected.keys())
+            raise InputError(f"{path} is refused: missing tensors {missing[:3]}, unexpected tensors {extra[:3]}")
+        for name, tensor in expected.items():
+            stored = file.get_slice(name)
+            shape, dtype = tuple(stored.get_shape()), DTYPES.get(stored.get_dtype())
+            if shape != tuple(tensor.shape):
+                raise InputError(f"{path} is refused: {name} has shape {shape}, not {tuple(tensor.shape)}")
+            if dtype is None or dtype.is_floating_point != tensor.is_floating_point():
+                raise InputError(f"{path} is refused: {name} is stored as {stored.get_dtype()}")
+        state = {name: file.get_tensor(name).to(tensor.dtype) for name, tensor in expected.items()}
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{path} is refused: {name} holds numbers that are not finite")
+    network.load_state_dict(state, strict=True, assign=True)
+    return network.eval().requires_grad_(False), config

@@ -1,0 +1,87 @@
+"""Pictures as numbers: [-1, 1] <-> uint8, grids, PNG. The only place where a range changes."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, PngImagePlugin
+from torch import Tensor
+
+from pretrained.errors import InputError
+
+MAX_PIXELS = 100_000_000
+
+
+def to_uint8(pictures: Tensor) -> np.ndarray:
+    """(N, C, H, W) in [-1, 1] -> uint8 (N, H, W, C)."""
+    levels = pictures.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def from_uint8(pictures: Tensor) -> Tensor:
+    """uint8 -> float in [-1, 1], any shape."""
+    return pictures.float().div_(127.5).sub_(1)
+
+
+def grid(pictures: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Lay (N, H, W, C) out in rows, left to right -> (rows * H, columns * W, C); empty places are black.
+
+    `columns` defaults to the nearest to a square.
+    """
+    count, height, width, channels = pictures.shape
+    columns = columns or int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
+    cells[:count] = pictures
+    cells = cells.reshape(rows, columns, height, width, channels)
+    return cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def to_pil(picture: np.ndarray) -> Image.Image:
+    """uint8 (H, W, 1 or 3) -> PIL."""
+    return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+
+
+def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
+    """Repeat each pixel of (..., H, W, C) `scale` times both ways: small pictures shown large, and crisp."""
+    return picture.repeat(scale, axis=-3).repeat(scale, axis=-2)
+
+
+def encode_png(picture: np.ndarray, text: Mapping[str, str] | None = None) -> bytes:
+    """uint8 (H, W, C) -> a PNG file with `text` in its metadata (tEXt/iTXt chunks)."""
+    info = PngImagePlugin.PngInfo()
+    for key, value in (text or {}).items():
+        info.add_itxt(key, value)
+    buffer = io.BytesIO()
+    to_pil(picture).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def open_picture(source: str | os.PathLike[str] | BinaryIO, channels: int = 3) -> Image.Image:
+    """Any picture file as "RGB" or "L": turned as its EXIF says, transparency on white, 16 bits scaled to 8.
+
+    Raises:
+        InputError: it cannot be read, or holds more than MAX_PIXELS.
+    """
+    try:
+        with Image.open(source) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise InputError(f"{picture.width} x {picture.height} px is too large: at most {MAX_PIXELS:,} pixels")
+            picture = ImageOps.exif_transpose(picture)
+            if picture.mode.startswith("I") or picture.mode == "F":
+                levels = np.asarray(picture, np.float32)
+                top = 65535 if levels.max() > 255 else 255
+                picture = Image.fromarray((levels.clip(0, top) * (255 / top)).astype(np.uint8))
+            if picture.has_transparency_data:
+                picture = picture.convert("RGBA")
+                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+            return picture.convert("L" if channels == 1 else "RGB")
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds on a broken file
+        raise InputError(f"not a picture that can be read: {error}") from error

@@ -1,0 +1,65 @@
+"""Every network, made from plain JSON: build({"class": "dcgan.Generator", "size": 64, ...})."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from pretrained.errors import InputError
+
+from . import dcgan
+
+FAMILIES = (dcgan,)
+NETWORKS: dict[str, type[nn.Module]] = {
+    f"{family.__name__.rpartition('.')[2]}.{name}": getattr(family, name)
+    for family in FAMILIES
+    for name in family.__all__
+}
+
+# A spec may come from a stranger: no number in it may ask for more than a large network of its kind has.
+LIMITS = {"size": 1024, "channels": 16, "z_dim": 4096, "width": 1024, "num_classes": 10_000}
+DEFAULT_LIMIT = 64
+
+
+def check(spec: Mapping[str, Any]) -> tuple[type[nn.Module], dict[str, Any]]:
+    """The network class that `spec` names, and its arguments; InputError when either is not legal."""
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("class"), str):
+        raise InputError('a network spec is an object with a "class"')
+    arguments = {key: value for key, value in spec.items() if key != "class"}
+    network = NETWORKS.get(spec["class"])
+    if network is None:
+        raise InputError(f"unknown network {spec['class']!r}: one of {', '.join(NETWORKS)}")
+    types = typing.get_type_hints(network.__init__)
+    legal = list(inspect.signature(network).parameters)
+    for name, value in arguments.items():
+        if name not in legal:
+            raise InputError(f"{spec['class']} has no parameter {name!r}: one of {', '.join(legal)}")
+        _check_value(f"{spec['class']}: {name}", value, types[name], LIMITS.get(name, DEFAULT_LIMIT))
+    return network, arguments
+
+
+def _check_value(name: str, value: Any, expected: Any, limit: int) -> None:
+    if typing.get_origin(expected) is typing.Literal:
+        if value not in typing.get_args(expected):
+            raise InputError(f"{name} is {value!r}: one of {', '.join(typing.get_args(expected))}")
+    elif type(value) is not expected and not (expected is float and type(value) is int):
+        raise InputError(f"{name} must be {expected.__name__}, not {type(value).__name__}")
+    elif isinstance(value, (int, float)) and not 0 <= value <= limit:
+        raise InputError(f"{name} is {value}: 0 to {limit}")
+
+
+def build(spec: Mapping[str, Any]) -> nn.Module:
+    """Make the network that `spec` describes, freshly initialised.
+
+    Args:
+        spec: JSON values only; "class" is a key of NETWORKS, the rest are its constructor's arguments.
+
+    Raises:
+        InputError: an unknown class or parameter, a wrong type, a value out of bounds.
+    """
+    network, arguments = check(spec)
+    return network(**arguments)

@@ -1,0 +1,109 @@
+"""DCGAN (Radford et al. 2015, arXiv:1511.06434): a stack of strided convolutions, at any power-of-two size.
+
+At 64 px and width 128 these are the networks of the paper (1024-512-256-128 channels). The layers that meet the
+4x4 map are plain matrix products, not convolutions: the same function, faster, and channels_last for free.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from pretrained.errors import InputError
+
+__all__ = ["Discriminator", "Generator"]
+
+Norm = Literal["batch", "layer", "instance", "none"]
+NORMS = {
+    "batch": nn.BatchNorm2d,
+    "layer": lambda channels: nn.GroupNorm(1, channels),
+    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
+    "none": lambda channels: nn.Identity(),
+}
+
+
+def block_widths(size: int, width: int) -> list[int]:
+    """Channels at 4, 8, ..., size/2 px: doubling towards 4 px, at most 8 times `width`."""
+    if size < 16 or size & (size - 1):
+        raise InputError(f"size is {size}: a power of two, 16 or more")
+    return [width * min(2**level, 8) for level in reversed(range(size.bit_length() - 3))]
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights ~ N(0, 0.02), normalisation scales ~ N(1, 0.02), biases 0 (paper, section 4)."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+    if getattr(module, "bias", None) is not None:
+        nn.init.zeros_(module.bias)
+
+
+class Generator(nn.Module):
+    """z (N, z_dim) and, if conditional, labels y (N,) -> pictures (N, channels, size, size) in [-1, 1]."""
+
+    def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 100, width: int = 128, num_classes: int = 0):
+        super().__init__()
+        widths = block_widths(size, width)
+        self.embed = nn.Embedding(num_classes, z_dim) if num_classes else None
+        self.project = nn.Linear(2 * z_dim if num_classes else z_dim, 16 * widths[0], bias=False)
+        self.norm = nn.BatchNorm2d(widths[0])
+        self.blocks = nn.Sequential()
+        for before, after in zip(widths, widths[1:]):
+            self.blocks.append(
+                nn.Sequential(
+                    nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False),
+                    nn.BatchNorm2d(after),
+                    nn.ReLU(inplace=True),
+                )
+            )
+        self.to_picture = nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1)
+        self.apply(initialise)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        if self.embed is not None:
+            z = torch.cat([z, self.embed(y)], dim=1)
+        x = self.project(z).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
+        x = self.blocks(self.norm(x).relu())
+        return self.to_picture(x).tanh()
+
+
+class Discriminator(nn.Module):
+    """Pictures (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,).
+
+    Labels enter as a projection (Miyato & Koyama 2018, arXiv:1802.05637): psi(phi(x)) + <e(y), phi(x)>.
+    """
+
+    def __init__(
+        self,
+        size: int = 64,
+        channels: int = 3,
+        width: int = 128,
+        num_classes: int = 0,
+        norm: Norm = "batch",
+    ):
+        super().__init__()
+        widths = block_widths(size, width)[::-1]
+        self.blocks = nn.Sequential(
+            nn.Sequential(nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True))
+        )
+        for before, after in zip(widths, widths[1:]):
+            self.blocks.append(
+                nn.Sequential(
+                    nn.Conv2d(before, after, 4, stride=2, padding=1, bias=norm == "none"),
+                    NORMS[norm](after),
+                    nn.LeakyReLU(0.2, inplace=True),
+                )
+            )
+        self.score = nn.Linear(16 * widths[-1], 1)
+        self.embed = nn.Embedding(num_classes, widths[-1]) if num_classes else None
+        self.apply(initialise)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        phi = self.blocks(x)
+        logits = self.score(phi.permute(0, 2, 3, 1).flatten(1)).squeeze(1)
+        if self.embed is not None:
+            logits = logits + (self.embed(y) * phi.sum(dim=(2, 3))).sum(dim=1)
+        return logits
