@@ -1,0 +1,186 @@
+"""The model card: README.md of a published checkpoint, written for a reader who has never heard of it."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pretrained.checkpoint import SAMPLES, Config
+from pretrained.errors import InputError
+
+# What each pipeline is called on the Hub, what it does, and how it is used from a shell and from Python.
+USES = {
+    "generate": (
+        "unconditional-image-generation",
+        "makes pictures from noise",
+        "sample {id} --seeds 0-63 --out grid.png",
+        "sample(range(64))  # uint8 (64, height, width, channels)",
+    ),
+    "translate": (
+        "image-to-image",
+        "turns one picture into another",
+        "translate {id} --input in.png --out out.png",
+        "translate(picture)  # a PIL image",
+    ),
+}
+HUB_DATASETS = {
+    "mnist": "ylecun/mnist",
+    "fashion-mnist": "zalando-datasets/fashion_mnist",
+    "cifar10": "uoft-cs/cifar10",
+}
+# The Hub refuses a licence that it does not know; any other is "other" with a name.
+LICENCES = {"mit", "apache-2.0", "bsd-3-clause", "gpl-3.0", "cc0-1.0"} | {
+    f"cc-by{terms}-{version}" for terms in ("", "-sa", "-nc", "-nc-sa") for version in ("3.0", "4.0")
+}
+FACTS = {
+    "recipe": "Recipe",
+    "loss": "Loss",
+    "data": "Data",
+    "data_licence": "Licence of the data",
+    "licence": "Licence of the weights",
+    "kimg": "Length, thousands of real pictures",
+    "seed": "Seed",
+    "minutes": "Time, minutes",
+    "hardware": "Hardware",
+    "versions": "Versions",
+    "losses": "Last losses",
+}
+MARK = re.compile(r"\n<!-- ganvas card ([0-9a-f]{64}) -->\s*\Z")
+
+
+def model_card(config: Config, id: str | None = None, samples: bool = True) -> str:
+    """README.md with the front matter that the Hub reads; `is_edited` tells it from one that a person has changed.
+
+    Args:
+        config: `config.training` may hold any of the keys of FACTS, "command" (a text) and "metrics" (a list of
+            {"name": "FID", "value": 12.3, "data": "mnist"}).
+        id: what a reader types to load it; None is the config's name.
+        samples: whether samples.png lies beside it.
+
+    Raises:
+        InputError: the config names a pipeline that there is not.
+    """
+    if config.pipeline not in USES:
+        raise InputError(f"unknown pipeline {config.pipeline!r}: one of {', '.join(USES)}")
+    text = f"---\n{_front_matter(config)}---\n\n" + "\n\n".join(_sections(config, id or config.name, samples)) + "\n"
+    return f"{text}\n<!-- ganvas card {_digest(text)} -->\n"
+
+
+def is_edited(card: str) -> bool:
+    """Whether a person has written or changed this README.md; an empty one has nothing to lose."""
+    mark = MARK.search(card)
+    return bool(card.strip()) and not (mark and mark[1] == _digest(card[: mark.start()]))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.replace("\r\n", "\n").strip().encode()).hexdigest()
+
+
+def _front_matter(config: Config) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    training = config.training
+    data = str(training.get("data", "unknown"))
+    on_hub = re.fullmatch(r"hub:([\w-][\w.-]*/[\w-][\w.-]*)", data)
+    dataset = on_hub[1] if on_hub else HUB_DATASETS.get(data)
+    licence = re.sub(r"[^a-z0-9.]+", "-", str(training.get("licence", "")).lower()).strip("-.")
+    named = licence and licence not in LICENCES
+    task = USES[config.pipeline][0]
+    results = [
+        EvalResult(
+            task_type=task,
+            dataset_type=dataset or "custom",
+            dataset_name=_line(metric.get("data", data)),
+            metric_type=_line(metric["name"]).lower(),
+            metric_name=_line(metric["name"]),
+            metric_value=metric["value"],
+        )
+        for metric in _metrics(training)
+    ]
+    return (
+        ModelCardData(
+            library_name="ganvas",
+            pipeline_tag=task,
+            tags=["ganvas", "gan", str(config.network["class"]).split(".")[0]],
+            license="other" if named else licence or None,
+            license_name=licence if named else None,
+            datasets=[dataset] if dataset else None,
+            model_name=_line(config.name) if results else None,
+            eval_results=results or None,
+        ).to_yaml()
+        + "\n"
+    )
+
+
+def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
+    training = config.training
+    _, does, shell, python = USES[config.pipeline]
+    size, source = config.network.get("size"), training.get("data")
+    yield f"# {_plain(config.name)}"
+    yield (
+        f"A {_plain(config.network['class'])} network that {does}"
+        + (f", {_plain(size)}×{_plain(size)} pixels" if size else "")
+        + (f", trained on {_plain(source)}" if source else "")
+        + " with Ganvas."
+    )
+    if samples:
+        yield f"![Pictures of this model]({SAMPLES})"
+    yield "## Use it"
+    yield _code("bash", f"python -m pretrained {shell.format(id=shlex.quote(id))}")
+    yield _code("python", f"import pretrained\n\npretrained.load({json.dumps(id)}).{python}")
+    yield f"Or `streamlit run app.py`, and choose {_plain(id)} there."
+    if config.classes:
+        yield f"Its labels, from 0 on: {', '.join(map(_plain, config.classes))}."
+    yield "## How it was made"
+    if training.get("command"):
+        yield _code("bash", _line(training["command"]))
+    facts = [(label, training[key]) for key, label in FACTS.items() if training.get(key) not in (None, "", {}, [])]
+    if facts:
+        yield _table(("", ""), facts)
+    if metrics := _metrics(training):
+        yield _table(
+            ("Score", "Value", "Data"), [(m["name"], m["value"], m.get("data", source or "")) for m in metrics]
+        )
+    yield (
+        "Its pictures show what its data shows, with the same gaps and biases. "
+        "Check the licence of the data before you build on them."
+    )
+
+
+def _metrics(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    metrics = training.get("metrics")
+    return (
+        [m for m in metrics if isinstance(m, dict) and {"name", "value"} <= m.keys()]
+        if isinstance(metrics, list)
+        else []
+    )
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *([_plain(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _plain(value: Any) -> str:
+    """One line of text that Markdown and HTML leave alone."""
+    if isinstance(value, dict):
+        value = ", ".join(f"{name} {_number(item)}" for name, item in value.items())
+    return re.sub(r"([\\`*_{}\[\]()#!|~$])", r"\\\1", html.escape(_line(_number(value)), quote=False))
+
+
+def _line(value: Any) -> str:
+    return " ".join(str(value).split())
+
+
+def _number(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def _code(language: str, text: str) -> str:
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text}\n{fence}"

@@ -1,0 +1,117 @@
+"""What the Hub's failures mean: those that may pass are tried again, the others become one sentence with a remedy."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from pretrained.errors import InputError
+
+LOGIN = "run `hf auth login`, or set HF_TOKEN to a token with write access from https://huggingface.co/settings/tokens"
+# Seconds before each new attempt; the last is also the longest wait that a busy Hub may ask for.
+READ_WAITS = (0.5, 2)
+WRITE_WAITS = (1, 4, 16, 60)
+# 412 is the answer when somebody else committed since we looked.
+TRANSIENT = {408, 412, 429, 500, 502, 503, 504}
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
+
+def retry(action: Callable[[], Result], waits: tuple[float, ...]) -> Result:
+    """`action()`, again after each of `waits` as long as it fails for a reason that may pass."""
+    for wait in waits:
+        try:
+            return action()
+        except Exception as error:
+            delay = max(wait, _asked_wait(error))
+            if not is_transient(error) or delay > waits[-1]:
+                raise
+            log.info("The Hub did not take it: trying again in %g s", delay)
+            time.sleep(delay)
+    return action()
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _status(error: BaseException) -> int | None:
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return error.response.status_code if isinstance(error, HfHubHTTPError) else None
+
+
+def _is_transport(error: BaseException) -> bool:
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
+
+    lost = (HTTPError, ConnectionError, TimeoutError)
+    return isinstance(error, lost) and not isinstance(error, (HfHubHTTPError, OfflineModeIsEnabled))
+
+
+def is_transient(error: BaseException) -> bool:
+    return any(_status(cause) in TRANSIENT or _is_transport(cause) for cause in _causes(error))
+
+
+def _asked_wait(error: BaseException) -> float:
+    """The seconds that a busy Hub asks to wait, 0 if it does not."""
+    from huggingface_hub.utils import parse_ratelimit_headers
+
+    headers = next((cause.response.headers for cause in _causes(error) if _status(cause) == 429), {})
+    if headers.get("Retry-After", "").isdigit():
+        return float(headers["Retry-After"])
+    limit = parse_ratelimit_headers(headers)
+    return float(limit.reset_in_seconds) if limit else 0.0
+
+
+@contextlib.contextmanager
+def sentences(what: str, revision: str | None = None, remedy: str = "") -> Iterator[None]:
+    """Turn each way in which the Hub can fail into an InputError; other errors pass as they are."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        sentence = next(filter(None, (_sentence(cause, what, revision) for cause in _causes(error))), None)
+        if sentence is None:
+            raise
+        raise InputError("; ".join(filter(None, (sentence, remedy)))) from error
+
+
+def _sentence(error: BaseException, what: str, revision: str | None) -> str | None:
+    from huggingface_hub import constants, errors
+
+    hub = constants.ENDPOINT.split("@")[-1]
+    by_class = {
+        errors.OfflineModeIsEnabled: f"HF_HUB_OFFLINE=1 is set and {what} was not pulled before: unset it",
+        errors.GatedRepoError: f"{what} is gated: accept its terms at {hub}/{what}, then {LOGIN}",
+        errors.RevisionNotFoundError: f"{what} has no revision {revision!r}: see {hub}/{what}/commits/main",
+        errors.RepositoryNotFoundError: f"no {what} on the Hub, or it is private: check the spelling, or {LOGIN}",
+        errors.RemoteEntryNotFoundError: f"{what} has lost a file at {revision!r}: try again",
+        errors.DisabledRepoError: f"{what} was disabled by the Hub",
+        UnicodeEncodeError: f"the Hugging Face token holds a character that no token has: {LOGIN}",
+    }
+    by_status = {
+        401: f"the Hub does not know your token: {LOGIN}",
+        403: f"your token does not permit this on {what}: {LOGIN}",
+        408: "the Hub took too long: try again",
+        412: f"{what} keeps changing: try again",
+        429: "the Hub asks to slow down (HTTP 429): try again in some minutes",
+    }
+    for kind, sentence in by_class.items():
+        if isinstance(error, kind):
+            return sentence
+    if status := _status(error):
+        detail = " ".join((error.server_message or "")[:200].split())
+        other = f"the Hub has trouble (HTTP {status}): try again later"
+        return by_status.get(status, other if status >= 500 else f"the Hub refused {what} (HTTP {status}): {detail}")
+    if _is_transport(error):
+        return f"the Hub at {hub} cannot be reached: check the network"
+    if isinstance(error, OSError) and error.errno:
+        return f"cannot use {error.filename}: {error.strerror}; set HF_HOME to a folder with room that you can write to"
+    return None
