@@ -1,0 +1,1 @@
+"""Trains image generators and writes checkpoints that `pretrained` loads."""

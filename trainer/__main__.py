@@ -1,0 +1,86 @@
+"""python -m trainer: train a recipe, and publish it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from pretrained import hub
+from pretrained.errors import InputError
+from trainer import loop
+from trainer.command import Command, fail, parse, parse_push
+from trainer.methods import RECIPES
+from trainer.run import describe
+from trainer.stop import Stopped
+
+
+def list_recipes(arguments: Sequence[str]) -> None:
+    """Print every recipe: what it trains, on what, for how long."""
+    for recipe in RECIPES.values():
+        print(f"{recipe.name:20} {recipe.summary}; {recipe.data}, {recipe.size} px, {recipe.kimg:g} kimg")
+
+
+def push(arguments: Sequence[str]) -> None:
+    """Publish a finished run."""
+    publish = parse_push(arguments)
+    repo_id = hub.check_push(publish.repo_id, publish.folder.resolve().name)
+    print(hub.push(publish.folder, repo_id, publish.private))
+
+
+def train(arguments: Sequence[str]) -> None:
+    """Train the recipe that the arguments name, and publish it if they say so."""
+    command = parse(arguments)
+    recipe, settings = command.recipe, command.settings
+    folder = settings.out or Path("runs") / recipe.name
+    if settings.dry_run:
+        print(dry_run(command, folder))
+        return
+    repo_id = hub.check_push(settings.repo_id, recipe.name) if settings.push_to_hub else None
+    typed = shlex.join(["python", "-m", "trainer", *(word for word in arguments if word != "--resume")])
+    loop.train(recipe, settings, folder, typed)
+    print(f"finished: {folder}; look at {folder / 'samples.png'}", file=sys.stderr)
+    if repo_id:
+        print(hub.push(folder, repo_id, settings.private))
+
+
+def dry_run(command: Command, folder: Path) -> str:
+    """What would be trained and written, as JSON."""
+    trainer = loop.Trainer(command.recipe, command.settings)
+    return json.dumps(
+        {
+            "recipe": describe(command.recipe),
+            "settings": {name: value for name, value in asdict(command.settings).items() if name != "dry_run"},
+            "data": {"name": trainer.data.name, "pictures": len(trainer.data.images), "licence": trainer.data.licence},
+            "parameters": {
+                name: sum(weight.numel() for weight in network.parameters())
+                for name, network in trainer.networks.items()
+            },
+            "checkpoint": trainer.method.checkpoint(),
+            "device": str(trainer.device),
+            "out": str(folder),
+        },
+        indent=2,
+        default=str,
+    )
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"--list": list_recipes, "push": push}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run one command; a user's mistake is one line on stderr and exit status 2."""
+    name = arguments[0] if arguments else ""
+    try:
+        COMMANDS[name](arguments[1:]) if name in COMMANDS else train(arguments)
+    except InputError as error:
+        fail(str(error))
+    except Stopped as stopped:
+        fail(str(stopped), stopped.status)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

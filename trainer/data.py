@@ -1,0 +1,218 @@
+"""Named data sets and folders of pictures -> one uint8 array -> endless batches on the device.
+
+A data set lives as one array of resized pictures: small ones in memory (on the GPU where there is one), decoded
+folders in a memory-mapped file under `~/.cache/ganvas`, so that the next run starts at once and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pretrained.errors import InputError
+from pretrained.images import from_uint8
+from trainer import folder
+
+DEVICE_BYTES = 4 << 30  # a data set up to this size is kept on the GPU
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Pictures, and labels where there are any.
+
+    Attributes:
+        images: uint8 (N, C, size, size).
+        labels: int64 (N,), or None.
+        classes: a name for each label.
+        licence: what may be done with it, for the model card.
+    """
+
+    name: str
+    images: Tensor
+    labels: Tensor | None = None
+    classes: list[str] = field(default_factory=list)
+    licence: str = "unknown"
+
+    @property
+    def size(self) -> int:
+        return self.images.shape[-1]
+
+    @property
+    def channels(self) -> int:
+        return self.images.shape[1]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A public data set: the folders below --data-root that may hold it, the torchvision class that downloads it."""
+
+    folders: tuple[str, ...]
+    torchvision: str
+    licence: str
+    classes: tuple[str, ...]
+
+
+DIGITS = tuple(str(digit) for digit in range(10))
+CLOTHES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+NAMED = {
+    "mnist": Named(("mnist/raw", "MNIST/raw"), "MNIST", "MNIST (LeCun, Cortes, Burges), CC BY-SA 3.0", DIGITS),
+    "fashion-mnist": Named(
+        ("fashion-mnist/raw", "FashionMNIST/raw"), "FashionMNIST", "Fashion-MNIST (Zalando SE), MIT", CLOTHES
+    ),
+    "cifar10": Named((), "CIFAR10", "CIFAR-10 (Krizhevsky 2009), for research", CIFAR),
+}
+
+
+def load(data: str, size: int, root: Path, channels: int | None = None, split: str = "train") -> Dataset:
+    """The data set that `--data` names, at `size` px.
+
+    Args:
+        data: a key of NAMED, "fake", or a folder or .zip of pictures.
+        root: where named sets are looked for, and downloaded to.
+        channels: 1 or 3; None is what the set has (3 for a folder).
+        split: "train" or "test", for named sets.
+
+    Raises:
+        InputError: there is no such set, or it cannot be read; says what to do.
+    """
+    if data == "fake":
+        return _fake(size, channels or 1)
+    if data in NAMED:
+        images, labels = _read_named(data, root, split == "train")
+        images = _resize(_to_channels(images, channels or images.shape[1]), size)
+        return Dataset(data, images, labels, list(NAMED[data].classes), NAMED[data].licence)
+    path = Path(data).expanduser()
+    if not path.exists():
+        raise InputError(f"--data {data} does not exist: {', '.join(NAMED)}, fake, or a folder or .zip of pictures")
+    images, labels, classes = folder.read(path, size, channels or 3)
+    return Dataset(path.resolve().stem, images, labels, classes)
+
+
+def _fake(size: int, channels: int, count: int = 1024) -> Dataset:
+    """Soft blobs of two classes, wide and narrow: enough to see that training runs."""
+    random = torch.Generator().manual_seed(0)
+    labels = torch.arange(count) % 2
+    centre = torch.rand(count, 2, 1, 1, generator=random) * 1.2 - 0.6
+    axis = torch.linspace(-1, 1, size)
+    distance = (axis.view(1, -1, 1) - centre[:, 0]).square() + (axis.view(1, 1, -1) - centre[:, 1]).square()
+    blobs = torch.exp(-distance / torch.where(labels == 0, 0.02, 0.1).view(-1, 1, 1))
+    tint = 0.5 + 0.5 * torch.rand(count, channels, 1, 1, generator=random)
+    return Dataset("fake", (blobs[:, None] * tint * 255).to(torch.uint8), labels, ["narrow", "wide"], "CC0")
+
+
+def _read_idx(path: Path) -> Tensor:
+    """An IDX file, gzipped or not -> uint8 tensor (LeCun's format: a magic number, the sizes, the bytes)."""
+    data = (gzip.open if path.suffix == ".gz" else open)(path, "rb").read()
+    num_dims = data[3]
+    shape = np.frombuffer(data, ">i4", num_dims, offset=4)
+    return torch.from_numpy(np.frombuffer(data, np.uint8, offset=4 + 4 * num_dims).reshape(shape).copy())
+
+
+def _read_named(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
+    """uint8 (N, C, H, W) and int64 (N,), from what lies below `root`, else downloaded to it."""
+    prefix = "train" if train else "t10k"
+    for directory in NAMED[name].folders:
+        for suffix in (".gz", ""):
+            paths = [root / directory / f"{prefix}-{part}-ubyte{suffix}" for part in ("images-idx3", "labels-idx1")]
+            if all(path.exists() for path in paths):
+                try:
+                    images, labels = map(_read_idx, paths)
+                except (OSError, EOFError, ValueError, IndexError) as error:
+                    raise InputError(f"{paths[0].parent} holds a broken file ({error}): delete it and try again") from error
+                return images[:, None], labels.long()
+    import torchvision
+
+    try:
+        found = getattr(torchvision.datasets, NAMED[name].torchvision)(root, train=train, download=True)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"--data {name} is not below --data-root {root} and cannot be downloaded: {error}") from error
+    images = torch.as_tensor(found.data)
+    return images.movedim(3, 1) if images.ndim == 4 else images[:, None], torch.as_tensor(found.targets)
+
+
+def _to_channels(images: Tensor, channels: int) -> Tensor:
+    if images.shape[1] == channels:
+        return images
+    if channels == 3:
+        return images.expand(-1, 3, -1, -1)
+    luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # ITU-R 601
+    return (images * luma).sum(1, keepdim=True).round().to(torch.uint8)
+
+
+def _resize(images: Tensor, size: int) -> Tensor:
+    if images.shape[-1] == size:
+        return images
+    resized = [
+        F.interpolate(part.float(), (size, size), mode="bilinear", antialias=True).round().clamp(0, 255).byte()
+        for part in images.split(4096)
+    ]
+    return torch.cat(resized)
+
+
+class Batches:
+    """Endless shuffled batches (x, y): x float (B, C, size, size) in [-1, 1], y int64 (B,) or None.
+
+    Picture number i is a function of the seed and i alone: `images_seen` is the whole state, so resuming is exact.
+    Of each batch, process `rank` of `num_processes` takes its part.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        horizontal_flip: bool = False,
+        rank: int = 0,
+        num_processes: int = 1,
+    ):
+        on_device = device.type == "cuda" and dataset.images.numel() <= DEVICE_BYTES
+        self.images = dataset.images.to(device) if on_device else dataset.images
+        self.labels = dataset.labels
+        self.batch_size, self.seed, self.device, self.horizontal_flip = batch_size, seed, device, horizontal_flip
+        self.part = slice(rank * batch_size // num_processes, (rank + 1) * batch_size // num_processes)
+        self.images_seen = 0
+        self._permutation = lru_cache(maxsize=2)(self._permutation)
+
+    def _permutation(self, epoch: int) -> Tensor:
+        return torch.randperm(len(self.images), generator=self._random(epoch, stream=0))
+
+    def _random(self, counter: int, stream: int) -> torch.Generator:
+        words = np.random.SeedSequence((self.seed, stream, counter)).generate_state(1, np.uint64)
+        return torch.Generator().manual_seed(int(words[0] >> 1))
+
+    def _indices(self) -> Tensor:
+        """Where the next batch lies in the data set; a batch may reach over the end of an epoch."""
+        start, wanted, parts = self.images_seen, self.batch_size, []
+        while wanted:
+            epoch, offset = divmod(start, len(self.images))
+            parts.append(self._permutation(epoch)[offset : offset + wanted])
+            start, wanted = start + len(parts[-1]), wanted - len(parts[-1])
+        return torch.cat(parts)
+
+    @property
+    def num_batches(self) -> int:
+        """How many batches have been drawn."""
+        return self.images_seen // self.batch_size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        return self
+
+    def __next__(self) -> tuple[Tensor, Tensor | None]:
+        indices = self._indices()[self.part]
+        x = from_uint8(self.images[indices.to(self.images.device)].to(self.device))
+        if self.horizontal_flip:
+            flip = torch.rand(self.batch_size, generator=self._random(self.images_seen, stream=1))[self.part] < 0.5
+            x = torch.where(flip.view(-1, 1, 1, 1).to(self.device), x.flip(3), x)
+        self.images_seen += self.batch_size
+        y = None if self.labels is None else self.labels[indices].to(self.device)
+        return x.contiguous(memory_format=torch.channels_last), y

@@ -1,0 +1,182 @@
+"""The training loop: the only place that calls backward() and step(); it knows no method by name."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pretrained.pipelines import pick_device
+from trainer import data
+from trainer.average import Average
+from trainer.method import Adam, Method
+from trainer.recipe import Recipe
+from trainer.run import Run, make_config
+from trainer.settings import Settings
+from trainer.stop import Stop, Stopped
+
+LOG_EVERY = 50  # steps
+STORED = {"fp32": torch.float32, "fp16": torch.float16}
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam) -> torch.optim.Optimizer:
+    """The paper's optimiser, with what the recipe says otherwise."""
+    learning_rate = recipe.learning_rate or paper.learning_rate
+    if paper.kind == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), learning_rate)
+    return torch.optim.Adam(network.parameters(), learning_rate, recipe.betas or paper.betas, fused=True)
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+    """Mixed precision as --precision says; auto is bf16 on a GPU that has it."""
+    if precision == "auto":
+        precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+class Trainer:
+    """All that changes while a recipe runs: `state_dict` is what a resumed run needs, and no more."""
+
+    def __init__(self, recipe: Recipe, settings: Settings):
+        self.recipe, self.settings = recipe, settings
+        self.device = pick_device(settings.device)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.data = data.load(recipe.data, recipe.size, settings.data_root, recipe.channels)
+        torch.manual_seed(recipe.seed)
+        self.method: Method = recipe.method(recipe.options, self.data)
+        self.method.to(self.device, memory_format=torch.channels_last)
+        self.networks = {
+            name: network
+            for name, network in self.method.named_children()
+            if any(weight.requires_grad for weight in network.parameters())
+        }
+        self.optimizers = {
+            network: make_optimizer(network, recipe, self.method.optimizer) for network in self.networks.values()
+        }
+        self.published = self.networks[self.method.published]
+        self.average = Average(self.published, recipe.ema_kimg * 1000)
+        self.batches = data.Batches(
+            self.data, recipe.batch_size, recipe.seed, self.device, horizontal_flip=recipe.horizontal_flip
+        )
+        self.seconds = 0.0
+
+    def compile(self) -> None:
+        """torch.compile, where asked for; a network that a penalty differentiates twice stays as it is."""
+        for network in self.networks.values():
+            if self.settings.compile and network not in self.method.differentiated_twice:
+                network.compile()
+
+    def snapshot(self, run: Run) -> None:
+        """Write what is published, and what a resumed run needs."""
+        seen = self.batches.images_seen
+        config = make_config(self.recipe, self.method, self.data, run.command, seen, self.seconds, self.device)
+        run.snapshot(self.average.network, config, STORED[self.settings.weights], self.device)
+        run.save_state(self.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain numbers: networks, optimisers, average, random state, place in the data, time spent."""
+        return {
+            "method": self.method.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers.values()],
+            "average": self.average.network.state_dict(),
+            "average_updates": self.average.num_updates,
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all(),
+            "images_seen": self.batches.images_seen,
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to the moment of `state_dict`."""
+        self.method.load_state_dict(state["method"])
+        for optimizer, saved in zip(self.optimizers.values(), state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.average.network.load_state_dict(state["average"])
+        self.average.num_updates = state["average_updates"]
+        torch.set_rng_state(state["random"])
+        if len(state["random_cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["random_cuda"])
+        self.batches.images_seen = state["images_seen"]
+        self.seconds = state["seconds"]
+
+    def step(self) -> dict[str, Tensor]:
+        """One round of the method's updates; returns the terms of its losses, not yet fetched from the device."""
+        terms: dict[str, Tensor] = {}
+        before = self.batches.images_seen
+        updates = self.method.updates(self.batches)
+        while True:
+            with autocast(self.device, self.settings.precision):
+                update = next(updates, None)
+            if update is None:
+                break
+            network, losses = update
+            self.optimizers[network].zero_grad(set_to_none=True)
+            # inputs=...: no stray gradients in D from G's loss, and no time spent on them.
+            sum(losses.values()).backward(inputs=list(network.parameters()))
+            self.optimizers[network].step()
+            terms |= {name: loss.detach() for name, loss in losses.items()}
+        self.average.update(self.published, self.batches.images_seen - before)
+        return terms
+
+
+def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> None:
+    """Train `recipe` in `folder`, which holds a checkpoint ready to be published when this returns.
+
+    Args:
+        command: what the user typed, for the model card and for the hint how to go on.
+
+    Raises:
+        InputError: data, folder or device are not as asked for; says what to do.
+        Stopped: a signal asked for an end; all is saved, and `--resume` goes on.
+    """
+    run = Run(folder, recipe, command)
+    run.check(settings.resume)
+    with run.lock():
+        trainer = Trainer(recipe, settings)
+        for note in trainer.method.notes:
+            tqdm.write(note, file=sys.stderr)
+        if state := run.load_state():
+            trainer.load_state_dict(state)
+        run.rewind_log(trainer.batches.images_seen)
+        trainer.compile()
+        _loop(trainer, run)
+        run.timelapse()
+
+
+def _loop(trainer: Trainer, run: Run) -> None:
+    batches, settings = trainer.batches, trainer.settings
+    total = round(trainer.recipe.kimg * 1000)
+    between_snapshots = max(total // max(settings.snapshots, 1), 1)
+    sums: dict[str, Tensor] = {}
+    num_steps = 0
+    started, tick, tick_seen = time.monotonic() - trainer.seconds, time.monotonic(), batches.images_seen
+    bar = tqdm(total=total / 1000, initial=tick_seen / 1000, unit="kimg", desc=trainer.recipe.name, disable=None)
+    with Stop() as stop, bar:
+        if batches.images_seen == 0:
+            trainer.snapshot(run)
+        while batches.images_seen < total and not stop.received:
+            before = batches.images_seen
+            for name, value in trainer.step().items():
+                sums[name] = sums.get(name, 0) + value
+            seen = batches.images_seen
+            trainer.seconds = time.monotonic() - started
+            bar.update((seen - before) / 1000)
+            num_steps += 1
+            if num_steps == LOG_EVERY or seen >= total:
+                means = {name: float(value) / num_steps for name, value in sums.items()}
+                speed = (seen - tick_seen) / (time.monotonic() - tick)
+                run.log(seen, {**means, "images_per_second": speed, "seconds": trainer.seconds})
+                bar.set_postfix({name: f"{value:.3g}" for name, value in {**means, "images/s": speed}.items()})
+                sums, num_steps, tick, tick_seen = {}, 0, time.monotonic(), seen
+            if seen // between_snapshots > before // between_snapshots or seen >= total or stop.received:
+                trainer.snapshot(run)
+    if stop.received:
+        kimg = batches.images_seen / 1000
+        raise Stopped(f"stopped at {kimg:g} kimg, all is saved; go on with: {run.command} --resume", stop.received)

@@ -1,0 +1,59 @@
+"""A method: networks, and the sequence of updates that a paper prescribes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from trainer.data import Batches, Dataset
+
+Updates = Iterator[tuple[nn.Module, dict[str, Tensor]]]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """How a method's networks are optimised where the user does not say: the paper's settings.
+
+    Attributes:
+        kind: "adam" or "rmsprop".
+    """
+
+    learning_rate: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    kind: str = "adam"
+
+
+class Method(nn.Module, ABC):
+    """Networks as attributes; all training state is parameters and buffers, so that `state_dict` resumes it.
+
+    Attributes:
+        optimizer: the paper's settings.
+        published: the name of the network whose average goes into the checkpoint.
+        differentiated_twice: networks whose gradients a penalty looks at, which torch.compile cannot do.
+        notes: sentences for the log about choices that were made for the user.
+    """
+
+    optimizer: Adam = Adam()
+    published: str = "G"
+
+    def __init__(self, options: Any, data: Dataset):
+        super().__init__()
+        self.options = options
+        self.differentiated_twice: tuple[nn.Module, ...] = ()
+        self.notes: list[str] = []
+
+    @abstractmethod
+    def updates(self, batches: Batches) -> Updates:
+        """One round of the paper's algorithm box.
+
+        Each yield is one optimiser step on that network, minimising the sum of its terms; code after the yield runs
+        after the step. Never yield inside a `with`: it would leak out of the suspended generator.
+        """
+
+    @abstractmethod
+    def checkpoint(self) -> dict[str, Any]:
+        """The `pipeline`, `network`, `input` and `condition` of the Config that is published."""

@@ -1,0 +1,8 @@
+"""One file per training algorithm, its recipes at the bottom; RECIPES is all of them."""
+
+from __future__ import annotations
+
+from trainer.methods import gan
+from trainer.recipe import Recipe
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in (gan,) for recipe in module.RECIPES}

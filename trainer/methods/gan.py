@@ -1,0 +1,139 @@
+"""Generative adversarial networks (Goodfellow et al. 2014, arXiv:1406.2661), with any row of the table of losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from pretrained import networks
+from pretrained.errors import InputError
+from trainer.data import Batches, Dataset
+from trainer.losses import LOSSES, PENALTIES, Targets
+from trainer.method import Adam, Method, Updates
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the two networks are made, and what they minimise."""
+
+    loss: Literal[tuple(LOSSES)] = "non-saturating"  # type: ignore[valid-type]
+    """The adversarial loss."""
+    penalty: Literal[("auto", *PENALTIES)] = "auto"  # type: ignore[valid-type]
+    """A term on D's gradients; auto is the loss's own."""
+    penalty_weight: float | None = None
+    """Its weight; by default as its paper has it."""
+    penalty_every: int = 1
+    """Compute the penalty at each n-th update of D only, n times as strong (Karras et al. 2019, lazy regularisation)."""
+    real_label: float = 1.0
+    """What D should say of real pictures; 0.9 smooths the labels."""
+    fake_label: float = 0.0
+    """What D should say of generated ones."""
+    critic_steps: int | None = None
+    """Updates of D for each one of G; by default as the loss's paper has it."""
+    z_dim: int = 100
+    """Length of the latent vector."""
+    width: int = 128
+    """Channels of the widest map; the deeper ones have more."""
+    norm: Literal["auto", "batch", "layer", "instance", "none"] = "auto"
+    """Normalisation in D; auto is batch, and layer under a penalty, which must not see the rest of the batch."""
+    conditional: bool = False
+    """Learn the classes too: labels of a named set, or sub-folders."""
+
+
+class GAN(Method):
+    """A generator G against a discriminator D."""
+
+    def __init__(self, options: Options, data: Dataset):
+        super().__init__(options, data)
+        self.loss = LOSSES[options.loss]
+        self.optimizer = Adam(self.loss.learning_rate, self.loss.betas, self.loss.optimizer)
+        self.targets = Targets(options.real_label, options.fake_label)
+        if not self.loss.smoothing and self.targets != Targets():
+            rows = ", ".join(name for name, loss in LOSSES.items() if loss.smoothing)
+            raise InputError(f"--real-label and --fake-label mean nothing to --loss {options.loss}: use one of {rows}")
+        self.penalty_name = self.loss.penalty if options.penalty == "auto" else options.penalty
+        self.penalty = PENALTIES[self.penalty_name]
+        self.penalty_weight = self.penalty.weight if options.penalty_weight is None else options.penalty_weight
+        self.critic_steps = options.critic_steps or self.loss.critic_steps
+        if options.conditional and not data.classes:
+            raise InputError("--conditional needs labels: a named set, or a folder whose pictures lie in sub-folders")
+        self.classes = data.classes if options.conditional else []
+        shape = {"size": data.size, "channels": data.channels, "width": options.width, "num_classes": len(self.classes)}
+        self.spec = {"class": "dcgan.Generator", "z_dim": options.z_dim, **shape}
+        self.G = networks.build(self.spec)
+        self.D = networks.build({"class": "dcgan.Discriminator", "norm": self._norm(), **shape})
+        self.differentiated_twice = () if self.penalty_name == "none" else (self.D,)
+
+    def _norm(self) -> str:
+        if self.options.norm == "auto":
+            if self.penalty_name == "none":
+                return "batch"
+            self.notes.append(f"D has layer normalisation, since the penalty {self.penalty_name} is per picture")
+            return "layer"
+        if self.options.norm == "batch" and self.penalty_name != "none":
+            raise InputError(f"--norm batch mixes pictures that --penalty {self.penalty_name} needs apart: auto, layer")
+        return self.options.norm
+
+    def noise(self, like: Tensor) -> Tensor:
+        """z ~ N(0, 1), one for each picture of `like`."""
+        return torch.randn(len(like), self.options.z_dim, device=like.device)
+
+    def updates(self, batches: Batches) -> Updates:
+        for _ in range(self.critic_steps):
+            x, y = self._next(batches)
+            with torch.no_grad():
+                fake = self.G(self.noise(x), y)
+            terms = {"D": self.loss.discriminator(self.D(x, y).float(), self.D(fake, y).float(), self.targets)}
+            if self.penalty_weight and batches.num_batches % self.options.penalty_every == 0:
+                penalty = self.penalty.function(lambda x: self.D(x, y), x, fake.float())
+                terms["penalty"] = self.penalty_weight * self.options.penalty_every * penalty
+            yield self.D, terms
+            if self.loss.clip:
+                for weight in self.D.parameters():
+                    weight.data.clamp_(-self.loss.clip, self.loss.clip)
+        fake = self.D(self.G(self.noise(x), y), y).float()
+        real = self.D(x, y).float() if self.loss.relativistic else None
+        yield self.G, {"G": self.loss.generator(fake, real, self.targets)}
+
+    def _next(self, batches: Batches) -> tuple[Tensor, Tensor | None]:
+        x, y = next(batches)
+        return x, y if self.classes else None
+
+    def checkpoint(self) -> dict[str, Any]:
+        condition = {"classes": self.classes} if self.classes else None
+        return {"pipeline": "generate", "network": self.spec, "input": {"noise": "normal"}, "condition": condition}
+
+
+RECIPES = [
+    Recipe(
+        name="dcgan-mnist",
+        method=GAN,
+        options=Options(z_dim=64, width=32),
+        summary="DCGAN at 32 px on handwritten digits",
+        data="mnist",
+        size=32,
+        kimg=600,
+    ),
+    Recipe(
+        name="dcgan-fashion",
+        method=GAN,
+        options=Options(z_dim=64, width=32),
+        summary="DCGAN at 32 px on clothes",
+        data="fashion-mnist",
+        size=32,
+        kimg=600,
+    ),
+    Recipe(
+        name="dcgan-64",
+        method=GAN,
+        options=Options(z_dim=100, width=128),
+        summary="DCGAN at 64 px, as the paper has it, on a folder of pictures",
+        data="cifar10",
+        size=64,
+        kimg=2000,
+    ),
+]

@@ -1,0 +1,53 @@
+"""A recipe is one reproducible run; the command line is generated from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from pretrained.errors import InputError
+from trainer.method import Method
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is trained, on what, for how long: the same recipe on the same CPU gives the same weights."""
+
+    name: tyro.conf.Suppress[str]
+    """What the recipe is called."""
+    method: tyro.conf.Suppress[type[Method]]
+    """The algorithm."""
+    options: Annotated[Any, tyro.conf.arg(name="")]
+    """The algorithm's own options."""
+    summary: tyro.conf.Suppress[str]
+    """Its line in --list."""
+    data: str
+    """A named set (mnist, fashion-mnist, cifar10), "fake", or a folder or .zip of pictures."""
+    size: int
+    """Pixels on a side."""
+    kimg: float
+    """Thousands of real pictures to train on; may be a fraction."""
+    batch_size: int = 128
+    """Pictures in a batch, over all processes."""
+    channels: Literal[1, 3] | None = None
+    """1 for grey, 3 for colour; by default as the data has them."""
+    learning_rate: float | None = None
+    """Of every network; by default as the method's paper has it."""
+    betas: tuple[float, float] | None = None
+    """Adam's decay rates; by default as the method's paper has them."""
+    ema_kimg: float = 10.0
+    """The published weights are an average over training with this half-life, in thousands of pictures."""
+    horizontal_flip: bool = False
+    """Mirror half of the pictures."""
+    seed: int = 0
+    """Fixes the weights at the start, the noise and the order of the pictures."""
+
+    def __post_init__(self) -> None:
+        if not self.kimg > 0:
+            raise InputError(f"--kimg is {self.kimg}: more than 0")
+        if not 1 <= self.batch_size <= 65536:
+            raise InputError(f"--batch-size is {self.batch_size}: 1 to 65536")
+        if self.learning_rate is not None and not 0 < self.learning_rate < 1:
+            raise InputError(f"--learning-rate is {self.learning_rate}: more than 0, less than 1")

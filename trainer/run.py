@@ -1,0 +1,165 @@
+"""The folder of a run: what is published, the log, the snapshots and what a resumed run needs."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import pickle
+import platform
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import torch
+from PIL import Image
+
+from pretrained import checkpoint, pipelines
+from pretrained.card import model_card
+from pretrained.checkpoint import CARD, MODEL, SAMPLES, Config
+from pretrained.errors import InputError
+from pretrained.files import write_atomic
+from pretrained.images import encode_png, grid
+from trainer.data import Dataset
+from trainer.method import Method
+from trainer.recipe import Recipe
+
+STATE, LOG, SNAPSHOTS, TIMELAPSE = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif"
+SEEDS = range(64)  # drawn at every snapshot, and in samples.png
+TIMELAPSE_SECONDS, TIMELAPSE_FRAMES = 8.0, 60
+
+
+class Run:
+    """Reads and writes one folder; every file is whole at any moment, and nothing in it is deleted."""
+
+    def __init__(self, folder: Path, recipe: Recipe, command: str):
+        self.folder, self.recipe, self.command = folder, recipe, command
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep a second process out of the folder."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(self.folder / ".lock", timeout=0):
+                yield
+        except filelock.Timeout:
+            raise InputError(f"another process is training in {self.folder}: wait for it, or choose another --out") from None
+        except (PermissionError, FileExistsError, NotADirectoryError) as error:
+            raise InputError(f"cannot write to --out {self.folder}: {error.strerror}; choose another") from error
+
+    def check(self, resume: bool) -> None:
+        """Refuse a folder that holds something else, or a finished or another run."""
+        if not self.folder.exists():
+            return
+        if not self.folder.is_dir():
+            raise InputError(f"--out {self.folder} is a file: choose a folder")
+        state, files = self.folder / STATE, [path for path in self.folder.iterdir() if path.name != ".lock"]
+        if files and not state.exists():
+            raise InputError(f"--out {self.folder} holds other files: choose an empty folder")
+        if state.exists() and not resume:
+            raise InputError(f"--out {self.folder} holds a run: --resume goes on with it, another --out starts a new one")
+        if state.exists():
+            self._check_same_recipe(self._read_state()["recipe"])
+
+    def _check_same_recipe(self, saved: dict[str, Any]) -> None:
+        """Only `kimg` may change: a longer run of the same recipe."""
+        now = describe(self.recipe)
+        for name in sorted(saved.keys() | now.keys()):
+            if name != "kimg" and saved.get(name) != now.get(name):
+                flag = name.replace("_", "-")
+                raise InputError(
+                    f"--{flag} is {now.get(name)}, but the run in {self.folder} has {saved.get(name)}: "
+                    "give the same, or choose another --out"
+                )
+
+    def _read_state(self) -> dict[str, Any]:
+        try:
+            return torch.load(self.folder / STATE, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise InputError(f"{self.folder / STATE} cannot be read ({error}): choose another --out") from error
+
+    def load_state(self) -> dict[str, Any] | None:
+        """What `Trainer.state_dict` gave at the last snapshot; None when there was none."""
+        return self._read_state()["trainer"] if (self.folder / STATE).exists() else None
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        buffer = io.BytesIO()
+        torch.save({"recipe": describe(self.recipe), "trainer": state}, buffer)
+        write_atomic(self.folder / STATE, buffer.getvalue())
+
+    def log(self, images_seen: int, values: dict[str, float]) -> None:
+        """Append a line to log.jsonl."""
+        line = {"kimg": images_seen / 1000, **{name: float(f"{value:.5g}") for name, value in values.items()}}
+        with (self.folder / LOG).open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def rewind_log(self, images_seen: int) -> None:
+        """Forget lines after the moment that is resumed from: they will be written again."""
+        path = self.folder / LOG
+        if path.exists():
+            lines = path.read_text().splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["kimg"] * 1000 <= images_seen]
+            write_atomic(path, "".join(kept).encode())
+
+    def snapshot(self, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device) -> None:
+        """Write the checkpoint, read it back and draw the fixed seeds, through the pipeline that everybody uses."""
+        checkpoint.save(self.folder, network, config, dtype)
+        network, config = checkpoint.load(self.folder / MODEL)
+        pipeline = pipelines.make(network, config, device)
+        png = encode_png(grid(pipeline.sample(SEEDS)), {"ganvas": json.dumps({"name": config.name, "seeds": "0-63"})})
+        write_atomic(self.folder / SNAPSHOTS / f"{round(config.training['kimg'] * 1000):010d}.png", png)
+        write_atomic(self.folder / SAMPLES, png)
+        write_atomic(self.folder / CARD, model_card(config).encode())
+
+    def timelapse(self) -> None:
+        """The fixed seeds over training, as an animation."""
+        paths = sorted((self.folder / SNAPSHOTS).glob("*.png"))
+        chosen = [paths[round(i)] for i in np.linspace(0, len(paths) - 1, min(len(paths), TIMELAPSE_FRAMES))]
+        frames = [Image.open(path) for path in chosen]
+        duration = [int(TIMELAPSE_SECONDS * 1000 / len(frames))] * (len(frames) - 1) + [2000]
+        buffer = io.BytesIO()
+        frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=duration, loop=0)
+        write_atomic(self.folder / TIMELAPSE, buffer.getvalue())
+
+
+def describe(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as flat JSON values, the method's options among them."""
+    fields = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
+    flat = {**fields, **dataclasses.asdict(fields.pop("options")), "method": recipe.method.__name__}
+    del flat["options"], flat["summary"]
+    return json.loads(json.dumps(flat))
+
+
+def hardware(device: torch.device) -> str:
+    """What the training ran on, for the model card."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.get_num_threads()} threads of {platform.processor() or platform.machine()}"
+
+
+def make_config(
+    recipe: Recipe, method: Method, data: Dataset, command: str, images_seen: int, seconds: float, device: torch.device
+) -> Config:
+    """The config of a checkpoint after `images_seen` pictures."""
+    return Config(
+        name=recipe.name,
+        training={
+            "recipe": recipe.name,
+            "options": describe(recipe),
+            "data": data.name,
+            "data_licence": data.licence,
+            "command": command,
+            "seed": recipe.seed,
+            "kimg": images_seen / 1000,
+            "minutes": round(seconds / 60, 1),
+            "hardware": hardware(device),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy")}},
+            "date": time.strftime("%Y-%m-%d"),
+        },
+        **method.checkpoint(),
+    )
