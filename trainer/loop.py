@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ class Trainer:
             sum(losses.values()).backward(inputs=list(network.parameters()))
             self.optimizers[network].step()
             terms |= {name: loss.detach() for name, loss in losses.items()}
+        terms |= self.method.measures
         self.average.update(self.published, self.batches.images_seen - before)
         return terms
 
@@ -154,29 +156,55 @@ def _loop(trainer: Trainer, run: Run) -> None:
     batches, settings = trainer.batches, trainer.settings
     total = round(trainer.recipe.kimg * 1000)
     between_snapshots = max(total // max(settings.snapshots, 1), 1)
-    sums: dict[str, Tensor] = {}
-    num_steps = 0
-    started, tick, tick_seen = time.monotonic() - trainer.seconds, time.monotonic(), batches.images_seen
-    bar = tqdm(total=total / 1000, initial=tick_seen / 1000, unit="kimg", desc=trainer.recipe.name, disable=None)
+    means = Means(batches.images_seen)
+    started = time.monotonic() - trainer.seconds
+    bar = tqdm(
+        total=total / 1000,
+        initial=batches.images_seen / 1000,
+        desc=trainer.recipe.name,
+        unit="kimg",
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:g} kimg, {remaining} left{postfix}",
+        disable=None,
+    )
     with Stop() as stop, bar:
         if batches.images_seen == 0:
             trainer.snapshot(run)
         while batches.images_seen < total and not stop.received:
             before = batches.images_seen
-            for name, value in trainer.step().items():
-                sums[name] = sums.get(name, 0) + value
+            means.add(trainer.step())
             seen = batches.images_seen
             trainer.seconds = time.monotonic() - started
             bar.update((seen - before) / 1000)
-            num_steps += 1
-            if num_steps == LOG_EVERY or seen >= total:
-                means = {name: float(value) / num_steps for name, value in sums.items()}
-                speed = (seen - tick_seen) / (time.monotonic() - tick)
-                run.log(seen, {**means, "images_per_second": speed, "seconds": trainer.seconds})
-                bar.set_postfix({name: f"{value:.3g}" for name, value in {**means, "images/s": speed}.items()})
-                sums, num_steps, tick, tick_seen = {}, 0, time.monotonic(), seen
+            if means.num_steps == LOG_EVERY or seen >= total:
+                values = means.take(seen)
+                run.log(seen, {**values, "seconds": trainer.seconds})
+                bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
             if seen // between_snapshots > before // between_snapshots or seen >= total or stop.received:
                 trainer.snapshot(run)
     if stop.received:
         kimg = batches.images_seen / 1000
         raise Stopped(f"stopped at {kimg:g} kimg, all is saved; go on with: {run.command} --resume", stop.received)
+
+
+class Means:
+    """The means of the loss terms since the last log line, fetched from the device only when they are written."""
+
+    def __init__(self, images_seen: int):
+        self._start(images_seen)
+
+    def _start(self, images_seen: int) -> None:
+        self.values: dict[str, list[Tensor]] = defaultdict(list)
+        self.num_steps, self.images_seen, self.time = 0, images_seen, time.monotonic()
+
+    def add(self, terms: dict[str, Tensor]) -> None:
+        """Note the terms of one step; a term that is not computed at every step is averaged where it is."""
+        self.num_steps += 1
+        for name, value in terms.items():
+            self.values[name].append(value)
+
+    def take(self, images_seen: int) -> dict[str, float]:
+        """The mean of each term, and the speed; begins anew."""
+        means = {name: torch.stack(values).float().mean().item() for name, values in self.values.items()}
+        means["images/s"] = (images_seen - self.images_seen) / (time.monotonic() - self.time)
+        self._start(images_seen)
+        return means

@@ -34,6 +34,7 @@ class Method(nn.Module, ABC):
         optimizer: the paper's settings.
         published: the name of the network whose average goes into the checkpoint.
         differentiated_twice: networks whose gradients a penalty looks at, which torch.compile cannot do.
+        measures: quantities for the log that are not minimised, e.g. BEGAN's M; scalars, set by `updates`.
         notes: sentences for the log about choices that were made for the user.
     """
 
@@ -44,6 +45,7 @@ class Method(nn.Module, ABC):
         super().__init__()
         self.options = options
         self.differentiated_twice: tuple[nn.Module, ...] = ()
+        self.measures: dict[str, Tensor] = {}
         self.notes: list[str] = []
 
     @abstractmethod
