@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pretrained import networks
 from pretrained.errors import InputError
+from trainer.augment import choose
 from trainer.data import Batches, Dataset
 from trainer.losses import LOSSES, PENALTIES, Targets
 from trainer.method import Adam, Method, Updates
@@ -42,6 +43,8 @@ class Options:
     """Normalisation in D; auto is batch, and layer under a penalty, which must not see the rest of the batch."""
     conditional: bool = False
     """Learn the classes too: labels of a named set, or sub-folders."""
+    diffaugment: bool | None = None
+    """Show D changed pictures only, real and fake alike; by default below 5,000 pictures."""
 
 
 class GAN(Method):
@@ -66,6 +69,7 @@ class GAN(Method):
         self.spec = {"class": "dcgan.Generator", "z_dim": options.z_dim, **shape}
         self.G = networks.build(self.spec)
         self.D = networks.build({"class": "dcgan.Discriminator", "norm": self._norm(), **shape})
+        self.augment = choose(options.diffaugment, data, self.notes)
         self.differentiated_twice = () if self.penalty_name == "none" else (self.D,)
 
     def _norm(self) -> str:
@@ -86,17 +90,18 @@ class GAN(Method):
         for _ in range(self.critic_steps):
             x, y = self._next(batches)
             with torch.no_grad():
-                fake = self.G(self.noise(x), y)
-            terms = {"D": self.loss.discriminator(self.D(x, y).float(), self.D(fake, y).float(), self.targets)}
+                fake = self.augment(self.G(self.noise(x), y))
+            real = self.augment(x)
+            terms = {"D": self.loss.discriminator(self.D(real, y).float(), self.D(fake, y).float(), self.targets)}
             if self.penalty_weight and batches.num_batches % self.options.penalty_every == 0:
-                penalty = self.penalty.function(lambda x: self.D(x, y), x, fake.float())
+                penalty = self.penalty.function(lambda x: self.D(x, y), real, fake.float())
                 terms["penalty"] = self.penalty_weight * self.options.penalty_every * penalty
             yield self.D, terms
             if self.loss.clip:
                 for weight in self.D.parameters():
                     weight.data.clamp_(-self.loss.clip, self.loss.clip)
-        fake = self.D(self.G(self.noise(x), y), y).float()
-        real = self.D(x, y).float() if self.loss.relativistic else None
+        fake = self.D(self.augment(self.G(self.noise(x), y)), y).float()
+        real = self.D(self.augment(x), y).float() if self.loss.relativistic else None
         yield self.G, {"G": self.loss.generator(fake, real, self.targets)}
 
     def _next(self, batches: Batches) -> tuple[Tensor, Tensor | None]:
