@@ -56,13 +56,14 @@ def walk(keys: Sequence[np.ndarray], num_frames: int, loop: bool = True) -> Iter
     units = [key / norm for key, norm in zip(keys, norms)]
     at = (lambda i: i % last) if loop else (lambda i: min(max(i, 0), last - 1))
     controls = [_control(units[at(i - 1)], units[i], units[at(i + 1)]) for i in range(last)]
-    for position in np.linspace(0, segments, num_frames, endpoint=not loop):
-        i, t = int(position), position % 1
-        nearest = round(position)
-        # The frame nearest to a key shows the key itself, whether or not the frames divide evenly.
-        if abs(position - nearest) * num_frames / segments < 0.5:
-            yield keys[at(nearest)]
+    positions, step = np.linspace(0, segments, num_frames, endpoint=not loop, retstep=True)
+    # The frame nearest to a key shows the key itself, whether or not the frames divide evenly.
+    key_frames = {round(i / step): i for i in range(last)} if num_frames > 1 else {0: 0}
+    for frame, position in enumerate(positions):
+        if frame in key_frames:
+            yield keys[key_frames[frame]]
             continue
+        i, t = int(position), position % 1
         j = at(i + 1)
         direction = slerp(slerp(units[i], units[j], t), slerp(controls[i], controls[j], t), 2 * t * (1 - t))
         ease = t * t * (3 - 2 * t)
