@@ -120,7 +120,8 @@ class Trainer:
             network, losses = update
             self.optimizers[network].zero_grad(set_to_none=True)
             # inputs=...: no stray gradients in D from G's loss, and no time spent on them.
-            sum(losses.values()).backward(inputs=list(network.parameters()))
+            learnt = [weight for weight in network.parameters() if weight.requires_grad]
+            sum(losses.values()).backward(inputs=learnt)
             self.optimizers[network].step()
             terms |= {name: loss.detach() for name, loss in losses.items()}
         terms |= self.method.measures
