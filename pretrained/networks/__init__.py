@@ -11,9 +11,9 @@ from torch import nn
 
 from pretrained.errors import InputError
 
-from . import dcgan
+from . import began, dcgan, icgan, mlp, stylegan, vae
 
-FAMILIES = (dcgan,)
+FAMILIES = (dcgan, mlp, began, vae, icgan, stylegan)
 NETWORKS: dict[str, type[nn.Module]] = {
     f"{family.__name__.rpartition('.')[2]}.{name}": getattr(family, name)
     for family in FAMILIES
@@ -21,7 +21,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
 }
 
 # A spec may come from a stranger: no number in it may ask for more than a large network of its kind has.
-LIMITS = {"size": 1024, "channels": 16, "z_dim": 4096, "width": 1024, "num_classes": 10_000}
+LIMITS = {"size": 1024, "channels": 16, "z_dim": 4096, "w_dim": 4096, "width": 2048, "encoder_width": 1024, "num_classes": 10_000}
 DEFAULT_LIMIT = 64
 
 

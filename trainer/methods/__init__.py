@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.methods import gan
+from trainer.methods import began, gan, icgan, stylegan, vae
 from trainer.recipe import Recipe
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in (gan,) for recipe in module.RECIPES}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in (gan, began, vae, icgan, stylegan) for recipe in module.RECIPES}

@@ -1,0 +1,62 @@
+"""BEGAN (Berthelot et al. 2017, arXiv:1703.10717): a generator, and a discriminator that is an autoencoder.
+
+Convolutions of 3x3 with ELU throughout and no normalisation; G is built like D's decoder.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from pretrained.errors import InputError
+
+__all__ = ["Discriminator", "Generator"]
+
+
+def num_levels(size: int) -> int:
+    """How many maps there are, of 8, 16, ..., `size` px."""
+    if size < 16 or size & (size - 1):
+        raise InputError(f"size is {size}: a power of two, 16 or more")
+    return size.bit_length() - 3
+
+
+def convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(before, after, 3, stride, padding=1), nn.ELU(inplace=True))
+
+
+class Generator(nn.Module):
+    """z (N, z_dim) -> pictures (N, channels, size, size), near [-1, 1]: the output is linear, as the paper has it."""
+
+    def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 64, width: int = 128):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(z_dim, 64 * width), nn.Unflatten(1, (width, 8, 8)))
+        for level in range(num_levels(size)):
+            if level:
+                self.layers.append(nn.UpsamplingNearest2d(scale_factor=2))
+            self.layers.append(convolution(width, width))
+            self.layers.append(convolution(width, width))
+        self.layers.append(nn.Conv2d(width, channels, 3, padding=1))
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.layers(z)
+
+
+class Discriminator(nn.Module):
+    """Pictures (N, channels, size, size) -> their reconstruction, of the same shape.
+
+    The encoder's channels grow by `width` at each halving; its code and the decoder are of G's shape.
+    """
+
+    def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 64, width: int = 128):
+        super().__init__()
+        levels = num_levels(size)
+        self.encoder = nn.Sequential(convolution(channels, width))
+        for level in range(1, levels):
+            self.encoder.append(convolution(level * width, level * width))
+            self.encoder.append(convolution(level * width, (level + 1) * width, stride=2))
+        self.encoder.append(convolution(levels * width, levels * width))
+        self.encoder.append(nn.Flatten())
+        self.encoder.append(nn.Linear(64 * levels * width, z_dim))
+        self.decoder = Generator(size, channels, z_dim, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.encoder(x))

@@ -1,0 +1,45 @@
+"""IcGAN (Perarnau et al. 2016, arXiv:1611.06355): a conditional generator with encoders for z and y."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .dcgan import Generator
+from .vae import Encoder
+
+__all__ = ["IcGAN"]
+
+
+class IcGAN(nn.Module):
+    """z (N, z_dim) and labels y (N,) -> pictures (N, channels, size, size) in [-1, 1], and back by `encode`.
+
+    G is a `dcgan.Generator` with these arguments; E_z and E_y are apart from each other (the paper's IND) and have
+    channels of `encoder_width` and up.
+    """
+
+    def __init__(
+        self,
+        size: int = 32,
+        channels: int = 1,
+        z_dim: int = 64,
+        width: int = 32,
+        num_classes: int = 10,
+        encoder_width: int = 32,
+    ):
+        super().__init__()
+        self.G = Generator(size, channels, z_dim, width, num_classes)
+        self.E_z = Encoder(size, channels, encoder_width, z_dim)
+        self.E_y = Encoder(size, channels, encoder_width, num_classes)
+
+    def train(self, mode: bool = True) -> IcGAN:
+        """As for any module, but G stays as it was trained: its batch statistics too are fixed."""
+        super().train(mode)
+        self.G.eval()
+        return self
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures -> z (N, z_dim) and logits of the label (N, num_classes)."""
+        return self.E_z(x), self.E_y(x)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        return self.G(z, y)

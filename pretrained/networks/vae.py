@@ -1,0 +1,62 @@
+"""A convolutional variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .dcgan import block_widths
+
+__all__ = ["VAE"]
+
+
+class Encoder(nn.Sequential):
+    """Pictures (N, channels, size, size) -> (N, num_features), halving the map down to 4x4."""
+
+    def __init__(self, size: int, channels: int, width: int, num_features: int):
+        super().__init__()
+        widths = block_widths(size, width)[::-1]
+        for before, after in zip([channels, *widths], widths):
+            self.append(nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False))
+            self.append(nn.BatchNorm2d(after))
+            self.append(nn.LeakyReLU(0.2, inplace=True))
+        self.append(nn.Flatten())
+        self.append(nn.Linear(16 * widths[-1], num_features))
+
+
+class Decoder(nn.Sequential):
+    """z (N, z_dim) -> logits of pixels (N, channels, size, size), doubling the map from 4x4."""
+
+    def __init__(self, size: int, channels: int, width: int, z_dim: int):
+        super().__init__()
+        widths = block_widths(size, width)
+        self.append(nn.Linear(z_dim, 16 * widths[0]))
+        self.append(nn.Unflatten(1, (widths[0], 4, 4)))
+        for before, after in zip(widths, [*widths[1:], channels]):
+            self.append(nn.BatchNorm2d(before))
+            self.append(nn.ReLU(inplace=True))
+            self.append(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1))
+
+
+class VAE(nn.Module):
+    """z (N, z_dim) -> pictures (N, channels, size, size) in [-1, 1], and back by `encode`."""
+
+    def __init__(self, size: int = 32, channels: int = 1, z_dim: int = 32, width: int = 32):
+        super().__init__()
+        self.encoder = Encoder(size, channels, width, 2 * z_dim)
+        self.decoder = Decoder(size, channels, width, z_dim)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures -> mean and logarithm of the variance of q(z|x), each (N, z_dim)."""
+        mean, log_variance = self.encoder(x).chunk(2, dim=1)
+        return mean, log_variance
+
+    def logits(self, z: Tensor) -> Tensor:
+        """z -> what the sigmoid turns into the brightness of each pixel, from 0 to 1."""
+        return self.decoder(z)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z -> pictures in [-1, 1]; tanh(a / 2) is 2 sigmoid(a) - 1."""
+        return self.logits(z).mul(0.5).tanh()
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.decode(z)

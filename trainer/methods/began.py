@@ -1,0 +1,80 @@
+"""BEGAN (Berthelot et al. 2017, arXiv:1703.10717): D is an autoencoder, held in balance with G by k."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pretrained import networks
+from trainer.data import Batches, Dataset
+from trainer.method import Adam, Method, Updates
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the two networks are made, and where their balance lies."""
+
+    gamma: float = 0.5
+    """The error of generated pictures over that of real ones which k aims at: less is sharper, more is more varied."""
+    lambda_k: float = 1e-3
+    """How fast k follows."""
+    z_dim: int = 64
+    """Length of the latent vector, and of D's code."""
+    width: int = 128
+    """Channels of G's maps and of D's largest: n in the paper."""
+
+
+class BEGAN(Method):
+    """A generator G against an autoencoder D, which tells real pictures by how well it restores them."""
+
+    optimizer = Adam(1e-4)
+
+    def __init__(self, options: Options, data: Dataset):
+        super().__init__(options, data)
+        shape = {"size": data.size, "channels": data.channels, "z_dim": options.z_dim, "width": options.width}
+        self.spec = {"class": "began.Generator", **shape}
+        self.G = networks.build(self.spec)
+        self.D = networks.build({"class": "began.Discriminator", **shape})
+        self.register_buffer("k", torch.zeros(()))
+
+    def noise(self, like: Tensor) -> Tensor:
+        """z ~ U(-1, 1), one for each picture of `like`."""
+        return torch.rand(len(like), self.options.z_dim, device=like.device) * 2 - 1
+
+    def reconstruction_error(self, x: Tensor) -> Tensor:
+        """L(x) = |x - D(x)|, mean over pixels and pictures (section 3.1)."""
+        return (x - self.D(x)).float().abs().mean()
+
+    def updates(self, batches: Batches) -> Updates:
+        x, _ = next(batches)
+        with torch.no_grad():
+            fake = self.G(self.noise(x))
+        real_error = self.reconstruction_error(x)
+        yield self.D, {"real": real_error, "fake": -self.k * self.reconstruction_error(fake)}
+        fake_error = self.reconstruction_error(self.G(self.noise(x)))
+        yield self.G, {"G": fake_error}
+        balance = (self.options.gamma * real_error - fake_error).detach()
+        self.k.add_(self.options.lambda_k * balance).clamp_(0, 1)
+        self.measures = {"M": real_error.detach() + balance.abs(), "k": self.k.clone()}
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {"pipeline": "generate", "network": self.spec, "input": {"noise": "uniform"}}
+
+
+RECIPES = [
+    # The paper's n, z, batch and rate; it halves the rate whenever M stalls, which --resume cannot do.
+    Recipe(
+        name="began-64",
+        method=BEGAN,
+        options=Options(),
+        summary="BEGAN at 64 px, on a folder of pictures",
+        data="cifar10",
+        size=64,
+        kimg=2000,
+        batch_size=16,
+    ),
+]

@@ -1,0 +1,90 @@
+"""IcGAN (Perarnau et al. 2016, arXiv:1611.06355): encoders that turn a conditional generator round.
+
+G is a fixed, trained one. E_z learns from pictures that G makes, whose z is known, E_y from real ones, whose label is
+(section 3.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+import pretrained
+from pretrained import checkpoint, networks
+from pretrained.checkpoint import Config
+from pretrained.errors import InputError
+from trainer.data import Batches, Dataset
+from trainer.method import Adam, Method, Updates
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which generator is inverted, and by what."""
+
+    generator: str = "./runs/cdcgan-mnist"
+    """A checkpoint of a conditional DCGAN: a bundled name, a folder, or USER/NAME on the Hub."""
+    encoder_width: int = 32
+    """Channels of the encoders' widest map; the deeper ones have more."""
+
+
+class IcGAN(Method):
+    """A generator and its encoders, which are one network: all are published."""
+
+    published = "icgan"
+    optimizer = Adam(2e-4)
+
+    def __init__(self, options: Options, data: Dataset):
+        super().__init__(options, data)
+        generator, config = checkpoint.load(pretrained.resolve(options.generator)[0])
+        _check(config, options.generator, data)
+        shape = {name: value for name, value in config.network.items() if name != "class"}
+        self.classes, self.source = config.classes, config.input
+        self.spec = {"class": "icgan.IcGAN", **shape, "encoder_width": options.encoder_width}
+        self.icgan = networks.build(self.spec)
+        self.icgan.G.load_state_dict(generator.state_dict())
+        self.icgan.G.requires_grad_(False)
+        self.icgan.train()
+
+    def updates(self, batches: Batches) -> Updates:
+        x, y = next(batches)
+        z = torch.randn(len(x), self.spec["z_dim"], device=x.device)
+        with torch.no_grad():
+            fake = self.icgan.G(z, y)
+        z_error = (self.icgan.E_z(fake).float() - z).square().sum(dim=1).mean()
+        # The paper has squared errors, for attributes of which a picture may have several; classes exclude each other.
+        y_error = F.cross_entropy(self.icgan.E_y(x).float(), y)
+        # E_z and E_y share no weights, so a step on the sum is a step of each on its own.
+        yield self.icgan, {"z": z_error, "y": y_error}
+
+    def checkpoint(self) -> dict[str, Any]:
+        condition = {"classes": self.classes}
+        inputs = {**self.source, "encode": True}
+        return {"pipeline": "generate", "network": self.spec, "input": inputs, "condition": condition}
+
+
+def _check(config: Config, id: str, data: Dataset) -> None:
+    """Refuse a generator that does not fit the data, or that is no conditional DCGAN."""
+    if config.network["class"] != "dcgan.Generator" or not config.classes:
+        raise InputError(f"--generator {id} is no conditional DCGAN: train one with python -m trainer cdcgan-mnist")
+    of_generator = (config.network["size"], config.network["channels"], config.classes)
+    of_data = (data.size, data.channels, data.classes)
+    for name, theirs, ours in zip(("size", "channels", "classes"), of_generator, of_data):
+        if theirs != ours:
+            raise InputError(f"--generator {id} has {name} {theirs}, but --data has {ours}: they must be the same")
+
+
+RECIPES = [
+    Recipe(
+        name="icgan-mnist",
+        method=IcGAN,
+        options=Options(),
+        summary="encoders for a trained conditional DCGAN: change the class of a digit, keep its style",
+        data="mnist",
+        size=32,
+        kimg=600,
+    ),
+]

@@ -1,0 +1,95 @@
+"""Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114); --beta weighs its prior (Higgins et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pretrained import networks
+from trainer.data import Batches, Dataset
+from trainer.method import Adam, Method, Updates
+from trainer.recipe import Recipe
+
+
+def bernoulli(logits: Tensor, x: Tensor) -> Tensor:
+    """-log p(x|z), each pixel a coin whose bias is its brightness -> scalar, summed over pixels, mean over pictures."""
+    return F.binary_cross_entropy_with_logits(logits, (x + 1) / 2, reduction="sum") / len(x)
+
+
+def gaussian(logits: Tensor, x: Tensor) -> Tensor:
+    """-log p(x|z), but for a constant, each pixel in [-1, 1] of unit variance -> scalar, summed and averaged alike."""
+    return 0.5 * F.mse_loss((logits / 2).tanh(), x, reduction="sum") / len(x)
+
+
+RECONSTRUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"bce": bernoulli, "mse": gaussian}
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, variance) || N(0, 1)), summed over z, mean over pictures (appendix B)."""
+    return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(dim=1).mean()
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the network is made, and what it minimises."""
+
+    reconstruction: Literal[tuple(RECONSTRUCTIONS)] = "bce"  # type: ignore[valid-type]
+    """What a pixel is: bce, a coin's bias; mse, a Gaussian's mean."""
+    beta: float = 1.0
+    """Weight of the divergence from the prior; 1 is the bound on the likelihood, less gives sharper pictures."""
+    z_dim: int = 32
+    """Length of the latent vector."""
+    width: int = 32
+    """Channels of the widest map; the deeper ones have more."""
+
+
+class VAE(Method):
+    """An encoder and a decoder, which are one network: both are published."""
+
+    optimizer = Adam(1e-3, (0.9, 0.999))
+    published = "autoencoder"
+
+    def __init__(self, options: Options, data: Dataset):
+        super().__init__(options, data)
+        shape = {"size": data.size, "channels": data.channels}
+        self.spec = {"class": "vae.VAE", **shape, "z_dim": options.z_dim, "width": options.width}
+        self.autoencoder = networks.build(self.spec)
+
+    def updates(self, batches: Batches) -> Updates:
+        x, _ = next(batches)
+        mean, log_variance = (part.float() for part in self.autoencoder.encode(x))
+        z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)  # eq. 10
+        reconstruction = RECONSTRUCTIONS[self.options.reconstruction](self.autoencoder.logits(z).float(), x)
+        kl = kl_divergence(mean, log_variance)
+        self.measures = {"KL": kl.detach()}
+        yield self.autoencoder, {"reconstruction": reconstruction, "prior": self.options.beta * kl}
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {"pipeline": "generate", "network": self.spec, "input": {"noise": "normal", "encode": True}}
+
+
+RECIPES = [
+    Recipe(
+        name="vae-mnist",
+        method=VAE,
+        options=Options(),
+        summary="variational autoencoder at 32 px on handwritten digits",
+        data="mnist",
+        size=32,
+        kimg=600,
+    ),
+    Recipe(
+        name="vae-64",
+        method=VAE,
+        options=Options(reconstruction="mse", z_dim=128, width=64),
+        summary="variational autoencoder at 64 px, on a folder of pictures",
+        data="cifar10",
+        size=64,
+        kimg=2000,
+    ),
+]
