@@ -21,6 +21,8 @@ from trainer.recipe import Recipe
 class Options:
     """How the two networks are made, and what they minimise."""
 
+    network: Literal["dcgan", "mlp"] = "dcgan"
+    """Convolutions, or the fully connected layers of the first GAN."""
     loss: Literal[tuple(LOSSES)] = "non-saturating"  # type: ignore[valid-type]
     """The adversarial loss."""
     penalty: Literal[("auto", *PENALTIES)] = "auto"  # type: ignore[valid-type]
@@ -38,7 +40,7 @@ class Options:
     z_dim: int = 100
     """Length of the latent vector."""
     width: int = 128
-    """Channels of the widest map; the deeper ones have more."""
+    """Channels of the widest map, the deeper ones have more; in an mlp, units of each layer."""
     norm: Literal["auto", "batch", "layer", "instance", "none"] = "auto"
     """Normalisation in D; auto is batch, and layer under a penalty, which must not see the rest of the batch."""
     conditional: bool = False
@@ -66,14 +68,16 @@ class GAN(Method):
             raise InputError("--conditional needs labels: a named set, or a folder whose pictures lie in sub-folders")
         self.classes = data.classes if options.conditional else []
         shape = {"size": data.size, "channels": data.channels, "width": options.width, "num_classes": len(self.classes)}
-        self.spec = {"class": "dcgan.Generator", "z_dim": options.z_dim, **shape}
+        self.spec = {"class": f"{options.network}.Generator", "z_dim": options.z_dim, **shape}
         self.G = networks.build(self.spec)
-        self.D = networks.build({"class": "dcgan.Discriminator", "norm": self._norm(), **shape})
+        self.D = networks.build({"class": f"{options.network}.Discriminator", "norm": self._norm(), **shape})
         self.augment = choose(options.diffaugment, data, self.notes)
         self.differentiated_twice = () if self.penalty_name == "none" else (self.D,)
 
     def _norm(self) -> str:
         if self.options.norm == "auto":
+            if self.options.network == "mlp":
+                return "none"
             if self.penalty_name == "none":
                 return "batch"
             self.notes.append(f"D has layer normalisation, since the penalty {self.penalty_name} is per picture")
@@ -114,11 +118,31 @@ class GAN(Method):
 
 
 RECIPES = [
+    # The paper's networks, dropout and batch; Adam in place of its gradient descent with momentum.
+    Recipe(
+        name="gan-mnist",
+        method=GAN,
+        options=Options(network="mlp", width=1200),
+        summary="the first GAN, fully connected, at 32 px on handwritten digits",
+        data="mnist",
+        size=32,
+        kimg=3000,
+        batch_size=100,
+    ),
     Recipe(
         name="dcgan-mnist",
         method=GAN,
         options=Options(z_dim=64, width=32),
         summary="DCGAN at 32 px on handwritten digits",
+        data="mnist",
+        size=32,
+        kimg=600,
+    ),
+    Recipe(
+        name="cdcgan-mnist",
+        method=GAN,
+        options=Options(z_dim=64, width=32, conditional=True),
+        summary="DCGAN at 32 px on handwritten digits, each of a class that you name",
         data="mnist",
         size=32,
         kimg=600,
