@@ -154,11 +154,11 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
 
 def _metrics(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     metrics = training.get("metrics")
-    return (
-        [m for m in metrics if isinstance(m, dict) and {"name", "value"} <= m.keys()]
-        if isinstance(metrics, list)
-        else []
-    )
+    return [
+        metric
+        for metric in (metrics if isinstance(metrics, list) else [])
+        if isinstance(metric, dict) and "name" in metric and isinstance(metric.get("value"), (int, float))
+    ]
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

@@ -93,12 +93,12 @@ def check_push(repo_id: str | None, default_name: str) -> str:
         raise InputError(f"publishing needs a Hugging Face token: {LOGIN}")
     name = repo_id or default_name
     with sentences(name):
-        account = retry(lambda: _api().whoami(), READ_WAITS)
+        account = retry(lambda: _api().whoami())
         full_name = name if "/" in name else f"{account['name']}/{name}"
         _check_name(full_name)
         _check_permission(account, full_name)
         with contextlib.suppress(RepositoryNotFoundError):
-            _check_ours(retry(lambda: _info(full_name), READ_WAITS))
+            _check_ours(retry(lambda: _info(full_name)))
     return full_name
 
 
@@ -121,7 +121,7 @@ def push(folder: Path, repo_id: str, private: bool = False) -> str:
         )
     again = f"python -m trainer push {shlex.quote(str(folder))} --repo-id {repo_id}" + " --private" * private
     with sentences(repo_id, remedy=f"nothing was lost, this pushes it again: {again}"):
-        return retry(lambda: _publish(files, repo_id, private), WRITE_WAITS)
+        return retry(lambda: _publish(files, repo_id, private), WRITE_WAITS, even_if_lost=True)
 
 
 def list_models(author: str | None = None, tag: str = "ganvas", limit: int = 100) -> list[ModelInfo]:
@@ -130,10 +130,20 @@ def list_models(author: str | None = None, tag: str = "ganvas", limit: int = 100
     Raises:
         InputError: the Hub is out of reach.
     """
+    from huggingface_hub import ModelInfo, constants, get_session
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+
+    def ask() -> list[ModelInfo]:
+        # HfApi.list_models waits without end for a silent Hub, and 23 s for one that is out of reach.
+        query = {"filter": tag, "sort": "lastModified", "limit": limit} | ({"author": author} if author else {})
+        timeout = constants.HF_HUB_ETAG_TIMEOUT
+        address = f"{constants.ENDPOINT}/api/models"
+        answer = get_session().get(address, params=query, headers=build_hf_headers(), timeout=timeout)
+        hf_raise_for_status(answer)
+        return [ModelInfo(**model) for model in answer.json()]
+
     with sentences(author or tag):
-        return retry(
-            lambda: list(_api().list_models(author=author, filter=tag, sort="last_modified", limit=limit)), READ_WAITS
-        )
+        return retry(ask)
 
 
 def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:

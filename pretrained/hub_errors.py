@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -18,27 +17,30 @@ WRITE_WAITS = (1, 4, 16, 60)
 TRANSIENT = {408, 412, 429, 500, 502, 503, 504}
 
 Result = TypeVar("Result")
-log = logging.getLogger(__name__)
 
 
-def retry(action: Callable[[], Result], waits: tuple[float, ...]) -> Result:
-    """`action()`, again after each of `waits` as long as it fails for a reason that may pass."""
+def retry(action: Callable[[], Result], waits: tuple[float, ...] = READ_WAITS, even_if_lost: bool = False) -> Result:
+    """`action()`, again after each of `waits` as long as the Hub is busy or broken.
+
+    Args:
+        even_if_lost: also when no answer came at all; whoever waits for a page wants to hear that at once.
+    """
     for wait in waits:
         try:
             return action()
         except Exception as error:
             delay = max(wait, _asked_wait(error))
-            if not is_transient(error) or delay > waits[-1]:
+            if not is_transient(error) or (is_lost(error) and not even_if_lost) or delay > waits[-1]:
                 raise
-            log.info("The Hub did not take it: trying again in %g s", delay)
             time.sleep(delay)
     return action()
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what caused it, down to the Hub's answer if there was one."""
     while error is not None:
         yield error
-        error = error.__cause__
+        error = None if _status(error) else error.__cause__
 
 
 def _status(error: BaseException) -> int | None:
@@ -47,15 +49,20 @@ def _status(error: BaseException) -> int | None:
     return error.response.status_code if isinstance(error, HfHubHTTPError) else None
 
 
-def _is_transport(error: BaseException) -> bool:
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
+def is_lost(error: BaseException) -> bool:
+    """Whether no answer came: no network, no such host, a connection that broke or a time-out."""
+    from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
 
     lost = (HTTPError, ConnectionError, TimeoutError)
-    return isinstance(error, lost) and not isinstance(error, (HfHubHTTPError, OfflineModeIsEnabled))
+    return any(
+        isinstance(cause, lost) and not _status(cause) and not isinstance(cause, OfflineModeIsEnabled)
+        for cause in _causes(error)
+    )
 
 
 def is_transient(error: BaseException) -> bool:
-    return any(_status(cause) in TRANSIENT or _is_transport(cause) for cause in _causes(error))
+    """Whether the same request may succeed later."""
+    return is_lost(error) or any(_status(cause) in TRANSIENT for cause in _causes(error))
 
 
 def _asked_wait(error: BaseException) -> float:
@@ -110,7 +117,7 @@ def _sentence(error: BaseException, what: str, revision: str | None) -> str | No
         detail = " ".join((error.server_message or "")[:200].split())
         other = f"the Hub has trouble (HTTP {status}): try again later"
         return by_status.get(status, other if status >= 500 else f"the Hub refused {what} (HTTP {status}): {detail}")
-    if _is_transport(error):
+    if is_lost(error):
         return f"the Hub at {hub} cannot be reached: check the network"
     if isinstance(error, OSError) and error.errno:
         return f"cannot use {error.filename}: {error.strerror}; set HF_HOME to a folder with room that you can write to"

@@ -1,0 +1,308 @@
+"""A small Hugging Face Hub on this machine: the routes that the real client uses to create, publish, list and pull.
+
+    python tests/hub_server.py --port 5050 --root /tmp/hub
+    HF_ENDPOINT=http://127.0.0.1:5050 HF_TOKEN=hf_alice_writes python -m trainer --push-to-hub
+
+It keeps repositories with their history, checks tokens, digests and parent commits, takes large files by git-LFS and
+by Xet (whose store is a local folder), and fails on request. It is for tests: it has no other protection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import hashlib
+import json
+import re
+import tempfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from hub_store import Fault, Hub
+
+REPO = r"(?P<id>[\w.-]+/[\w.-]+)"
+KIND = r"(?P<kind>models|datasets|spaces)"
+
+
+class Refusal(Exception):
+    """An answer other than 200, with the error code that the client turns into one of its exceptions."""
+
+    def __init__(self, status: int, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request: find its route, check who asks, answer JSON or bytes."""
+
+    protocol_version = "HTTP/1.1"
+    hub: Hub
+
+    def handle_request(self) -> None:
+        self.body = self._read_body()
+        request = f"{self.command} {unquote(self.path)}"
+        self.hub.requests.append(request)
+        try:
+            if fault := self.hub.next_fault(request, after=False):
+                return self._fail(fault)
+            with self.hub.lock:
+                self.hub.happen(request)
+                status, headers, data = self._route()
+            if fault := self.hub.next_fault(request, after=True):
+                return self._fail(fault)
+        except Refusal as refusal:
+            headers = {"X-Error-Message": str(refusal)} | ({"X-Error-Code": refusal.code} if refusal.code else {})
+            status, data = refusal.status, {"error": str(refusal)}
+        self._answer(status, headers, data)
+
+    do_GET = do_HEAD = do_POST = do_PUT = handle_request
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def _read_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        chunks = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def _fail(self, fault: Fault) -> None:
+        if fault.status:
+            return self._answer(fault.status, fault.headers, {"error": "a fault on request"})
+        self.close_connection = True
+        self.connection.shutdown(2)
+
+    def _answer(self, status: int, headers: dict[str, str], data: Any) -> None:
+        body = data if isinstance(data, bytes) else json.dumps(data).encode()
+        self.send_response(status)
+        kind = "application/octet-stream" if isinstance(data, bytes) else "application/json"
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _route(self) -> tuple[int, dict[str, str], Any]:
+        parts = urlsplit(self.path)
+        self.query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        for method, pattern, action in ROUTES:
+            if self.command in method and (match := re.fullmatch(pattern, parts.path)):
+                answer = action(self, **{name: value and unquote(value) for name, value in match.groupdict().items()})
+                return answer if isinstance(answer, tuple) else (200, {}, answer)
+        raise Refusal(404, "no such route")
+
+    def _account(self) -> dict[str, Any] | None:
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token and token not in self.hub.tokens:
+            raise Refusal(401, "Invalid credentials in Authorization header")
+        return self.hub.tokens.get(token)
+
+    def _writer(self, owner: str) -> None:
+        account = self._account()
+        if not account:
+            raise Refusal(401, "Invalid username or password.")
+        if account["role"] == "read" or owner not in (account["name"], *account.get("orgs", ())):
+            raise Refusal(403, "You don't have the rights to write here")
+
+    def _repo(self, kind: str, id: str) -> dict[str, Any]:
+        account, repo = self._account(), self.hub.repos.get(f"{kind}/{id}")
+        if not repo or repo["private"] and id.split("/")[0] != (account or {}).get("name"):
+            raise Refusal(404 if account else 401, "Repository not found", "RepoNotFound")
+        return repo
+
+    def _commit(self, kind: str, id: str, rev: str) -> dict[str, Any]:
+        for commit in reversed(self._repo(kind, id)["commits"]):
+            if rev in ("main", commit["oid"]):
+                return commit
+        raise Refusal(404, f"Invalid rev id: {rev}", "RevisionNotFound")
+
+    def whoami(self) -> Any:
+        account = self._account()
+        if not account:
+            raise Refusal(401, "Invalid credentials in Authorization header")
+        token = {"displayName": "test", "role": account["role"], "fineGrained": account.get("fineGrained", {})}
+        orgs = [{"type": "org", "name": name, "roleInOrg": "write"} for name in account.get("orgs", ())]
+        auth = {"type": "access_token", "accessToken": token}
+        return {"type": "user", "name": account["name"], "orgs": orgs, "auth": auth}
+
+    def create(self) -> Any:
+        asked = json.loads(self.body)
+        owner = asked.get("organization") or (self._account() or {}).get("name", "")
+        self._writer(owner)
+        kind, id = asked.get("type", "model") + "s", f"{owner}/{asked['name']}"
+        link = {"url": f"{self.hub.url}/{'' if kind == 'models' else kind + '/'}{id}"}
+        if f"{kind}/{id}" in self.hub.repos:
+            return 409, {}, link | {"error": "You already created this repo"}
+        self.hub.create(f"{kind}/{id}", asked.get("visibility") == "private")
+        return link
+
+    def validate_yaml(self) -> Any:
+        complete = re.match(r"---\n.*?\n---\n", json.loads(self.body)["content"], re.DOTALL)
+        return {"errors": [], "warnings": [] if complete else [{"message": "empty or missing yaml metadata"}]}
+
+    def preupload(self, kind: str, id: str, rev: str) -> Any:
+        self._writer(id.split("/")[0])
+        files, answers = self._commit(kind, id, rev)["files"], []
+        for file in json.loads(self.body)["files"]:
+            large = file["path"].endswith(".safetensors") or b"\0" in base64.b64decode(file["sample"])
+            there = files.get(file["path"], {})
+            oid = there.get("sha256") or there.get("oid")
+            mode = "lfs" if large else "regular"
+            answers.append({"path": file["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid})
+        return {"files": answers}
+
+    def lfs_batch(self, kind: str | None, id: str) -> Any:
+        self._writer(id.split("/")[0])
+        objects = [{"oid": file["oid"], "size": file["size"]} for file in json.loads(self.body)["objects"]]
+        for file in objects:
+            if not self.hub.holds(file["oid"]):
+                links = {name: {"href": f"{self.hub.url}/lfs/{name}/{file['oid']}"} for name in ("upload", "verify")}
+                file["actions"] = links
+        return 200, {"Content-Type": "application/vnd.git-lfs+json"}, {"transfer": "basic", "objects": objects}
+
+    def lfs_upload(self, sha256: str) -> Any:
+        if hashlib.sha256(self.body).hexdigest() != sha256:
+            raise Refusal(400, "the bytes do not have this digest")
+        self.hub.store(self.body, sha256)
+        return {}
+
+    def lfs_verify(self, sha256: str) -> Any:
+        if not self.hub.holds(sha256) or len(self.hub.read({"sha256": sha256})) != json.loads(self.body)["size"]:
+            raise Refusal(404, "the object is not here whole")
+        return {}
+
+    def xet_token(self, kind: str, id: str, access: str, rev: str) -> Any:
+        self._repo(kind, id)
+        if access == "write":
+            self._writer(id.split("/")[0])
+        store, expiry = f"local://{self.hub.root}/cas", 4_000_000_000
+        headers = {"X-Xet-Cas-Url": store, "X-Xet-Access-Token": "xet", "X-Xet-Token-Expiration": str(expiry)}
+        return 200, headers, {"casUrl": store, "accessToken": "xet", "exp": expiry}
+
+    def commit(self, kind: str, id: str, rev: str) -> Any:
+        self._writer(id.split("/")[0])
+        head = self._commit(kind, id, rev)["oid"]
+        header, *operations = [json.loads(line) for line in self.body.splitlines()]
+        if header["value"].get("parentCommit", head) != head:
+            raise Refusal(412, "A commit has happened since. Please refresh and try again.")
+        changes: dict[str, Any] = {}
+        for operation in operations:
+            value = operation["value"]
+            if operation["key"] == "file":
+                changes[value["path"]] = self.hub.store(base64.b64decode(value["content"]))
+            elif operation["key"] == "deletedFile":
+                changes[value["path"]] = None
+            elif self.hub.holds(value["oid"]):
+                pointer = (
+                    f"version https://git-lfs.github.com/spec/v1\noid sha256:{value['oid']}\nsize {value['size']}\n"
+                )
+                oid = hashlib.sha1(b"blob %d\0" % len(pointer) + pointer.encode()).hexdigest()
+                changes[value["path"]] = {"size": value["size"], "oid": oid, "sha256": value["oid"]}
+            else:
+                raise Refusal(400, f"{value['path']} was not uploaded")
+        oid = self.hub.commit(f"{kind}/{id}", changes, header["value"]["summary"])
+        return {"commitOid": oid, "commitUrl": f"{self.hub.url}/{id}/commit/{oid}", "success": True}
+
+    def info(self, kind: str, id: str, rev: str | None = None) -> Any:
+        repo, commit = self._repo(kind, id), self._commit(kind, id, rev or "main")
+        siblings = []
+        for path, entry in commit["files"].items():
+            large = {"lfs": {"sha256": entry["sha256"], "size": entry["size"], "pointerSize": 130}}
+            siblings.append({"rfilename": path, "size": entry["size"], "blobId": entry["oid"]})
+            siblings[-1] |= large if entry["sha256"] else {}
+        card = self.hub.read(commit["files"]["README.md"]).decode() if "README.md" in commit["files"] else ""
+        tag = re.search(r"^pipeline_tag: (.+)$", card, re.MULTILINE)
+        return {
+            "id": id,
+            "sha": commit["oid"],
+            "private": repo["private"],
+            "gated": repo["gated"],
+            "tags": re.findall(r"^- (\S+)$", card.split("\n---")[0], re.MULTILINE),
+            "pipeline_tag": tag and tag[1],
+            "downloads": 0,
+            "likes": 0,
+            "siblings": siblings,
+        }
+
+    def models(self) -> Any:
+        ids = [key.removeprefix("models/") for key, repo in self.hub.repos.items() if not repo["private"]]
+        infos = [self.info("models", id) for id in ids if id.startswith(self.query.get("author", ""))]
+        infos = [info for info in infos if self.query.get("filter") in (None, *info["tags"])]
+        return infos[: int(self.query.get("limit", 1000))]
+
+    def tree(self, kind: str, id: str, rev: str) -> Any:
+        files = self._commit(kind, id, rev)["files"]
+        return [
+            {"type": "file", "path": path, "size": file["size"], "oid": file["oid"]} for path, file in files.items()
+        ]
+
+    def resolve(self, kind: str | None, id: str, rev: str, path: str) -> Any:
+        kind = (kind or "models/").rstrip("/")
+        commit = self._commit(kind, id, rev)
+        if self._repo(kind, id)["gated"] and id.split("/")[0] != (self._account() or {}).get("name"):
+            raise Refusal(403, f"Access to model {id} is restricted", "GatedRepo")
+        if path not in commit["files"]:
+            raise Refusal(404, "Entry not found", "EntryNotFound")
+        entry = commit["files"][path]
+        headers = {"X-Repo-Commit": commit["oid"], "ETag": f'"{entry["oid"]}"', "Accept-Ranges": "bytes"}
+        if entry["sha256"]:
+            headers |= {"X-Linked-Etag": f'"{entry["sha256"]}"', "X-Linked-Size": str(entry["size"])}
+            if xet_hash := self.hub.xet_hash(entry["sha256"]):
+                route = f"{self.hub.url}/api/{kind}/{id}/xet-read-token/{commit['oid']}"
+                headers |= {"X-Xet-Hash": xet_hash, "X-Xet-Refresh-Route": route}
+        if self.command == "HEAD":
+            return 200, headers | {"Content-Length": str(entry["size"])}, b""
+        data = self.hub.read(entry)
+        if match := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
+            start = int(match[1])
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            return 206, headers, data[start:]
+        return 200, headers, data
+
+
+ROUTES = [
+    ("GET", "/api/whoami-v2", Handler.whoami),
+    ("GET", "/api/models", Handler.models),
+    ("POST", "/api/repos/create", Handler.create),
+    ("POST", "/api/validate-yaml", Handler.validate_yaml),
+    ("POST", rf"/api/{KIND}/{REPO}/preupload/(?P<rev>[^/]+)", Handler.preupload),
+    ("POST", rf"/api/{KIND}/{REPO}/commit/(?P<rev>[^/]+)", Handler.commit),
+    ("GET", rf"/api/{KIND}/{REPO}/xet-(?P<access>read|write)-token/(?P<rev>[^/]+)", Handler.xet_token),
+    ("GET", rf"/api/{KIND}/{REPO}/tree/(?P<rev>[^/]+)", Handler.tree),
+    ("GET", rf"/api/{KIND}/{REPO}(?:/revision/(?P<rev>[^/]+))?", Handler.info),
+    ("POST", rf"/(?P<kind>datasets/|spaces/)?{REPO}\.git/info/lfs/objects/batch", Handler.lfs_batch),
+    ("PUT", r"/lfs/upload/(?P<sha256>[0-9a-f]{64})", Handler.lfs_upload),
+    ("POST", r"/lfs/verify/(?P<sha256>[0-9a-f]{64})", Handler.lfs_verify),
+    ("GET HEAD", rf"/(?P<kind>datasets/|spaces/)?{REPO}/resolve/(?P<rev>[^/]+)/(?P<path>.+)", Handler.resolve),
+]
+
+
+def serve(root: Path, port: int = 0) -> tuple[Hub, ThreadingHTTPServer]:
+    """A Hub and its server, ready for `serve_forever`; port 0 takes a free one."""
+    hub = Hub(root.resolve())
+    server = ThreadingHTTPServer(("127.0.0.1", port), type("HubHandler", (Handler,), {"hub": hub}))
+    server.daemon_threads = True
+    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    return hub, server
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=5050)
+    parser.add_argument("--root", type=Path, default=Path(tempfile.gettempdir()) / "hub")
+    arguments = parser.parse_args()
+    hub, server = serve(arguments.root, arguments.port)
+    print(f"{hub.url}  tokens: {', '.join(hub.tokens)}", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
