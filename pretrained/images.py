@@ -62,8 +62,28 @@ def encode_png(picture: np.ndarray, text: Mapping[str, str] | None = None) -> by
     return buffer.getvalue()
 
 
+def flatten(picture: Image.Image, channels: int = 3) -> Image.Image:
+    """A PIL image of any mode as "RGB" or "L": turned as its EXIF says, transparency on white, 16 bits scaled to 8."""
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I") or picture.mode == "F":
+        levels = np.asarray(picture, np.float32)
+        top = 65535 if levels.max() > 255 else 255
+        picture = Image.fromarray((levels.clip(0, top) * (255 / top)).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("L" if channels == 1 else "RGB")
+
+
+def fit(picture: Image.Image, size: int, channels: int = 3) -> Tensor:
+    """A PIL image, its shorter side scaled to `size` and the centre cut out -> (1, channels, size, size) in [-1, 1]."""
+    picture = ImageOps.fit(flatten(picture, channels), (size, size), Image.Resampling.LANCZOS)
+    levels = torch.from_numpy(np.array(picture)).view(1, size, size, channels)
+    return from_uint8(levels).permute(0, 3, 1, 2)
+
+
 def open_picture(source: str | os.PathLike[str] | BinaryIO, channels: int = 3) -> Image.Image:
-    """Any picture file as "RGB" or "L": turned as its EXIF says, transparency on white, 16 bits scaled to 8.
+    """Any picture file as "RGB" or "L", by `flatten`.
 
     Raises:
         InputError: it cannot be read, or holds more than MAX_PIXELS.
@@ -72,15 +92,7 @@ def open_picture(source: str | os.PathLike[str] | BinaryIO, channels: int = 3) -
         with Image.open(source) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise InputError(f"{picture.width} x {picture.height} px is too large: at most {MAX_PIXELS:,} pixels")
-            picture = ImageOps.exif_transpose(picture)
-            if picture.mode.startswith("I") or picture.mode == "F":
-                levels = np.asarray(picture, np.float32)
-                top = 65535 if levels.max() > 255 else 255
-                picture = Image.fromarray((levels.clip(0, top) * (255 / top)).astype(np.uint8))
-            if picture.has_transparency_data:
-                picture = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-            return picture.convert("L" if channels == 1 else "RGB")
+            return flatten(picture, channels)
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on a broken file
