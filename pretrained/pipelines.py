@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,18 +15,21 @@ from pretrained import latents
 from pretrained.checkpoint import Config
 from pretrained.errors import InputError
 from pretrained.images import to_uint8
+from pretrained.text import encode
 
 # Kernels are chosen by the shape of a batch and may differ in the last bit, so each batch has the same shape.
 BATCH_SIZE = 16
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """"auto" is CUDA where there is one, then Apple's MPS, then the CPU."""
+    """ "auto" is CUDA where there is one, then Apple's MPS, then the CPU."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, there in available.items() if there)
     if not available.get(name.partition(":")[0], False):
-        raise InputError(f"--device {name} is not available here: auto, {', '.join(d for d in available if available[d])}")
+        raise InputError(
+            f"--device {name} is not available here: auto, {', '.join(d for d in available if available[d])}"
+        )
     return torch.device(name)
 
 
@@ -34,7 +38,8 @@ class Generate:
     """Seeds in, pictures out.
 
     Attributes:
-        network: z (N, z_dim) [, y (N,)] -> (N, C, H, W) in [-1, 1], in eval mode.
+        network: z (N, z_dim) [, y] -> (N, C, H, W) in [-1, 1], in eval mode; y is labels (N,) or words (N, MAX_WORDS).
+            Where the config's input says "style": mapping, truncate and synthesis, as in `networks.stylegan`.
         config: what the network is and can do.
         revision: the commit it was pulled at, or "" for a local one.
     """
@@ -47,23 +52,70 @@ class Generate:
     def __post_init__(self) -> None:
         if self.config.input.get("noise") not in latents.NOISES:
             raise InputError(f"the config's 'input' needs \"noise\": one of {', '.join(latents.NOISES)}")
+        if self.config.input.get("style") and not hasattr(self.network, "synthesis"):
+            raise InputError(f"the config's 'input' says \"style\", but {self.config.network['class']} has none")
+        self._check_text()
         self.network = self.network.to(self.device, memory_format=torch.channels_last)
 
     def latents(self, seeds: Iterable[int]) -> list[np.ndarray]:
         """The z of each seed, float64 (z_dim,)."""
-        return [latents.latent(seed, self.config.network["z_dim"], self.config.input["noise"]) for seed in _checked(seeds)]
+        return [
+            latents.latent(seed, self.config.network["z_dim"], self.config.input["noise"]) for seed in _checked(seeds)
+        ]
 
-    def sample(self, seeds: Iterable[int], label: int | None = None, truncation: float = 1.0) -> np.ndarray:
+    def _check_text(self) -> None:
+        """The vocabulary comes with the checkpoint, perhaps from a stranger."""
+        if "text" not in self.config.input:
+            return
+        given, wanted = self.config.input["text"], self.config.network.get("num_words")
+        lists = [given.get(name) for name in ("vocabulary", "examples")] if isinstance(given, dict) else [None]
+        if not all(isinstance(item, list) and item and all(isinstance(word, str) for word in item) for item in lists):
+            raise InputError('the config\'s \'text\' must be {"vocabulary": [words], "examples": [sentences]}')
+        if len(given["vocabulary"]) != wanted:
+            raise InputError(f"the config's vocabulary has {len(given['vocabulary'])} words for {wanted} embeddings")
+
+    def sample(
+        self, seeds: Iterable[int], label: int | None = None, truncation: float = 1.0, text: str | None = None
+    ) -> np.ndarray:
         """The pictures of `seeds` -> uint8 (N, H, W, C); the same to the bit however many are asked for at once.
 
         Args:
             seeds: 0 to 2**32 - 1.
             label: the class of all of them; None gives seed s the class s modulo the number of classes.
-            truncation: psi; below 1, latents move towards their mean: more typical pictures, less varied.
+            truncation: psi; below 1, latents (styles, where there are any) move towards their mean: more typical
+                pictures, less varied.
+            text: what to draw, for a network that reads; None gives seed s example s modulo their number.
         """
         seeds = list(seeds)
-        labels = self._labels(seeds, label)
-        pictures = [picture for picture in self._render(self.latents(seeds), labels, truncation)]
+        conditions = self._conditions(seeds, label, text)
+        pictures = list(self._render(self.latents(seeds), conditions, truncation))
+        return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 0), np.uint8)
+
+    def mix(
+        self,
+        rows: Sequence[int],
+        columns: Sequence[int],
+        layers: int,
+        label: int | None = None,
+        truncation: float = 1.0,
+    ) -> np.ndarray:
+        """Style mixing -> uint8 (len(rows) * len(columns), H, W, C), row by row.
+
+        Args:
+            rows: the seeds that give the coarse styles, the first `layers` ones.
+            columns: the seeds that give the other, finer ones.
+            layers: 0 to `network.num_styles`.
+            label: the class of all of them; None is that of the row.
+        """
+        if not self.config.input.get("style"):
+            raise InputError(f"{self.config.name} has no styles to mix")
+        if not 0 <= layers <= self.network.num_styles:
+            raise InputError(f"--layers {layers} is out of range: 0 to {self.network.num_styles}")
+        pairs = [(row, column) for row in rows for column in columns]
+        conditions = self._conditions([row for row, _ in pairs], label)
+        coarse, fine = (dict(zip(seeds, self.latents(seeds))) for seeds in (rows, columns))
+        zs = [np.stack([coarse[row], fine[column]]) for row, column in pairs]
+        pictures = list(self._render(zs, conditions, truncation, layers))
         return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 0), np.uint8)
 
     def walk(
@@ -73,33 +125,54 @@ class Generate:
         label: int | None = None,
         truncation: float = 1.0,
         loop: bool = True,
+        text: str | None = None,
     ) -> Iterator[np.ndarray]:
         """Frames, uint8 (H, W, C), of a smooth path through the pictures of `seeds`, back to the first if `loop`."""
         if not seeds or num_frames < 1:
             raise InputError("a walk needs one seed and one frame at least")
-        labels = self._labels(seeds[:1], label) * num_frames
-        yield from self._render(latents.walk(self.latents(seeds), num_frames, loop), labels, truncation)
+        conditions = self._conditions(seeds[:1], label, text) * num_frames
+        yield from self._render(latents.walk(self.latents(seeds), num_frames, loop), conditions, truncation)
 
-    def _labels(self, seeds: Sequence[int], label: int | None) -> list[int]:
-        classes = self.config.classes
+    def _conditions(
+        self, seeds: Sequence[int], label: int | None, text: str | None = None
+    ) -> list[int] | list[list[int]]:
+        """What the network is told beside z: for each seed a label, or the words of a sentence."""
+        classes, reads = self.config.classes, self.config.input.get("text")
+        if text is not None and not reads:
+            raise InputError(f"{self.config.name} takes no --text")
         if label is not None and not 0 <= label < len(classes):
             legal = f"0 to {len(classes) - 1}" if classes else "this checkpoint takes none"
             raise InputError(f"--label {label} is out of range: {legal}")
+        if reads:
+            examples = [text] if text is not None else reads["examples"]
+            return [encode(examples[seed % len(examples)], reads["vocabulary"]) for seed in seeds]
         return [seed % len(classes) if label is None and classes else label or 0 for seed in seeds]
 
-    def _render(self, zs: Iterable[np.ndarray], labels: Iterable[int], truncation: float) -> Iterator[np.ndarray]:
+    def _render(
+        self,
+        zs: Iterable[np.ndarray],
+        conditions: Iterable[int] | Iterable[list[int]],
+        truncation: float,
+        layers: int | None = None,
+    ) -> Iterator[np.ndarray]:
         if not 0 <= truncation <= 2:
             raise InputError(f"--truncation {truncation} is out of range: 0 to 2")
-        pairs = zip(zs, labels)
+        pairs = zip(zs, conditions)
         while batch := list(islice(pairs, BATCH_SIZE)):
             padded = batch + [batch[-1]] * (BATCH_SIZE - len(batch))
-            yield from self._render_batch(padded, truncation)[: len(batch)]
+            yield from self._render_batch(padded, truncation, layers)[: len(batch)]
 
     @torch.inference_mode()
-    def _render_batch(self, batch: list[tuple[np.ndarray, int]], truncation: float) -> np.ndarray:
-        z = torch.from_numpy(np.stack([z for z, _ in batch]).astype(np.float32)).to(self.device) * truncation
-        y = torch.tensor([label for _, label in batch], device=self.device)
-        return to_uint8(self.network(z, y if self.config.classes else None))
+    def _render_batch(self, batch: list[tuple[np.ndarray, Any]], truncation: float, layers: int | None) -> np.ndarray:
+        z = torch.from_numpy(np.stack([z for z, _ in batch]).astype(np.float32)).to(self.device)
+        y = torch.tensor([condition for _, condition in batch], device=self.device)
+        y = y if self.config.classes or self.config.input.get("text") else None
+        if not self.config.input.get("style"):
+            return to_uint8(self.network(z * truncation, y))
+        ends = [z] if layers is None else z.unbind(1)
+        ws = [self.network.truncate(self.network.mapping(end, y), y, truncation) for end in ends]
+        place = torch.arange(self.network.num_styles, device=self.device).view(1, -1, 1)
+        return to_uint8(self.network.synthesis(torch.where(place < (layers or 0), ws[0][:, None], ws[-1][:, None])))
 
 
 def _checked(seeds: Iterable[int]) -> Iterator[int]:

@@ -21,7 +21,17 @@ NETWORKS: dict[str, type[nn.Module]] = {
 }
 
 # A spec may come from a stranger: no number in it may ask for more than a large network of its kind has.
-LIMITS = {"size": 1024, "channels": 16, "z_dim": 4096, "w_dim": 4096, "width": 2048, "encoder_width": 1024, "num_classes": 10_000}
+LIMITS = {
+    "size": 1024,
+    "channels": 16,
+    "z_dim": 4096,
+    "w_dim": 4096,
+    "text_dim": 4096,
+    "width": 2048,
+    "encoder_width": 1024,
+    "num_classes": 10_000,
+    "num_words": 100_000,
+}
 DEFAULT_LIMIT = 64
 
 

@@ -5,4 +5,5 @@ from __future__ import annotations
 from trainer.methods import began, gan, icgan, stylegan, vae
 from trainer.recipe import Recipe
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in (gan, began, vae, icgan, stylegan) for recipe in module.RECIPES}
+MODULES = (gan, began, vae, icgan, stylegan)
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}

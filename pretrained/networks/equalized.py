@@ -1,0 +1,72 @@
+"""Layers with an equalised learning rate (Karras et al. 2017, arXiv:1710.10196, section 4.1), for ProGAN and StyleGAN.
+
+Weights start at N(0, 1) and He's constant is applied at each use, so that Adam moves all layers at the same pace.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pretrained.errors import InputError
+
+HE = math.sqrt(2)  # the gain in front of a leaky ReLU; 1 where no activation follows
+
+
+def block_widths(size: int, width: int) -> list[int]:
+    """Channels at 4, 8, ..., `size` px: `width` at the largest, doubling towards 4 px, at most 8 times `width`."""
+    if size < 8 or size & (size - 1):
+        raise InputError(f"size is {size}: a power of two, 8 or more")
+    return [width * min(2**level, 8) for level in reversed(range(size.bit_length() - 2))]
+
+
+def leaky(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, 0.2, inplace=True)
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Scale the vector over dim 1 at each place to unit mean square (section 4.2)."""
+    return x * (x.float().square().mean(dim=1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
+
+
+def minibatch_std(x: Tensor, group_size: int = 4) -> Tensor:
+    """Append a map that says how much pictures of a group differ (section 3): (N, C, H, W) -> (N, C + 1, H, W).
+
+    The standard deviation over the group, averaged over C, H and W; groups are `group_size` pictures or the largest
+    common divisor with N.
+    """
+    num_groups = len(x) // math.gcd(len(x), group_size)
+    groups = x.float().unflatten(0, (-1, num_groups))  # (G, N / G, C, H, W), picture i in group i % num_groups
+    variance = groups.var(dim=0, correction=0)
+    statistic = (variance + 1e-8).sqrt().mean(dim=(1, 2, 3)).repeat(len(groups))
+    maps = statistic.view(-1, 1, 1, 1).expand(-1, 1, *x.shape[2:])
+    return torch.cat([x, maps.to(x.dtype)], dim=1)
+
+
+class Linear(nn.Module):
+    """x (N, inputs) -> (N, outputs); the step size is `rate` times that of the other layers."""
+
+    def __init__(self, inputs: int, outputs: int, gain: float = HE, rate: float = 1.0, bias: float = 0.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
+        self.scale, self.rate = gain * rate / math.sqrt(inputs), rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.scale, self.bias * self.rate)
+
+
+class Conv2d(nn.Module):
+    """x (N, inputs, H, W) -> (N, outputs, H, W), with an odd `kernel` and zero padding."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, gain: float = HE):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.scale = gain / math.sqrt(inputs * kernel**2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight * self.scale, self.bias, padding=self.weight.shape[-1] // 2)

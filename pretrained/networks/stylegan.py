@@ -1,0 +1,172 @@
+"""StyleGAN (Karras et al. 2018, arXiv:1812.04948) with the convolution of StyleGAN2 (2019, arXiv:1912.04958).
+
+A mapping network turns z into a style w, which scales the input of every convolution of the synthesis network;
+pictures are summed from all resolutions (skip connections, 2019, section 4.1). Instance normalisation by statistics of
+the picture (2018) leaves droplet-shaped marks, so styles are normalised in expectation (demodulation, 2019, section 2).
+Small enough for a CPU: a block convolves before it upsamples, at a quarter of the cost.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .equalized import Conv2d, Linear, block_widths, leaky, minibatch_std, pixel_norm
+
+__all__ = ["Discriminator", "Generator"]
+
+
+class ModulatedConv2d(nn.Module):
+    """x (N, inputs, H, W) and w (N, w_dim) -> (N, outputs, H, W).
+
+    The paper scales the weight for each picture (2019, eq. 1 and 3), which needs a grouped convolution, slow on a CPU.
+    A convolution is linear, so scaling its input before and its output after gives the same.
+    """
+
+    def __init__(self, inputs: int, outputs: int, w_dim: int, kernel: int = 3, demodulate: bool = True):
+        super().__init__()
+        self.style = Linear(w_dim, inputs, gain=1.0, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.scale, self.demodulate = 1 / math.sqrt(inputs * kernel**2), demodulate
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        style, weight = self.style(w), self.weight * self.scale
+        x = F.conv2d(x * style[:, :, None, None].to(x.dtype), weight, padding=weight.shape[-1] // 2)
+        if self.demodulate:
+            squares = style.float().square() @ weight.square().sum(dim=(2, 3)).T  # (N, outputs)
+            x = x * (squares.float() + 1e-8).rsqrt()[:, :, None, None].to(x.dtype)
+        return x
+
+
+class Layer(nn.Module):
+    """Modulated convolution [, upsampling to `size`], noise, bias, leaky ReLU.
+
+    Noise is drawn anew in training; in eval mode it is a constant picture, so that one seed is one picture.
+    """
+
+    def __init__(self, inputs: int, outputs: int, w_dim: int, size: int, upsample: bool = False):
+        super().__init__()
+        self.convolution = ModulatedConv2d(inputs, outputs, w_dim)
+        self.size, self.upsample = size, upsample
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.register_buffer("noise", torch.randn(size, size))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = self.convolution(x, w)
+        if self.upsample:
+            x = upsample(x)
+        noise = torch.randn(len(x), 1, self.size, self.size, device=x.device) if self.training else self.noise
+        offset = self.noise_strength * noise + self.bias[:, None, None]
+        return leaky(x + offset.to(x.dtype)) * math.sqrt(2)
+
+
+def upsample(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class Generator(nn.Module):
+    """z (N, z_dim) and, if conditional, labels y (N,) -> pictures (N, channels, size, size), about [-1, 1].
+
+    Attributes:
+        num_styles: how many w the synthesis takes, from coarse to fine: one for each layer, the to-picture layers
+            sharing that of the layer after them.
+        w_mean: the mean style of each class (max(num_classes, 1), w_dim): truncation moves towards it.
+    """
+
+    def __init__(
+        self,
+        size: int = 64,
+        channels: int = 3,
+        z_dim: int = 128,
+        w_dim: int = 128,
+        width: int = 32,
+        mapping_layers: int = 8,
+        num_classes: int = 0,
+    ):
+        super().__init__()
+        widths = block_widths(size, width)
+        self.embed = nn.Embedding(num_classes, z_dim) if num_classes else None
+        inputs = [2 * z_dim if num_classes else z_dim] + [w_dim] * (mapping_layers - 1)
+        self.mapping_layers = nn.ModuleList([Linear(before, w_dim, rate=0.01) for before in inputs])
+        self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
+        self.layers = nn.ModuleList([Layer(widths[0], widths[0], w_dim, 4)])
+        self.to_picture = nn.ModuleList()
+        for level, (before, after) in enumerate(pairwise(widths), start=1):
+            self.layers.append(Layer(before, after, w_dim, 4 << level, upsample=True))
+            self.layers.append(Layer(after, after, w_dim, 4 << level))
+        for width_there in widths:
+            self.to_picture.append(ModulatedConv2d(width_there, channels, w_dim, kernel=1, demodulate=False))
+        self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.num_styles = len(self.layers) + 1
+        self.register_buffer("w_mean", torch.zeros(max(num_classes, 1), w_dim))
+
+    def mapping(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """z (N, z_dim) [, y (N,)] -> w (N, w_dim)."""
+        w = pixel_norm(z)
+        if self.embed is not None:
+            w = torch.cat([w, pixel_norm(self.embed(y))], dim=1)
+        for layer in self.mapping_layers:
+            w = leaky(layer(w))
+        return w.float()
+
+    def truncate(self, w: Tensor, y: Tensor | None, psi: float) -> Tensor:
+        """Move w (N, w_dim) towards the mean style of its class; psi 1 leaves it, psi 0 gives the mean."""
+        mean = self.w_mean[y] if self.embed is not None else self.w_mean
+        return mean + psi * (w - mean)
+
+    def synthesis(self, ws: Tensor) -> Tensor:
+        """ws (N, num_styles, w_dim) -> pictures (N, channels, size, size)."""
+        w = ws.unbind(1)
+        x = self.constant.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x = self.layers[0](x, w[0])
+        picture = self.to_picture[0](x, w[1])
+        for level in range(1, len(self.to_picture)):
+            x = self.layers[2 * level - 1](x, w[2 * level - 1])
+            x = self.layers[2 * level](x, w[2 * level])
+            picture = upsample(picture) + self.to_picture[level](x, w[2 * level + 1])
+        return picture + self.bias
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.synthesis(self.mapping(z, y)[:, None].expand(-1, self.num_styles, -1))
+
+
+class Block(nn.Module):
+    """Halves the side: two convolutions beside a short cut (2019, section 4.1)."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.first, self.second = Conv2d(inputs, inputs, 3), Conv2d(inputs, outputs, 3)
+        self.shortcut = Conv2d(inputs, outputs, 1, gain=1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        halved = F.avg_pool2d(x, 2)
+        x = leaky(self.second(F.avg_pool2d(leaky(self.first(x)), 2)))
+        return (x + self.shortcut(halved)) / math.sqrt(2)
+
+
+class Discriminator(nn.Module):
+    """Pictures (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,); labels as a projection."""
+
+    def __init__(self, size: int = 64, channels: int = 3, width: int = 32, num_classes: int = 0):
+        super().__init__()
+        widths = block_widths(size, width)[::-1]
+        self.from_picture = Conv2d(channels, widths[0], 1)
+        self.blocks = nn.Sequential(*(Block(before, after) for before, after in pairwise(widths)))
+        self.convolution = Conv2d(widths[-1] + 1, widths[-1], 3)
+        self.features = Linear(16 * widths[-1], widths[-1])
+        self.score = Linear(widths[-1], 1, gain=1.0)
+        self.embed = nn.Embedding(num_classes, widths[-1]) if num_classes else None
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        x = minibatch_std(self.blocks(leaky(self.from_picture(x))))
+        x = leaky(self.convolution(x)).permute(0, 2, 3, 1).flatten(1)
+        phi = leaky(self.features(x))
+        logits = self.score(phi).squeeze(1)
+        if self.embed is not None:
+            logits = logits + (self.embed(y) * phi).sum(dim=1) / math.sqrt(phi.shape[1])
+        return logits

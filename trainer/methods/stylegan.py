@@ -1,0 +1,132 @@
+"""StyleGAN (Karras et al. 2018, arXiv:1812.04948; 2019, arXiv:1912.04958): non-saturating loss, lazy R1, style mixing.
+
+Path length regularisation is left out: it needs a second derivative through G at each time, and StyleGAN2-ADA (2020,
+arXiv:2006.06676, table 6) turns it off for small pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pretrained import networks
+from pretrained.errors import InputError
+from trainer.augment import choose
+from trainer.data import Batches, Dataset
+from trainer.losses import LOSSES, PENALTIES, Targets
+from trainer.method import Adam, Method, Updates
+from trainer.recipe import Recipe
+
+LOSS, R1 = LOSSES["non-saturating"], PENALTIES["r1"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the networks are made, and how D is kept smooth."""
+
+    gamma: float = 1.0
+    """Weight of R1, gamma / 2 ||dD/dx||^2; 10 in the paper, at 1024 px."""
+    penalty_every: int = 16
+    """Compute R1 at each n-th step only, n times as strong."""
+    mixing: float = 0.9
+    """Share of pictures whose coarse and fine styles come from two latents."""
+    z_dim: int = 128
+    """Length of the latent vector; 512 in the paper."""
+    w_dim: int = 128
+    """Length of the style vector; 512 in the paper."""
+    width: int = 32
+    """Channels at full size, doubled with each halving, 8 times at most."""
+    mapping_layers: int = 8
+    """Layers from z to w."""
+    conditional: bool = False
+    """Learn the classes too: labels of a named set, or sub-folders."""
+    diffaugment: bool | None = None
+    """Show D changed pictures only, real and fake alike; by default below 5,000 pictures."""
+
+
+class StyleGAN(Method):
+    """A style-based G against a residual D."""
+
+    optimizer = Adam(2e-3, (0.0, 0.99))
+
+    def __init__(self, options: Options, data: Dataset):
+        super().__init__(options, data)
+        if options.conditional and not data.classes:
+            raise InputError("--conditional needs labels: a named set, or a folder whose pictures lie in sub-folders")
+        self.classes = data.classes if options.conditional else []
+        shape = {"size": data.size, "channels": data.channels, "width": options.width, "num_classes": len(self.classes)}
+        mapping = {"z_dim": options.z_dim, "w_dim": options.w_dim, "mapping_layers": options.mapping_layers}
+        self.spec = {"class": "stylegan.Generator", **shape, **mapping}
+        self.G = networks.build(self.spec)
+        self.D = networks.build({"class": "stylegan.Discriminator", **shape})
+        self.augment = choose(options.diffaugment, data, self.notes)
+        self.differentiated_twice = (self.D,)
+
+    def styles(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """ws (N, num_styles, w_dim): two latents for a picture, with a random change-over between them (2018, 3.1)."""
+        z = torch.randn(2, len(x), self.options.z_dim, device=x.device)
+        coarse, fine = self.G.mapping(z[0], y), self.G.mapping(z[1], y)
+        num_styles = self.G.num_styles
+        change = torch.randint(1, num_styles, (len(x), 1, 1), device=x.device)
+        change = torch.where(torch.rand(len(x), 1, 1, device=x.device) < self.options.mixing, change, num_styles)
+        self._track_mean(coarse.detach(), y)
+        place = torch.arange(num_styles, device=x.device).view(1, -1, 1)
+        return torch.where(place < change, coarse[:, None], fine[:, None])
+
+    @torch.no_grad()
+    def _track_mean(self, w: Tensor, y: Tensor | None) -> None:
+        """Follow the mean style of each class, for truncation: each w moves it by 1 / 1000."""
+        mean = self.G.w_mean
+        member = F.one_hot(y, len(mean)).T.float() if y is not None else torch.ones(1, len(w), device=w.device)
+        counts = member.sum(dim=1, keepdim=True)  # (num_classes, 1)
+        mean.lerp_(member @ w / counts.clamp(min=1), 1 - 0.999**counts)
+
+    def updates(self, batches: Batches) -> Updates:
+        x, y = next(batches)
+        y = y if self.classes else None
+        real = self.augment(x)
+        with torch.no_grad():
+            fake = self.augment(self.G.synthesis(self.styles(x, y)))
+        terms = {"D": LOSS.discriminator(self.D(real, y).float(), self.D(fake, y).float(), Targets())}
+        if batches.num_batches % self.options.penalty_every == 0:
+            strength = self.options.gamma * self.options.penalty_every
+            terms["R1"] = strength * R1.function(lambda x: self.D(x, y), real, fake)
+        yield self.D, terms
+        fake = self.augment(self.G.synthesis(self.styles(x, y)))
+        yield self.G, {"G": LOSS.generator(self.D(fake, y).float(), None, Targets())}
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {
+            "pipeline": "generate",
+            "network": self.spec,
+            "input": {"noise": "normal", "style": True},
+            "condition": {"classes": self.classes} if self.classes else None,
+        }
+
+
+RECIPES = [
+    Recipe(
+        name="stylegan-mnist",
+        method=StyleGAN,
+        options=Options(z_dim=64, w_dim=64, width=16, mapping_layers=4),
+        summary="StyleGAN at 32 px on handwritten digits, small enough for a processor",
+        data="mnist",
+        size=32,
+        kimg=600,
+        batch_size=32,
+    ),
+    Recipe(
+        name="stylegan-64",
+        method=StyleGAN,
+        options=Options(),
+        summary="StyleGAN at 64 px on a folder of pictures",
+        data="cifar10",
+        size=64,
+        kimg=2000,
+        batch_size=32,
+    ),
+]
