@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from pretrained import latents
 from pretrained.checkpoint import Config
 from pretrained.errors import InputError
-from pretrained.images import to_uint8
+from pretrained.images import fit, to_uint8
 from pretrained.text import encode
 
 # Kernels are chosen by the shape of a batch and may differ in the last bit, so each batch has the same shape.
@@ -175,6 +176,56 @@ class Generate:
         return to_uint8(self.network.synthesis(torch.where(place < (layers or 0), ws[0][:, None], ws[-1][:, None])))
 
 
+class Autoencode(Generate):
+    """Seeds or pictures in, pictures out: a generator whose checkpoint carries its encoder.
+
+    Its network has `encode`: pictures (N, C, H, W) -> z (N, z_dim) and, where it is conditional, logits of the label.
+    Pictures of any size and mode are cut to the square in their middle.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        spec = self.config.network
+        if not hasattr(self.network, "encode") or not {"size", "channels"} <= spec.keys():
+            raise InputError(f"the config's 'input' says \"encode\", but {spec['class']} here does not know how")
+
+    def encode(self, picture: Image.Image) -> np.ndarray:
+        """The z of a picture, float64 (z_dim,)."""
+        return self._encode(picture)[0]
+
+    def classify(self, picture: Image.Image) -> int:
+        """The label that a conditional network's encoder reads from a picture."""
+        if not self.config.classes:
+            raise InputError(f"{self.config.name} has no classes")
+        return self._encode(picture)[1]
+
+    def decode(self, zs: Sequence[np.ndarray], label: int | None = None) -> np.ndarray:
+        """The pictures of latents (z_dim,) -> uint8 (N, H, W, C); label as for `sample`, by place."""
+        return np.stack(list(self._render(zs, self._conditions(range(len(zs)), label), 1.0)))
+
+    def reconstruct(self, picture: Image.Image) -> np.ndarray:
+        """A picture as the network sees it: encoded and decoded -> uint8 (H, W, C)."""
+        z, label = self._encode(picture)
+        return next(self._render([z], [label], 1.0))
+
+    def edit(self, picture: Image.Image, label: int) -> np.ndarray:
+        """A picture made one of another class, all else kept -> uint8 (H, W, C)."""
+        return self.decode([self.encode(picture)], label)[0]
+
+    def interpolate(self, first: Image.Image, last: Image.Image, num_frames: int = 60) -> Iterator[np.ndarray]:
+        """Frames, uint8 (H, W, C), from one reconstruction to the other; the label, if any, changes half way."""
+        ends = [self._encode(picture) for picture in (first, last)]
+        zs = latents.walk([z for z, _ in ends], num_frames, loop=False)
+        labels = [ends[2 * frame >= num_frames][1] for frame in range(num_frames)]
+        yield from self._render(zs, labels, 1.0)
+
+    @torch.inference_mode()
+    def _encode(self, picture: Image.Image) -> tuple[np.ndarray, int]:
+        x = fit(picture, self.config.network["size"], self.config.network["channels"])
+        z, logits = self.network.encode(x.to(self.device))
+        return z[0].double().cpu().numpy(), int(logits.argmax()) if self.config.classes else 0
+
+
 def _checked(seeds: Iterable[int]) -> Iterator[int]:
     for seed in seeds:
         if not 0 <= seed <= latents.MAX_SEED:
@@ -189,4 +240,5 @@ def make(network: nn.Module, config: Config, device: torch.device, revision: str
     """The pipeline that `config` names, around `network`."""
     if config.pipeline not in PIPELINES:
         raise InputError(f"unknown pipeline {config.pipeline!r}: one of {', '.join(PIPELINES)}")
-    return PIPELINES[config.pipeline](network, config, device, revision)
+    kind = Autoencode if config.input.get("encode") else PIPELINES[config.pipeline]
+    return kind(network, config, device, revision)
