@@ -11,9 +11,9 @@ from torch import nn
 
 from pretrained.errors import InputError
 
-from . import began, dcgan, icgan, mlp, stylegan, vae
+from . import began, dcgan, icgan, mlp, progan, stylegan, vae
 
-FAMILIES = (dcgan, mlp, began, vae, icgan, stylegan)
+FAMILIES = (dcgan, mlp, began, vae, icgan, progan, stylegan)
 NETWORKS: dict[str, type[nn.Module]] = {
     f"{family.__name__.rpartition('.')[2]}.{name}": getattr(family, name)
     for family in FAMILIES

@@ -1,0 +1,99 @@
+"""ProGAN (Karras et al. 2017, arXiv:1710.10196): both networks grow from 4 px, each new layer fading in smoothly.
+
+How far they have grown is a buffer, so that a checkpoint from the middle of the growth renders as it was trained.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .equalized import Conv2d, Linear, block_widths, leaky, minibatch_std, pixel_norm
+
+__all__ = ["Discriminator", "Generator"]
+
+STEPS = 1000  # in which a level fades in; an integer survives averaging and half precision
+
+
+def upsample(x: Tensor, times: int = 2) -> Tensor:
+    return F.interpolate(x, scale_factor=times, mode="nearest") if times > 1 else x
+
+
+class Growing(nn.Module):
+    """A network with levels at 4, 8, ... px.
+
+    Attributes:
+        grown: int64, STEPS times the number of levels above 4 px: 2300 is 16 px, with 32 px faded in by 0.3.
+    """
+
+    def __init__(self, num_levels: int):
+        super().__init__()
+        self.register_buffer("grown", torch.tensor(STEPS * (num_levels - 1)))
+
+    def stage(self) -> tuple[int, float]:
+        """The highest level in use (0 is 4 px) and its alpha, the share that it has of the picture, in (0, 1]."""
+        level, steps = divmod(int(self.grown), STEPS)
+        return (level + 1, steps / STEPS) if steps else (level, 1.0)
+
+
+class Generator(Growing):
+    """z (N, z_dim) -> pictures (N, channels, size, size), about [-1, 1]; enlarged while it is still growing."""
+
+    def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 128, width: int = 32):
+        widths = block_widths(size, width)
+        super().__init__(len(widths))
+        self.size = size
+        self.project = Linear(z_dim, 16 * widths[0], gain=2**0.5 / 4)  # as the authors' code has it
+        self.blocks = nn.ModuleList([nn.ModuleList([Conv2d(widths[0], widths[0], 3)])])
+        for before, after in pairwise(widths):
+            self.blocks.append(nn.ModuleList([Conv2d(before, after, 3), Conv2d(after, after, 3)]))
+        self.to_picture = nn.ModuleList([Conv2d(there, channels, 1, gain=1.0) for there in widths])
+
+    def draw(self, z: Tensor) -> Tensor:
+        """z (N, z_dim) -> pictures at the side of the highest level in use."""
+        level, alpha = self.stage()
+        x = self.project(pixel_norm(z)).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
+        x = before = pixel_norm(leaky(x))
+        for place, block in enumerate(self.blocks[: level + 1]):
+            before = x
+            x = upsample(x) if place else x
+            for convolution in block:
+                x = pixel_norm(leaky(convolution(x)))
+        picture = self.to_picture[level](x)
+        if alpha < 1:
+            picture = torch.lerp(upsample(self.to_picture[level - 1](before)), picture, alpha)
+        return picture
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        picture = self.draw(z)
+        return upsample(picture, self.size // picture.shape[-1])
+
+
+class Discriminator(Growing):
+    """Pictures (N, channels, S, S), at the side S of the highest level in use -> logits (N,)."""
+
+    def __init__(self, size: int = 64, channels: int = 3, width: int = 32):
+        widths = block_widths(size, width)
+        super().__init__(len(widths))
+        self.from_picture = nn.ModuleList([Conv2d(channels, there, 1) for there in widths])
+        self.blocks = nn.ModuleList(
+            [nn.ModuleList([Conv2d(fine, fine, 3), Conv2d(fine, coarse, 3)]) for coarse, fine in pairwise(widths)]
+        )
+        self.convolution = Conv2d(widths[0] + 1, widths[0], 3)
+        self.features = Linear(16 * widths[0], widths[0])
+        self.score = Linear(widths[0], 1, gain=1.0)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        level, alpha = self.stage()
+        x = leaky(self.from_picture[level](picture))
+        for place in reversed(range(level)):
+            for convolution in self.blocks[place]:
+                x = leaky(convolution(x))
+            x = F.avg_pool2d(x, 2)
+            if place == level - 1 and alpha < 1:
+                x = torch.lerp(leaky(self.from_picture[place](F.avg_pool2d(picture, 2))), x, alpha)
+        x = leaky(self.convolution(minibatch_std(x))).permute(0, 2, 3, 1).flatten(1)
+        return self.score(leaky(self.features(x))).squeeze(1)
