@@ -1,0 +1,25 @@
+# make app   the app in the browser, at http://localhost:8501
+# make test  the whole suite
+# Each sets up what it needs in .venv, once; another Python: make PYTHON=python3.12 ...
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: app test
+
+app: $(VENV)/.app
+	$(BIN)/streamlit run app.py
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+$(VENV)/.app: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Ganvas needs Python 3.10 or later: make PYTHON=..." * (sys.version_info < (3, 10)))'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -r requirements.txt
+	touch $@
+
+$(VENV)/.test: requirements-dev.txt $(VENV)/.app
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	$(BIN)/python tests/chromium.py
+	touch $@
