@@ -111,7 +111,9 @@ def _fake(size: int, channels: int, count: int = 1024) -> Dataset:
 
 def _read_idx(path: Path) -> Tensor:
     """An IDX file, gzipped or not -> uint8 tensor (LeCun's format: a magic number, the sizes, the bytes)."""
-    data = (gzip.open if path.suffix == ".gz" else open)(path, "rb").read()
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        data = gzip.decompress(data)
     num_dims = data[3]
     shape = np.frombuffer(data, ">i4", num_dims, offset=4)
     return torch.from_numpy(np.frombuffer(data, np.uint8, offset=4 + 4 * num_dims).reshape(shape).copy())

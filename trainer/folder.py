@@ -91,6 +91,9 @@ def _decode(path: Path, entries: list[Entry], size: int, channels: int, stem: Pa
 
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(stem.parent, error) from error
+    try:
         array = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(entries), channels, size, size))
         names, broken = [], []
         with ThreadPoolExecutor() as pool:
@@ -114,8 +117,12 @@ def _decode(path: Path, entries: list[Entry], size: int, channels: int, stem: Pa
         os.replace(temporary, stem.with_suffix(".npy"))
         write_atomic(stem.with_suffix(".json"), json.dumps(names).encode())
     except OSError as error:
-        raise InputError(f"cannot write {stem.parent}: {error.strerror}; free some space or set XDG_CACHE_HOME") from error
+        raise _cannot_write(stem.parent, error) from error
     finally:
         temporary.unlink(missing_ok=True)
         if archive is not None:
             archive.close()
+
+
+def _cannot_write(folder: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write {folder}: {error.strerror}; free some space or set XDG_CACHE_HOME")

@@ -1,0 +1,230 @@
+"""A run: what it writes, how it stops, and that resuming is as if it had never stopped."""
+
+import json
+import os
+import signal
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import pretrained
+from pretrained import checkpoint
+from pretrained.errors import InputError
+from pretrained.images import grid
+from trainer import loop
+from trainer.average import Average
+from trainer.methods import RECIPES
+from trainer.run import Run
+from trainer.settings import Settings
+from trainer.stop import Stopped
+
+SMALL = {"width": 4, "z_dim": 8}
+
+
+def shrink(name, kimg=0.064, **options):
+    """A recipe at the size of a test."""
+    recipe = RECIPES[name]
+    small = {key: value for key, value in SMALL.items() if hasattr(recipe.options, key)}
+    options = replace(recipe.options, **small, **options)
+    return replace(recipe, options=options, data="fake", size=16, batch_size=8, kimg=kimg)
+
+
+def train(recipe, folder, stop_after=None, **settings):
+    """Train in this process, on one thread; `stop_after` steps, a SIGTERM arrives."""
+    settings = Settings(device="cpu", threads=1, **settings)
+    if stop_after is None:
+        return loop.train(recipe, settings, folder, "python -m trainer tiny")
+    step, count = loop.Trainer.step, iter(range(1, 10_000))
+
+    def counted(self):
+        terms = step(self)
+        if next(count) == stop_after:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return terms
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.Trainer, "step", counted)
+        with pytest.raises(Stopped) as stopped:
+            loop.train(recipe, settings, folder, "python -m trainer tiny")
+    assert stopped.value.status == 128 + signal.SIGTERM
+    assert "python -m trainer tiny --resume" in str(stopped.value)
+
+
+def weights(folder):
+    return checkpoint.load(folder / "model.safetensors")[0].state_dict()
+
+
+def logged(folder):
+    """log.jsonl without what depends on the clock."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in ("seconds", "images/s")} for line in lines]
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(a[name].equal(b[name]) for name in a)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_resuming_is_exact(tmp_path, name):
+    recipe = shrink(name)
+    train(recipe, tmp_path / "whole")
+    train(recipe, tmp_path / "halves", stop_after=4)
+    assert not same(weights(tmp_path / "whole"), weights(tmp_path / "halves"))
+    train(recipe, tmp_path / "halves", resume=True)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "halves"))
+    whole, halves = (Run(tmp_path / name, recipe, "").load_state() for name in ("whole", "halves"))
+    assert same(whole["method"], halves["method"])
+    assert whole["random"].equal(halves["random"])
+    for a, b in zip(whole["optimizers"], halves["optimizers"], strict=True):
+        for key, state in a["state"].items():
+            assert all(torch.equal(torch.as_tensor(state[part]), torch.as_tensor(b["state"][key][part])) for part in state)
+
+
+def test_a_longer_run_goes_on_where_a_finished_one_ended(tmp_path):
+    train(shrink("dcgan-mnist", kimg=0.128), tmp_path / "long")
+    train(shrink("dcgan-mnist", kimg=0.064), tmp_path / "short")
+    train(shrink("dcgan-mnist", kimg=0.128), tmp_path / "short", resume=True)
+    assert same(weights(tmp_path / "long"), weights(tmp_path / "short"))
+
+
+def test_a_run_that_lost_its_log_tail_writes_it_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
+    recipe = shrink("dcgan-mnist")
+    train(recipe, tmp_path / "whole")
+    train(recipe, tmp_path / "cut", stop_after=3)
+    with (tmp_path / "cut/log.jsonl").open("a") as file:
+        file.write('{"kimg": 0.032, "D": 99}\n{"kimg": 0.0')  # written after the last snapshot, the last line half
+    train(recipe, tmp_path / "cut", resume=True)
+    assert logged(tmp_path / "cut") == logged(tmp_path / "whole")
+    assert [line["kimg"] for line in logged(tmp_path / "whole")] == [0.008 * i for i in range(1, 9)]
+
+
+def test_what_a_run_writes(tmp_path):
+    train(shrink("dcgan-mnist"), tmp_path / "run", snapshots=4)
+    folder = tmp_path / "run"
+    assert {path.name for path in folder.iterdir()} >= {
+        "model.safetensors",
+        "config.json",
+        "README.md",
+        "samples.png",
+        "timelapse.gif",
+        "log.jsonl",
+        "resume.pt",
+    }
+    pipeline = pretrained.load(str(folder), "cpu")
+    samples = Image.open(folder / "samples.png")
+    np.testing.assert_array_equal(np.asarray(samples), grid(pipeline.sample(range(64)))[..., 0])
+    assert json.loads(samples.text["ganvas"])["seeds"] == "0-63"
+    assert [path.stem for path in sorted((folder / "snapshots").iterdir())] == [f"{16 * i:010d}" for i in range(5)]
+    assert Image.open(folder / "timelapse.gif").n_frames > 1
+    training = pipeline.config.training
+    assert training["kimg"] == 0.064
+    assert training["command"] == "python -m trainer tiny"
+    assert training["data"] == "fake"
+    assert training["data_licence"] == "CC0"
+    assert {"seed", "versions", "hardware", "minutes"} <= training.keys()
+    card = (folder / "README.md").read_text()
+    for words in ("python -m trainer tiny", "samples.png", "CC0", "0.064"):
+        assert words in card
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".") and path.name != ".lock"]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path):
+    recipe = shrink("dcgan-mnist")
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(replace(recipe, seed=seed), tmp_path / name)
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_how_often_snapshots_are_taken_changes_nothing(tmp_path):
+    recipe = shrink("dcgan-mnist")
+    train(recipe, tmp_path / "few", snapshots=1)
+    train(recipe, tmp_path / "many", snapshots=8)
+    assert same(weights(tmp_path / "few"), weights(tmp_path / "many"))
+
+
+def test_finished_work_is_not_overwritten(tmp_path):
+    recipe = shrink("dcgan-mnist")
+    train(recipe, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="--resume"):
+        train(recipe, tmp_path)
+    with pytest.raises(InputError, match="--seed is 1, but the run in .* has 0"):
+        train(replace(recipe, seed=1), tmp_path, resume=True)
+    with pytest.raises(InputError, match="--width is 8"):
+        train(replace(recipe, options=replace(recipe.options, width=8)), tmp_path, resume=True)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match="holds other files"):
+        train(shrink("dcgan-mnist"), tmp_path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "out").write_text("x")
+    with pytest.raises(InputError, match="is a file"):
+        train(shrink("dcgan-mnist"), tmp_path / "out")
+
+
+def test_a_folder_below_a_file_is_a_sentence(tmp_path):
+    (tmp_path / "out").write_text("x")
+    with pytest.raises(InputError, match="cannot write to --out"):
+        train(shrink("dcgan-mnist"), tmp_path / "out" / "run")
+
+
+def test_a_broken_state_is_a_sentence(tmp_path):
+    train(shrink("dcgan-mnist"), tmp_path)
+    (tmp_path / "resume.pt").write_bytes((tmp_path / "resume.pt").read_bytes()[:100])
+    with pytest.raises(InputError, match=r"resume\.pt cannot be read"):
+        train(shrink("dcgan-mnist"), tmp_path, resume=True)
+
+
+def test_two_processes_in_one_folder(tmp_path):
+    recipe = shrink("dcgan-mnist")
+    with Run(tmp_path, recipe, "").lock():
+        failed = []
+
+        def second():
+            try:
+                train(recipe, tmp_path)
+            except InputError as error:
+                failed.append(str(error))
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    assert "another process" in failed[0]
+
+
+def test_average_by_hand():
+    network = torch.nn.Linear(1, 1, bias=False)
+    network.weight.data.fill_(0.0)
+    average = Average(network, half_life=10.0)
+    network.weight.data.fill_(1.0)
+    average.update(network, 10)  # kept: min(0.5, 1/10)
+    assert average.network.weight.item() == pytest.approx(0.9)
+    for _ in range(100):
+        average.num_updates = 10_000
+        network.weight.data.fill_(0.0)
+        before = average.network.weight.item()
+        average.update(network, 10)
+        assert average.network.weight.item() == pytest.approx(before / 2)
+    assert not average.network.training
+
+
+def test_batch_normalisation_is_averaged_too():
+    network = torch.nn.BatchNorm1d(2)
+    average = Average(network, half_life=1e9)
+    average.num_updates = 1
+    network(torch.randn(64, 2) * 3 + 5)
+    average.update(network, 1)
+    assert average.network.num_batches_tracked == network.num_batches_tracked
+    assert 0 < average.network.running_mean.mean() < 5
