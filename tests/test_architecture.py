@@ -1,0 +1,157 @@
+"""The V of imports, declared dependencies, the registry of networks, the bundled checkpoints, and the linter."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from PIL import Image
+from torch import nn
+
+import pretrained
+from pretrained import card, checkpoint, networks
+from pretrained.images import grid
+
+ROOT = Path(__file__).parents[1]
+TOOLKITS = {"streamlit", "gradio", "spaces"}
+APPS = {"app", "gradio_app", "ui"}
+TRAINING = {"trainer", "torchvision", "torchmetrics", "datasets", "matplotlib", "tyro"}
+FORBIDDEN = {
+    "pretrained": TOOLKITS | APPS | TRAINING,
+    "trainer": TOOLKITS | APPS,
+    "ui": {"app", "trainer", "gradio"},
+    "app.py": {"trainer", "gradio"},
+}
+
+
+def files_of(room: str) -> list[Path]:
+    path = ROOT / room
+    return [path] if path.suffix else sorted(path.rglob("*.py"))
+
+
+def imports_of(source: str) -> Iterator[str]:
+    """The first word of all that `source` imports, anywhere in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.partition(".")[0]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield ast.literal_eval(node.args[0]).partition(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import trainer.loop as t", {"trainer"}),
+        ("def f():\n    if True:\n        from streamlit.web import cli", {"streamlit"}),
+        ("class A:\n    import os, gradio", {"os", "gradio"}),
+        ("importlib.import_module('trainer.data')", {"trainer"}),
+        ("from . import trainer\n'import gradio'", set()),
+    ],
+)
+def test_the_walk_finds_imports_wherever_they_are(source, found):
+    assert set(imports_of(source)) == found
+
+
+@pytest.mark.parametrize("room", FORBIDDEN)
+def test_imports_form_a_v(room):
+    files = files_of(room)
+    assert files
+    wrong = {str(file.relative_to(ROOT)): FORBIDDEN[room] & set(imports_of(file.read_text())) for file in files}
+    assert not {file: names for file, names in wrong.items() if names}
+
+
+@pytest.mark.parametrize("room", ["pretrained", "trainer"])
+def test_importing_a_room_pulls_nothing_that_it_should_not(room):
+    modules = [room, *(info.name for info in pkgutil.walk_packages([str(ROOT / room)], f"{room}."))]
+    assert f"{room}.__main__" in modules
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert {room, "torch"} <= loaded
+    assert not loaded & FORBIDDEN[room]
+    # Slow to import, so only where they are used.
+    assert not loaded & {"torchvision", "matplotlib", "av"}
+
+
+def requirements(name: str) -> set[str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return {re.match(r"[\w-]+", line)[0].replace("-", "_").lower() for line in lines if re.match(r"\w", line)}
+
+
+def distributions_of(files: list[Path]) -> set[str]:
+    """The packages that `files` import, as an index names them, beside the standard library and our own rooms."""
+    known = packages_distributions()
+    ours = {file.stem for file in (ROOT / "tests").glob("*.py")} | APPS | {"pretrained", "trainer"}
+    names = {name for file in files for name in imports_of(file.read_text())} - sys.stdlib_module_names - ours
+    return {re.sub(r"[-.]", "_", known[name][0]).lower() for name in names}
+
+
+def test_requirements_are_what_is_imported():
+    imported = distributions_of([file for room in FORBIDDEN for file in files_of(room)])
+    # hf_xet is imported by huggingface_hub, where it is there.
+    assert imported | {"hf_xet"} == requirements("requirements.txt")
+
+
+def test_tests_and_benchmarks_import_only_what_is_declared():
+    imported = distributions_of([*files_of("tests"), *files_of("benchmarks")])
+    assert imported <= requirements("requirements.txt") | requirements("requirements-dev.txt")
+
+
+def test_no_network_is_missing_from_the_registry():
+    """Each module class in pretrained.networks can be built by name, or is a part of one that can."""
+    reached = set()
+    for name in networks.NETWORKS:
+        with torch.device("meta"):
+            network = networks.build({"class": name})
+        reached |= {base for module in network.modules() for base in type(module).__mro__}
+    assert networks.NETWORKS["dcgan.Generator"] in reached
+    for info in pkgutil.iter_modules(networks.__path__, "pretrained.networks."):
+        module = importlib.import_module(info.name)
+        here = {value for value in vars(module).values() if getattr(value, "__module__", "") == info.name}
+        missing = {value for value in here if isinstance(value, type) and issubclass(value, nn.Module)} - reached
+        assert not missing, f"{info.name} is not in FAMILIES, or a class not in its __all__"
+
+
+def test_there_are_bundled_checkpoints():
+    assert {"dcgan-mnist", "dcgan-fashion"} <= set(pretrained.available())
+
+
+@pytest.mark.parametrize("name", pretrained.available())
+def test_bundled_checkpoint_is_laid_out_as_a_hub_repository(name):
+    folder = pretrained.resolve(name)[0].parent
+    layout = {checkpoint.MODEL, checkpoint.CONFIG, checkpoint.CARD, checkpoint.SAMPLES}
+    assert {file.name for file in folder.iterdir()} == layout
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 8e6
+    pipeline = pretrained.load(name, "cpu")
+    config = pipeline.config
+    assert config.name == name
+    assert config.training["data_licence"]
+    assert json.loads((folder / checkpoint.CONFIG).read_text()) == json.loads(config.to_json())
+    text = (folder / checkpoint.CARD).read_text()
+    assert not card.is_edited(text)
+    assert text == card.model_card(config)
+    assert ModelCard(text).data.library_name == "ganvas"
+    # samples.png shows these weights; convolutions may differ in the last bit from one processor to the next.
+    shown = np.asarray(Image.open(folder / checkpoint.SAMPLES), np.int16)
+    drawn = grid(pipeline.sample(range(64)))
+    assert np.abs(shown.reshape(drawn.shape) - drawn).max() <= 2
+
+
+@pytest.mark.parametrize("command", [("check",), ("format", "--check")], ids=" ".join)
+def test_ruff_is_clean(command):
+    done = subprocess.run([sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
