@@ -77,7 +77,7 @@ RECIPES = [
     Recipe(
         name="vae-mnist",
         method=VAE,
-        options=Options(),
+        options=Options(z_dim=16),
         summary="variational autoencoder at 32 px on handwritten digits",
         data="mnist",
         size=32,
