@@ -13,6 +13,7 @@ from pretrained import hub
 from pretrained.errors import InputError
 from trainer import loop
 from trainer.command import Command, fail, parse, parse_push
+from trainer.guard import Collapsed
 from trainer.methods import RECIPES
 from trainer.run import describe
 from trainer.stop import Stopped
@@ -78,6 +79,8 @@ def main(arguments: Sequence[str]) -> None:
         COMMANDS[name](arguments[1:]) if name in COMMANDS else train(arguments)
     except InputError as error:
         fail(str(error))
+    except Collapsed as error:
+        fail(str(error), 1)
     except Stopped as stopped:
         fail(str(stopped), stopped.status)
 

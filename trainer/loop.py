@@ -9,20 +9,25 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from pretrained import pipelines
+from pretrained.checkpoint import Config
 from pretrained.pipelines import pick_device
 from trainer import data
 from trainer.average import Average
+from trainer.guard import Collapsed, Guard
 from trainer.method import Adam, Method
 from trainer.recipe import Recipe
-from trainer.run import Run, make_config
+from trainer.run import SEEDS, Run, make_config
 from trainer.settings import Settings
 from trainer.stop import Stop, Stopped
 
 LOG_EVERY = 50  # steps
+MAX_ROLLBACKS = 3
 STORED = {"fp32": torch.float32, "fp16": torch.float16}
 
 
@@ -67,6 +72,16 @@ class Trainer:
             self.data, recipe.batch_size, recipe.seed, self.device, horizontal_flip=recipe.horizontal_flip
         )
         self.seconds = 0.0
+        self.num_rollbacks = 0
+        self.guard = Guard(self._real_pictures(), self.method.won_below)
+
+    def config(self, run: Run) -> Config:
+        """The config of a checkpoint at this moment."""
+        seen = self.batches.images_seen
+        return make_config(self.recipe, self.method, self.data, run.command, seen, self.seconds, self.device)
+
+    def _real_pictures(self) -> np.ndarray:
+        return self.data.images[: len(SEEDS)].permute(0, 2, 3, 1).numpy()
 
     def compile(self) -> None:
         """torch.compile, where asked for; a network that a penalty differentiates twice stays as it is."""
@@ -76,9 +91,7 @@ class Trainer:
 
     def snapshot(self, run: Run) -> None:
         """Write what is published, and what a resumed run needs."""
-        seen = self.batches.images_seen
-        config = make_config(self.recipe, self.method, self.data, run.command, seen, self.seconds, self.device)
-        run.snapshot(self.average.network, config, STORED[self.settings.weights], self.device)
+        run.snapshot(self.average.network, self.config(run), STORED[self.settings.weights], self.device)
         run.save_state(self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
@@ -92,6 +105,7 @@ class Trainer:
             "random_cuda": torch.cuda.get_rng_state_all(),
             "images_seen": self.batches.images_seen,
             "seconds": self.seconds,
+            "num_rollbacks": self.num_rollbacks,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -106,6 +120,31 @@ class Trainer:
             torch.cuda.set_rng_state_all(state["random_cuda"])
         self.batches.images_seen = state["images_seen"]
         self.seconds = state["seconds"]
+        self.num_rollbacks = state["num_rollbacks"]
+
+    def check(self, run: Run) -> str | None:
+        """What the guard says of the weights, and of the pictures of the fixed seeds."""
+        pipeline = pipelines.make(self.average.network, self.config(run), self.device)
+        return self.guard.check_weights(self.method) or self.guard.check_pictures(pipeline.sample(SEEDS))
+
+    def recover(self, run: Run, problem: str) -> None:
+        """Do as --on-collapse says: go on, go back to the last good snapshot, or raise Collapsed."""
+        action, state = self.settings.on_collapse, run.load_state()
+        if action == "ignore":
+            tqdm.write(problem, file=sys.stderr)
+            return
+        if action == "stop" or state is None or self.num_rollbacks == MAX_ROLLBACKS:
+            raise Collapsed(f"{problem}; the last good snapshot is in {run.folder}")
+        num_rollbacks = self.num_rollbacks + 1
+        self.load_state_dict(state)
+        self.num_rollbacks = num_rollbacks
+        kimg = self.batches.images_seen / 1000
+        tqdm.write(f"{problem}; back to {kimg:g} kimg with half the learning rate", file=sys.stderr)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = optimizer.defaults["lr"] / 2**num_rollbacks
+        torch.manual_seed(self.recipe.seed + num_rollbacks)  # or the same noise would lead to the same end
+        self.guard = Guard(self._real_pictures(), self.method.won_below)
 
     def step(self) -> dict[str, Tensor]:
         """One round of the method's updates; returns the terms of its losses, not yet fetched from the device."""
@@ -137,6 +176,7 @@ def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> Non
 
     Raises:
         InputError: data, folder or device are not as asked for; says what to do.
+        Collapsed: training went wrong, and --on-collapse or too many rollbacks ended it.
         Stopped: a signal asked for an end; all is saved, and `--resume` goes on.
     """
     run = Run(folder, recipe, command)
@@ -171,7 +211,7 @@ def _loop(trainer: Trainer, run: Run) -> None:
         if batches.images_seen == 0:
             trainer.snapshot(run)
         while batches.images_seen < total and not stop.received:
-            before = batches.images_seen
+            before, problem = batches.images_seen, None
             means.add(trainer.step())
             seen = batches.images_seen
             trainer.seconds = time.monotonic() - started
@@ -180,8 +220,15 @@ def _loop(trainer: Trainer, run: Run) -> None:
                 values = means.take(seen)
                 run.log(seen, {**values, "seconds": trainer.seconds})
                 bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
+                problem = trainer.guard.check_losses(values)
             if seen // between_snapshots > before // between_snapshots or seen >= total or stop.received:
-                trainer.snapshot(run)
+                problem = problem or trainer.check(run)
+                if problem is None:
+                    trainer.snapshot(run)
+            if problem:
+                trainer.recover(run, problem)
+                means.restart(batches.images_seen)
+                bar.n = batches.images_seen / 1000
     if stop.received:
         kimg = batches.images_seen / 1000
         raise Stopped(f"stopped at {kimg:g} kimg, all is saved; go on with: {run.command} --resume", stop.received)
@@ -191,9 +238,10 @@ class Means:
     """The means of the loss terms since the last log line, fetched from the device only when they are written."""
 
     def __init__(self, images_seen: int):
-        self._start(images_seen)
+        self.restart(images_seen)
 
-    def _start(self, images_seen: int) -> None:
+    def restart(self, images_seen: int) -> None:
+        """Forget what was noted."""
         self.values: dict[str, list[Tensor]] = defaultdict(list)
         self.num_steps, self.images_seen, self.time = 0, images_seen, time.monotonic()
 
@@ -207,5 +255,5 @@ class Means:
         """The mean of each term, and the speed; begins anew."""
         means = {name: torch.stack(values).float().mean().item() for name, values in self.values.items()}
         means["images/s"] = (images_seen - self.images_seen) / (time.monotonic() - self.time)
-        self._start(images_seen)
+        self.restart(images_seen)
         return means

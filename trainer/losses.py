@@ -53,6 +53,7 @@ class AdversarialLoss:
         critic_steps: updates of D for each one of G.
         clip: weights of D are clipped to [-clip, clip] after each of its updates.
         relativistic: G's loss compares fake with real logits.
+        won_below: D's loss under which it has won; None for a critic, whose loss has no floor.
         smoothing: the loss has label targets, so --real-label and its fellows mean something.
         optimizer, learning_rate, betas: what the loss's paper trains with, where DCGAN's Adam would not do.
         summary: the row's line in `--help` and in the README.
@@ -65,6 +66,7 @@ class AdversarialLoss:
     critic_steps: int = 1
     clip: float | None = None
     relativistic: bool = False
+    won_below: float | None = 0.01
     smoothing: bool = False
     optimizer: str = "adam"
     learning_rate: float = 2e-4
@@ -112,6 +114,7 @@ LOSSES: dict[str, AdversarialLoss] = {
         generator=_minus_mean,
         critic_steps=5,
         clip=0.01,
+        won_below=None,
         optimizer="rmsprop",
         learning_rate=5e-5,
         summary="Wasserstein distance, weights clipped to 0.01, 5 critic steps (Arjovsky 2017)",
@@ -121,6 +124,7 @@ LOSSES: dict[str, AdversarialLoss] = {
         generator=_minus_mean,
         penalty="wgan-gp",
         critic_steps=5,
+        won_below=None,
         learning_rate=1e-4,
         betas=(0.0, 0.9),
         summary="Wasserstein distance, gradient norm 1 between real and fake, 5 critic steps (Gulrajani 2017)",

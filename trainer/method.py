@@ -32,6 +32,7 @@ class Method(nn.Module, ABC):
 
     Attributes:
         optimizer: the paper's settings.
+        won_below: a loss of D under which it has won and G learns nothing; None where D's loss has no floor.
         published: the name of the network whose average goes into the checkpoint.
         differentiated_twice: networks whose gradients a penalty looks at, which torch.compile cannot do.
         measures: quantities for the log that are not minimised, e.g. BEGAN's M; scalars, set by `updates`.
@@ -39,6 +40,7 @@ class Method(nn.Module, ABC):
     """
 
     optimizer: Adam = Adam()
+    won_below: float | None = None
     published: str = "G"
 
     def __init__(self, options: Any, data: Dataset):

@@ -35,6 +35,8 @@ class Options:
     """What D should say of real pictures; 0.9 smooths the labels."""
     fake_label: float = 0.0
     """What D should say of generated ones."""
+    generator_label: float = 1.0
+    """What G wants D to say of them: LSGAN's c."""
     critic_steps: int | None = None
     """Updates of D for each one of G; by default as the loss's paper has it."""
     z_dim: int = 100
@@ -56,10 +58,11 @@ class GAN(Method):
         super().__init__(options, data)
         self.loss = LOSSES[options.loss]
         self.optimizer = Adam(self.loss.learning_rate, self.loss.betas, self.loss.optimizer)
-        self.targets = Targets(options.real_label, options.fake_label)
+        self.won_below = self.loss.won_below
+        self.targets = Targets(options.real_label, options.fake_label, options.generator_label)
         if not self.loss.smoothing and self.targets != Targets():
             rows = ", ".join(name for name, loss in LOSSES.items() if loss.smoothing)
-            raise InputError(f"--real-label and --fake-label mean nothing to --loss {options.loss}: use one of {rows}")
+            raise InputError(f"--real-label and its fellows mean nothing to --loss {options.loss}: use one of {rows}")
         self.penalty_name = self.loss.penalty if options.penalty == "auto" else options.penalty
         self.penalty = PENALTIES[self.penalty_name]
         self.penalty_weight = self.penalty.weight if options.penalty_weight is None else options.penalty_weight
