@@ -1,0 +1,1 @@
+"""The pages of app.py, and what they share."""

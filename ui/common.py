@@ -1,0 +1,170 @@
+"""What the pages share: the choice of a checkpoint, the models in memory, and the one device they run on."""
+
+from __future__ import annotations
+
+import html
+import re
+import shlex
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import streamlit as st
+import torch
+
+import pretrained
+from pretrained import checkpoint, hub
+from pretrained.errors import InputError
+from pretrained.pipelines import Generate
+
+RUNS = Path("runs")
+HUB_PATIENCE = 60  # seconds until a branch on the Hub is looked at again
+# Sessions run in threads of one process, and share its device.
+DEVICE = threading.Lock()
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint that is loaded; `key` changes when its file does."""
+
+    id: str
+    key: tuple[str, str, int]
+    bytes: int
+    pipeline: Generate
+
+    @property
+    def size(self) -> int:
+        return self.pipeline.config.network["size"]
+
+
+def choose_model() -> None:
+    """The sidebar's first line: choose a checkpoint, or type a Hub id. It stands in app.py, so that pages share it."""
+    local = _local()
+    if "model" not in st.session_state:
+        st.session_state["model"] = st.query_params.get("model", local[0] if local else None)
+    id = st.sidebar.selectbox(
+        "Model",
+        local,
+        index=None,
+        key="model",
+        accept_new_options=True,
+        placeholder="user/name",
+        help="Choose one, or type a Hugging Face Hub repository, user/name or user/name@revision, and press Enter.",
+    )
+    # A bound widget leaves its default out of the link, whose meaning would change when a new run appears.
+    if id and st.query_params.get("model") != id:
+        st.query_params["model"] = id
+
+
+def chosen_model() -> Model:
+    """The checkpoint of the sidebar, loaded and described there; a mistake ends the page in a sentence."""
+    id = (st.session_state["model"] or "").strip()
+    if not id:
+        st.info("Type a Hugging Face Hub repository, user/name, in the sidebar; or train one: `python -m trainer`.")
+        st.stop()
+    with sentences():
+        path, revision = _locate(id)
+        model = _load(id, str(path), revision, path.stat().st_mtime_ns)
+    with st.sidebar:
+        _describe(model)
+    return model
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Show an InputError as a sentence in the page, and end the page there."""
+    try:
+        yield
+    except InputError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        st.stop()
+
+
+def plain(text: str) -> str:
+    """Text that Markdown leaves alone."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
+def alone(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items, each made while nobody else uses the device."""
+    items = iter(items)
+    while True:
+        with DEVICE:
+            item = next(items, None)
+        if item is None:
+            return
+        yield item
+
+
+def _local() -> list[str]:
+    """The bundled checkpoints, then the runs, the newest first."""
+    models = sorted(RUNS.glob(f"*/{checkpoint.MODEL}"), key=lambda model: -model.stat().st_mtime)
+    return [*pretrained.available(), *(str(model.parent) for model in models)]
+
+
+def _locate(id: str) -> tuple[Path, str]:
+    """The file of a model and its commit. What a visitor types is looked up on the Hub only, never as a path."""
+    if id in _local():
+        return pretrained.resolve(id)
+    if not (match := pretrained.HUB_ID.fullmatch(id)):
+        raise InputError(f"{id[:100]!r} is no model: choose one, or type a Hugging Face Hub repository, user/name")
+    return _pull(match["repo_id"], match["revision"])
+
+
+@st.cache_data(ttl=HUB_PATIENCE, show_spinner="Fetching it from the Hub …")
+def _pull(repo_id: str, revision: str | None) -> tuple[Path, str]:
+    folder, commit = hub.pull(repo_id, revision)
+    return folder / checkpoint.MODEL, commit
+
+
+def _release(model: Model) -> None:
+    """Give GPU memory back; a picture that is being made with it goes on on the CPU."""
+    with DEVICE:
+        model.pipeline.device = torch.device("cpu")
+        model.pipeline.network.cpu()
+        torch.cuda.empty_cache()
+
+
+@st.cache_resource(max_entries=3, on_release=_release, show_spinner="Loading the model …")
+def _load(id: str, path: str, revision: str, modified: int) -> Model:
+    pipeline = replace(pretrained.load(path), revision=revision)
+    return Model(id, (path, revision, modified), Path(path).stat().st_size, pipeline)
+
+
+def _describe(model: Model) -> None:
+    config, training = model.pipeline.config, model.pipeline.config.training
+    kimg = training.get("kimg")
+    facts = {
+        "Name": config.name,
+        "Network": config.network["class"],
+        "Pictures": f"{model.size} × {model.size} px",
+        "Labels": len(config.classes) or None,
+        "Data": training.get("data"),
+        "Trained on": f"{kimg * 1000:,.0f} pictures" if isinstance(kimg, (int, float)) else None,
+        "Licence": training.get("licence"),
+        "File": f"{model.bytes / 1e6:.1f} MB",
+        "Commit": model.pipeline.revision[:7],
+        "Runs on": str(model.pipeline.device).upper(),
+    }
+    rows = "".join(f"<dt>{name}</dt><dd>{html.escape(str(value)[:200])}</dd>" for name, value in facts.items() if value)
+    st.html(f"<dl class='facts'>{rows}</dl>")
+
+
+def file_name(model: Model, what: str, suffix: str) -> str:
+    """A name for a download that any file system takes."""
+    return re.sub(r"[^\w.-]+", "-", f"{model.pipeline.config.name}-{what}")[:100] + suffix
+
+
+def shell(verb: str, model: Model, out: str, **flags: object) -> None:
+    """The command that does the same as the page; a flag that is None or False is left out, True stands alone."""
+    command = ["python", "-m", "pretrained", verb, model.id]
+    for name, value in flags.items():
+        if value is not None and value is not False:
+            command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    with st.expander("The same from a shell", icon=":material/terminal:"):
+        st.code(shlex.join([*command, "--out", out]), "bash", wrap_lines=True)
