@@ -49,7 +49,7 @@ def imports_of(source: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and not node.level:
             yield node.module.partition(".")[0]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            yield ast.literal_eval(node.args[0]).partition(".")[0]
+            yield from (name.value.partition(".")[0] for name in node.args if isinstance(name, ast.Constant))
 
 
 @pytest.mark.parametrize(
