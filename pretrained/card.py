@@ -58,7 +58,7 @@ def model_card(config: Config, id: str | None = None, samples: bool = True) -> s
 
     Args:
         config: `config.training` may hold any of the keys of FACTS, "command" (a text) and "metrics" (a list of
-            {"name": "FID", "value": 12.3, "data": "mnist"}).
+            {"name": "FID", "value": 12.3, "spread": 0.1, "data": "mnist", "protocol": {...}}).
         id: what a reader types to load it; None is the config's name.
         samples: whether samples.png lies beside it.
 
@@ -99,8 +99,9 @@ def _front_matter(config: Config) -> str:
             metric_type=_line(metric["name"]).lower(),
             metric_name=_line(metric["name"]),
             metric_value=metric["value"],
+            metric_args=_protocol(metric) or None,
         )
-        for metric in _metrics(training)
+        for metric in metrics(training)
     ]
     return (
         ModelCardData(
@@ -142,23 +143,34 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
     facts = [(label, training[key]) for key, label in FACTS.items() if training.get(key) not in (None, "", {}, [])]
     if facts:
         yield _table(("", ""), facts)
-    if metrics := _metrics(training):
-        yield _table(
-            ("Score", "Value", "Data"), [(m["name"], m["value"], m.get("data", source or "")) for m in metrics]
-        )
+    if rows := metrics(training):
+        yield _table(("Score", "Value", "Data"), [(m["name"], _value(m), m.get("data", source or "")) for m in rows])
+        for protocol in dict.fromkeys(_plain(_protocol(metric)) for metric in rows if _protocol(metric)):
+            names = ", ".join(_plain(m["name"]) for m in rows if _plain(_protocol(m)) == protocol)
+            yield f"How {names} came about: {protocol}."
     yield (
         "Its pictures show what its data shows, with the same gaps and biases. "
         "Check the licence of the data before you build on them."
     )
 
 
-def _metrics(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    metrics = training.get("metrics")
+def metrics(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The scores in `config.training`, without what is none."""
+    found = training.get("metrics")
     return [
         metric
-        for metric in (metrics if isinstance(metrics, list) else [])
+        for metric in (found if isinstance(found, list) else [])
         if isinstance(metric, dict) and "name" in metric and isinstance(metric.get("value"), (int, float))
     ]
+
+
+def _protocol(metric: Mapping[str, Any]) -> dict[str, Any]:
+    protocol = metric.get("protocol")
+    return protocol if isinstance(protocol, dict) else {}
+
+
+def _value(metric: Mapping[str, Any]) -> Any:
+    return f"{_number(metric['value'])} ± {_number(metric['spread'])}" if "spread" in metric else metric["value"]
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

@@ -115,8 +115,19 @@ def save(folder: Path, network: nn.Module, config: Config, dtype: torch.dtype = 
     Args:
         dtype: float16 halves the file; `load` gives float32 back in any case.
     """
+    _write(folder, published_state(network, dtype), config)
+
+
+def save_again(path: Path, folder: Path, config: Config) -> None:
+    """Write the tensors of the checkpoint `path`, to the bit as they are stored, with another config."""
+    with _open(path) as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    _write(folder, state, config)
+
+
+def _write(folder: Path, state: dict[str, torch.Tensor], config: Config) -> None:
     metadata = {"format": "pt", "ganvas": config.to_json()}
-    write_atomic(folder / MODEL, safetensors.torch.save(published_state(network, dtype), metadata))
+    write_atomic(folder / MODEL, safetensors.torch.save(state, metadata))
     write_atomic(folder / CONFIG, (config.to_json() + "\n").encode())
 
 

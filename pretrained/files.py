@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and where those go that can be made again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import tempfile
 from pathlib import Path
 
 from pretrained.errors import InputError
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: ganvas below $XDG_CACHE_HOME, else below ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
 
 
 def write_atomic(path: Path, data: bytes) -> None:
