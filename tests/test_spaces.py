@@ -57,10 +57,13 @@ def test_the_command_of_the_dockerfile_serves_the_app(space):
 
 
 def test_the_app_runs_without_the_training_code(space):
-    code = (
-        "import sys; from streamlit.testing.v1 import AppTest; page = AppTest.from_file('app.py', default_timeout=60).run();"
-        "print(page.exception); assert 'trainer' not in sys.modules; assert page.selectbox and not page.exception"
-    )
+    code = """
+import sys
+from streamlit.testing.v1 import AppTest
+page = AppTest.from_file("app.py", default_timeout=60).run()
+assert page.selectbox and not page.exception, page
+assert "trainer" not in sys.modules
+"""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run([sys.executable, "-c", code], cwd=space, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
