@@ -214,6 +214,8 @@ class Autoencode(Generate):
 
     def interpolate(self, first: Image.Image, last: Image.Image, num_frames: int = 60) -> Iterator[np.ndarray]:
         """Frames, uint8 (H, W, C), from one reconstruction to the other; the label, if any, changes half way."""
+        if num_frames < 1:
+            raise InputError("an interpolation needs one frame at least")
         ends = [self._encode(picture) for picture in (first, last)]
         zs = latents.walk([z for z, _ in ends], num_frames, loop=False)
         labels = [ends[2 * frame >= num_frames][1] for frame in range(num_frames)]

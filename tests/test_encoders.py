@@ -306,11 +306,15 @@ def test_an_interpolation_goes_from_one_reconstruction_to_the_other(autoencode):
     np.testing.assert_array_equal(frames[0], autoencode.reconstruct(first))
     np.testing.assert_array_equal(frames[-1], autoencode.reconstruct(last))
     assert not np.array_equal(frames[0], frames[-1])
+    (only,) = autoencode.interpolate(first, first, 1)
+    np.testing.assert_array_equal(only, frames[0])
 
 
 def test_what_a_checkpoint_cannot_do_is_said(autoencode):
     with pytest.raises(InputError, match="has no classes"):
         autoencode.classify(noise_picture(1))
+    with pytest.raises(InputError, match="one frame at least"):
+        next(autoencode.interpolate(noise_picture(1), noise_picture(2), 0))
     with pytest.raises(InputError, match="takes none"):
         autoencode.edit(noise_picture(1), 3)
     spec = {"class": "began.Generator", "size": 16, "channels": 1, "z_dim": 8, "width": 4}

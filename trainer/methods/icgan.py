@@ -26,7 +26,7 @@ class Options:
     """Which generator is inverted, and by what."""
 
     generator: str = "./runs/cdcgan-mnist"
-    """A checkpoint of a conditional DCGAN: a bundled name, a folder, or USER/NAME on the Hub."""
+    """A conditional DCGAN, as cdcgan-mnist trains it: a bundled name, a folder, or USER/NAME on the Hub."""
     encoder_width: int = 32
     """Channels of the encoders' widest map; the deeper ones have more."""
 
