@@ -1,7 +1,9 @@
 """A run: what it writes, how it stops, and that resuming is as if it had never stopped."""
 
+import contextlib
 import json
 import os
+import resource
 import signal
 import threading
 from dataclasses import replace
@@ -184,6 +186,48 @@ def test_a_folder_below_a_file_is_a_sentence(tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(InputError, match="cannot write to --out"):
         train(shrink("dcgan-mnist"), tmp_path / "out" / "run")
+
+
+@contextlib.contextmanager
+def as_nobody():
+    """Permissions mean nothing to root, so be somebody else for a while."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("inside", ["", "deeper"])
+def test_no_permission_is_a_sentence(tmp_path, inside):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with as_nobody(), pytest.raises(InputError, match="cannot write to --out"):
+        train(shrink("dcgan-mnist"), tmp_path / "closed" / inside)
+
+
+def test_a_full_disk_keeps_the_last_snapshot_whole(tmp_path):
+    """A limit on the size of files stands in for the disk: log and pictures still fit, weights do not."""
+    train(shrink("dcgan-mnist"), tmp_path)
+    before = weights(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(InputError, match="cannot write .*free some space"):
+            train(shrink("dcgan-mnist", kimg=0.128), tmp_path, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert same(weights(tmp_path), before)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".") and path.name != ".lock"]
+    train(shrink("dcgan-mnist", kimg=0.128), tmp_path, resume=True)
+
+
+def test_a_log_that_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "log.jsonl").symlink_to("/dev/full")
+    with pytest.raises(InputError, match="No space left"):
+        Run(tmp_path, shrink("dcgan-mnist"), "").log(8, {"D": 1.0})
 
 
 def test_a_broken_state_is_a_sentence(tmp_path):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pretrained import hub
+from pretrained import checkpoint, hub
 from pretrained.errors import InputError
 from trainer import loop
 from trainer.command import Command, fail, parse, parse_push
@@ -28,6 +28,7 @@ def list_recipes(arguments: Sequence[str]) -> None:
 def push(arguments: Sequence[str]) -> None:
     """Publish a finished run."""
     publish = parse_push(arguments)
+    checkpoint.read_config(publish.folder / checkpoint.MODEL)
     repo_id = hub.check_push(publish.repo_id, publish.folder.resolve().name)
     print(hub.push(publish.folder, repo_id, publish.private))
 

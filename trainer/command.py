@@ -88,5 +88,5 @@ def _parse(
 
 def _one_line(box: str) -> str:
     """tyro's error, drawn as a box with a title over several lines, as one sentence."""
-    lines = [re.sub(r"\x1b\[[0-9;]*m|[─╭╮╰╯│]", " ", line).strip() for line in box.splitlines()]
+    lines = [re.sub(r"\x1b\[[0-9;]*m|[─╭╮╰╯│]|-{5,}", " ", line).strip() for line in box.splitlines()]
     return " ".join(" ".join(lines[1:]).split())

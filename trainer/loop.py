@@ -181,8 +181,8 @@ def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> Non
     """
     run = Run(folder, recipe, command)
     run.check(settings.resume)
+    trainer = Trainer(recipe, settings)
     with run.lock():
-        trainer = Trainer(recipe, settings)
         for note in trainer.method.notes:
             tqdm.write(note, file=sys.stderr)
         if state := run.load_state():

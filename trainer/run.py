@@ -50,10 +50,16 @@ class Run:
         except filelock.Timeout:
             raise InputError(f"another process is training in {self.folder}: wait for it, or choose another --out") from None
         except (PermissionError, FileExistsError, NotADirectoryError) as error:
-            raise InputError(f"cannot write to --out {self.folder}: {error.strerror}; choose another") from error
+            raise _closed(self.folder, error) from error
 
     def check(self, resume: bool) -> None:
         """Refuse a folder that holds something else, or a finished or another run."""
+        try:
+            self._check(resume)
+        except PermissionError as error:
+            raise _closed(self.folder, error) from error
+
+    def _check(self, resume: bool) -> None:
         if not self.folder.exists():
             return
         if not self.folder.is_dir():
@@ -95,8 +101,11 @@ class Run:
     def log(self, images_seen: int, values: dict[str, float]) -> None:
         """Append a line to log.jsonl."""
         line = {"kimg": images_seen / 1000, **{name: float(f"{value:.5g}") for name, value in values.items()}}
-        with (self.folder / LOG).open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        try:
+            with (self.folder / LOG).open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise _closed(self.folder, error) from error
 
     def rewind_log(self, images_seen: int) -> None:
         """Forget lines after the moment that is resumed from: they will be written again."""
@@ -125,6 +134,10 @@ class Run:
         buffer = io.BytesIO()
         frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=duration, loop=0)
         write_atomic(self.folder / TIMELAPSE, buffer.getvalue())
+
+
+def _closed(folder: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write to --out {folder}: {error.strerror}; free some space or choose another")
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:
