@@ -51,13 +51,9 @@ def _status(error: BaseException) -> int | None:
 
 def is_lost(error: BaseException) -> bool:
     """Whether no answer came: no network, no such host, a connection that broke or a time-out."""
-    from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HTTPError
 
-    lost = (HTTPError, ConnectionError, TimeoutError)
-    return any(
-        isinstance(cause, lost) and not _status(cause) and not isinstance(cause, OfflineModeIsEnabled)
-        for cause in _causes(error)
-    )
+    return any(isinstance(cause, HTTPError) and not _status(cause) for cause in _causes(error))
 
 
 def is_transient(error: BaseException) -> bool:
@@ -84,7 +80,8 @@ def sentences(what: str, revision: str | None = None, remedy: str = "") -> Itera
     except InputError:
         raise
     except Exception as error:
-        sentence = next(filter(None, (_sentence(cause, what, revision) for cause in _causes(error))), None)
+        causes = reversed(list(_causes(error)))
+        sentence = next(filter(None, (_sentence(cause, what, revision) for cause in causes)), None)
         if sentence is None:
             raise
         raise InputError("; ".join(filter(None, (sentence, remedy)))) from error
@@ -119,6 +116,11 @@ def _sentence(error: BaseException, what: str, revision: str | None) -> str | No
         return by_status.get(status, other if status >= 500 else f"the Hub refused {what} (HTTP {status}): {detail}")
     if is_lost(error):
         return f"the Hub at {hub} cannot be reached: check the network"
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        # hf_xet has tried again on its own, for minutes.
+        return "the Hub's Xet store cannot be reached: try again, or set HF_HUB_DISABLE_XET=1 to go without it"
     if isinstance(error, OSError) and error.errno:
         return f"cannot use {error.filename}: {error.strerror}; set HF_HOME to a folder with room that you can write to"
+    if isinstance(error, OSError):
+        return f"{what} did not arrive whole: try again"
     return None

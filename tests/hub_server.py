@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from hub_store import Fault, Hub
+from hub_store import Fault, Hub, described, pointer
 
 REPO = r"(?P<id>[\w.-]+/[\w.-]+)"
 KIND = r"(?P<kind>models|datasets|spaces)"
@@ -47,12 +47,14 @@ class Handler(BaseHTTPRequestHandler):
         self.hub.requests.append(request)
         try:
             if fault := self.hub.next_fault(request, after=False):
-                return self._fail(fault)
+                self._fail(fault)
+                return
             with self.hub.lock:
                 self.hub.happen(request)
                 status, headers, data = self._route()
             if fault := self.hub.next_fault(request, after=True):
-                return self._fail(fault)
+                self._fail(fault)
+                return
         except Refusal as refusal:
             headers = {"X-Error-Message": str(refusal)} | ({"X-Error-Code": refusal.code} if refusal.code else {})
             status, data = refusal.status, {"error": str(refusal)}
@@ -75,9 +77,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _fail(self, fault: Fault) -> None:
         if fault.status:
-            return self._answer(fault.status, fault.headers, {"error": "a fault on request"})
-        self.close_connection = True
-        self.connection.shutdown(2)
+            self._answer(fault.status, fault.headers, {"error": "a fault on request"})
+        else:
+            self.close_connection = True
+            self.connection.shutdown(2)
 
     def _answer(self, status: int, headers: dict[str, str], data: Any) -> None:
         body = data if isinstance(data, bytes) else json.dumps(data).encode()
@@ -113,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _repo(self, kind: str, id: str) -> dict[str, Any]:
         account, repo = self._account(), self.hub.repos.get(f"{kind}/{id}")
-        if not repo or repo["private"] and id.split("/")[0] != (account or {}).get("name"):
+        if not repo or (repo["private"] and id.split("/")[0] != (account or {}).get("name")):
             raise Refusal(404 if account else 401, "Repository not found", "RepoNotFound")
         return repo
 
@@ -144,8 +147,8 @@ class Handler(BaseHTTPRequestHandler):
         return link
 
     def validate_yaml(self) -> Any:
-        complete = re.match(r"---\n.*?\n---\n", json.loads(self.body)["content"], re.DOTALL)
-        return {"errors": [], "warnings": [] if complete else [{"message": "empty or missing yaml metadata"}]}
+        card = re.match(r"---\n.*?\n---\n", json.loads(self.body)["content"], re.DOTALL)
+        return {"errors": [], "warnings": [] if card else [{"message": "empty or missing yaml metadata"}]}
 
     def preupload(self, kind: str, id: str, rev: str) -> Any:
         self._writer(id.split("/")[0])
@@ -200,11 +203,7 @@ class Handler(BaseHTTPRequestHandler):
             elif operation["key"] == "deletedFile":
                 changes[value["path"]] = None
             elif self.hub.holds(value["oid"]):
-                pointer = (
-                    f"version https://git-lfs.github.com/spec/v1\noid sha256:{value['oid']}\nsize {value['size']}\n"
-                )
-                oid = hashlib.sha1(b"blob %d\0" % len(pointer) + pointer.encode()).hexdigest()
-                changes[value["path"]] = {"size": value["size"], "oid": oid, "sha256": value["oid"]}
+                changes[value["path"]] = pointer(value["oid"], value["size"])
             else:
                 raise Refusal(400, f"{value['path']} was not uploaded")
         oid = self.hub.commit(f"{kind}/{id}", changes, header["value"]["summary"])
@@ -212,11 +211,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def info(self, kind: str, id: str, rev: str | None = None) -> Any:
         repo, commit = self._repo(kind, id), self._commit(kind, id, rev or "main")
-        siblings = []
-        for path, entry in commit["files"].items():
-            large = {"lfs": {"sha256": entry["sha256"], "size": entry["size"], "pointerSize": 130}}
-            siblings.append({"rfilename": path, "size": entry["size"], "blobId": entry["oid"]})
-            siblings[-1] |= large if entry["sha256"] else {}
+        siblings = [{"rfilename": path} | described(entry) for path, entry in commit["files"].items()]
         card = self.hub.read(commit["files"]["README.md"]).decode() if "README.md" in commit["files"] else ""
         tag = re.search(r"^pipeline_tag: (.+)$", card, re.MULTILINE)
         return {
@@ -239,9 +234,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def tree(self, kind: str, id: str, rev: str) -> Any:
         files = self._commit(kind, id, rev)["files"]
-        return [
-            {"type": "file", "path": path, "size": file["size"], "oid": file["oid"]} for path, file in files.items()
-        ]
+        return [{"type": "file", "path": path, "oid": entry["oid"]} | described(entry) for path, entry in files.items()]
 
     def resolve(self, kind: str | None, id: str, rev: str, path: str) -> Any:
         kind = (kind or "models/").rstrip("/")

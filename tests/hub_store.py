@@ -134,5 +134,17 @@ class Hub:
             return path.read_bytes()
 
 
+def pointer(sha256: str, size: int) -> dict[str, Any]:
+    """The entry of a large file, whose git object is a pointer of three lines."""
+    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+    return {"size": size, "oid": hashlib.sha1(b"blob %d\0" % len(text) + text).hexdigest(), "sha256": sha256}
+
+
+def described(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry as the Hub's listings give it."""
+    large = {"lfs": {"sha256": entry["sha256"], "oid": entry["sha256"], "size": entry["size"], "pointerSize": 130}}
+    return {"size": entry["size"], "blobId": entry["oid"]} | (large if entry["sha256"] else {})
+
+
 def _swap(digest: bytes) -> bytes:
     return b"".join(digest[at : at + 8][::-1] for at in range(0, 32, 8))

@@ -1,124 +1,24 @@
-"""The real huggingface_hub client against a real HTTP server: what is published, what is pulled, what goes wrong."""
+"""What is published on the Hub, and what may go wrong: the real client against a real HTTP server."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import secrets
-import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from conftest import HubClient
+from hub_client import ID, Client, HubClient, make_checkpoint
 from hub_store import Hub
 
 import pretrained
-from pretrained import checkpoint, networks
+from pretrained import checkpoint
 
-SPEC = {"class": "dcgan.Generator", "size": 16, "channels": 1, "z_dim": 8, "width": 4}
 PUBLISHED = {checkpoint.MODEL, checkpoint.CONFIG, checkpoint.CARD, checkpoint.SAMPLES}
-ID = "alice/tiny"
-
-# huggingface_hub reads its environment when it is imported, so the client is a process of its own; it answers one
-# expression after another, and waits less than a user's would.
-CLIENT = """
-import json, os, sys
-from pathlib import Path
-import pretrained
-from pretrained import InputError, hub, hub_errors
-hub.READ_WAITS = hub_errors.READ_WAITS = (0.01, 0.01)
-hub_errors.retry.__defaults__ = (hub.READ_WAITS, False)
-hub.WRITE_WAITS = (0.01, 0.01, 1.5)
-for line in sys.stdin:
-    request = json.loads(line)
-    os.environ["HF_TOKEN"] = request["token"]
-    try:
-        answer = {"value": eval(request["expression"])}
-    except InputError as error:
-        answer = {"error": str(error)}
-    print(json.dumps(answer, default=str), flush=True)
-"""
-
-
-@dataclass
-class Client:
-    """A process that uses `pretrained.hub` on the local Hub."""
-
-    hub: Hub
-    process: subprocess.Popen[str]
-    log: Path
-    home: Path
-
-    def ask(self, expression: str, token: str = "hf_alice_writes") -> dict[str, Any]:
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(json.dumps({"expression": expression, "token": token}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        assert line, self.log.read_text()
-        return json.loads(line)
-
-    def value(self, expression: str, **options: str) -> Any:
-        answer = self.ask(expression, **options)
-        assert "value" in answer, answer
-        return answer["value"]
-
-    def error(self, expression: str, **options: str) -> str:
-        answer = self.ask(expression, **options)
-        assert "error" in answer, answer
-        assert "\n" not in answer["error"]
-        return answer["error"]
-
-    def push(self, folder: Path, private: bool = False) -> str:
-        return self.value(f"hub.push(Path({str(folder)!r}), {ID!r}, {private})")
-
-    def pull(self, id: str = ID) -> tuple[Path, str]:
-        name, _, revision = id.partition("@")
-        folder, commit = self.value(f"hub.pull({name!r}, {revision or None!r})")
-        return Path(folder), commit
-
-
-@pytest.fixture(scope="session")
-def _client(_hub_server: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    home = tmp_path_factory.mktemp("client")
-    log = home / "stderr"
-    with log.open("w") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-c", CLIENT],
-            env=HubClient(_hub_server, home).env | {"HF_HUB_DISABLE_XET": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        )
-    yield Client(_hub_server, process, log, home)
-    process.communicate(timeout=20)
-    assert "Traceback" not in log.read_text()
-    assert "hf_alice_writes" not in log.read_text()
-
-
-@pytest.fixture
-def client(hub: HubClient, _client: Client) -> Client:
-    """The process with an empty cache and an empty Hub."""
-    shutil.rmtree(_client.home / "hub", ignore_errors=True)
-    return _client
-
-
-def make_checkpoint(folder: Path, seed: int = 0) -> Path:
-    torch.manual_seed(seed)
-    training = {"data": "mnist", "seed": seed, "licence": "mit"}
-    config = checkpoint.Config("tiny", "generate", SPEC, {"noise": "normal"}, training=training)
-    checkpoint.save(folder, networks.build(SPEC), config)
-    (folder / checkpoint.SAMPLES).write_bytes(b"\x89PNG\r\n\x1a\n\0 not looked at")
-    return folder
 
 
 @pytest.fixture
@@ -243,26 +143,50 @@ def test_a_push_outlives_a_fault_that_passes(
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "reason"),
+    ("pattern", "status", "headers", "reason"),
     [
-        (503, {}, "HTTP 503"),
-        (0, {}, "cannot be reached"),
-        (429, {"Retry_After": "9999"}, "slow down"),
-        (429, {"RateLimit": '"api";r=0;t=9999'}, "slow down"),
-        (403, {}, "does not permit"),
-        (401, {"X_Error_Message": "Invalid credentials in Authorization header"}, "does not know your token"),
+        ("POST .*/commit/", 503, {}, "HTTP 503"),
+        ("POST .*/commit/", 0, {}, "cannot be reached"),
+        ("POST .*/commit/", 429, {"Retry_After": "9999"}, "slow down"),
+        ("POST .*/commit/", 429, {"RateLimit": '"api";r=0;t=9999'}, "slow down"),
+        ("POST .*/commit/", 403, {}, "does not permit"),
+        ("PUT /lfs/upload/", 403, {}, "does not permit"),
+        ("POST /api/repos/create", 0, {}, "cannot be reached"),
+        (
+            "POST .*/commit/",
+            401,
+            {"X_Error_Message": "Invalid credentials in Authorization header"},
+            "does not know your token",
+        ),
     ],
 )
 def test_a_push_that_fails_says_how_to_push_again(
-    client: Client, folder: Path, status: int, headers: dict[str, str], reason: str
+    client: Client, folder: Path, pattern: str, status: int, headers: dict[str, str], reason: str
 ) -> None:
-    client.hub.fail("POST .*/commit/", status, 99, **headers)
+    client.hub.fail(pattern, status, 99, **headers)
     error = client.error(f"hub.push(Path({str(folder)!r}), {ID!r}, True)")
     assert reason in error
     assert error.endswith(f"python -m trainer push {folder} --repo-id {ID} --private")
     client.hub.faults.clear()
     client.push(folder, private=True)
     assert client.hub.repos[f"models/{ID}"]["private"]
+
+
+def test_a_xet_store_that_refuses_is_one_sentence(hub: HubClient, folder: Path) -> None:
+    hub.hub.fail("GET .*/xet-write-token/", 403, 99)
+    code = f"""
+from pathlib import Path
+from pretrained import InputError, hub
+try:
+    hub.push(Path({str(folder)!r}), {ID!r})
+except InputError as error:
+    print(error)
+"""
+    run = hub.run("-c", code, xet=True)
+    assert run.returncode == 0, run.stderr
+    assert "Xet store cannot be reached" in run.stdout
+    assert "python -m trainer push" in run.stdout
+    assert hub.token not in run.stdout + run.stderr
 
 
 def test_a_push_refuses_what_would_harm(client: Client, folder: Path) -> None:
@@ -274,7 +198,8 @@ def test_a_push_refuses_what_would_harm(client: Client, folder: Path) -> None:
     assert "holds another model" in client.error(f"{push})")
     (folder / checkpoint.CARD).write_text("my token is hf_alice_writes")
     error = client.error(f"{push})")
-    assert "your token stands in" in error and "hf_alice" not in error
+    assert "your token stands in" in error
+    assert "hf_alice" not in error
     (folder / checkpoint.MODEL).write_bytes(b"half of a file")
     assert "not a whole safetensors file" in client.error(f"{push})")
     assert history(client.hub) == ["initial commit", f"Update {checkpoint.MODEL}", f"Update {checkpoint.CONFIG}"]
@@ -318,136 +243,6 @@ def test_check_push_without_a_token_and_over_another_model(client: Client, folde
     assert "holds another model" in client.error(f"hub.check_push({ID!r}, '')")
     client.hub.fail("GET /api/whoami-v2", 500, 2)
     assert client.value("hub.check_push(None, 'b')") == "alice/b"
-
-
-def make_huge(hub: Hub) -> None:
-    hub.head(f"models/{ID}")["files"][checkpoint.MODEL]["size"] = 9 * 2**30
-
-
-@pytest.mark.parametrize(
-    ("prepare", "id", "token", "expected"),
-    [
-        (None, "alice/none", "hf_alice_writes", "no alice/none on the Hub, or it is private: check the spelling"),
-        (None, "alice/none", "", "no alice/none on the Hub, or it is private: check the spelling"),
-        (lambda hub: hub.repos[f"models/{ID}"].update(private=True), ID, "hf_bob_writes", "or it is private"),
-        (lambda hub: hub.repos[f"models/{ID}"].update(gated=True), ID, "hf_bob_writes", "is gated: accept its terms"),
-        (None, f"{ID}@v9", "hf_alice_writes", "alice/tiny has no revision 'v9'"),
-        (None, f"{ID}@../../x", "hf_alice_writes", "'../../x' is not a revision"),
-        (None, f"{ID}@/etc", "hf_alice_writes", "'/etc' is not a revision"),
-        (None, "alice--x/y", "hf_alice_writes", "not a repository name"),
-        (None, ID, "hf_wrong", "does not know your token: run `hf auth login`, or set HF_TOKEN"),
-        (None, ID, "hf_é", "a character that no token has"),
-        (lambda hub: hub.create("models/alice/empty"), "alice/empty", "", "alice/empty holds no model.safetensors"),
-        (make_huge, ID, "", "9,663,676,416 bytes: at most 8,589,934,592"),
-        (lambda hub: hub.fail("GET /api/models", 500, 99), ID, "", "the Hub has trouble (HTTP 500)"),
-        (lambda hub: hub.fail("GET /api/models", 429, 99, Retry_After="300"), ID, "", "slow down (HTTP 429)"),
-        (lambda hub: hub.fail("GET /api/models", 418), ID, "", "the Hub refused alice/tiny (HTTP 418): a fault"),
-        (lambda hub: hub.fail("GET /api/models", 0, 99), ID, "", "cannot be reached: check the network"),
-        (lambda hub: hub.fail("HEAD .*/resolve/", 404, X_Error_Code="EntryNotFound"), ID, "", "has lost a file"),
-        (lambda hub: hub.fail("GET .*/resolve/", 403, 9), ID, "", "does not permit this on alice/tiny"),
-    ],
-)
-def test_a_pull_that_fails_is_one_sentence(
-    client: Client, folder: Path, prepare: Callable[[Hub], Any] | None, id: str, token: str, expected: str
-) -> None:
-    client.push(folder)
-    if prepare:
-        prepare(client.hub)
-    name, _, revision = id.partition("@")
-    before = len(client.hub.requests)
-    start = time.monotonic()
-    error = client.error(f"hub.pull({name!r}, {revision or None!r})", token=token)
-    assert expected in error
-    assert not token or token not in error
-    assert time.monotonic() - start < 5
-    if prepare is make_huge:
-        assert not any("/resolve/" in request for request in client.hub.requests[before:])
-
-
-def test_a_pull_outlives_a_fault_that_passes(client: Client, folder: Path) -> None:
-    client.push(folder)
-    client.hub.fail("GET /api/models", 502, 2)
-    assert client.pull()[1] == client.hub.head(f"models/{ID}")["oid"]
-
-
-def test_a_pinned_commit_is_that_commit_and_is_not_asked_for_twice(client: Client, folder: Path) -> None:
-    client.push(folder)
-    old, bytes_then = client.hub.head(f"models/{ID}")["oid"], (folder / checkpoint.MODEL).read_bytes()
-    make_checkpoint(folder, seed=1)
-    client.push(folder)
-    path, commit = client.pull(f"{ID}@{old}")
-    assert commit == old and (path / checkpoint.MODEL).read_bytes() == bytes_then
-    asked = len(client.hub.requests)
-    assert client.pull(f"{ID}@{old}") == (path, old)
-    assert len(client.hub.requests) == asked
-    path, commit = client.pull()
-    assert commit != old and (path / checkpoint.MODEL).read_bytes() == (folder / checkpoint.MODEL).read_bytes()
-
-
-def test_a_push_during_a_pull_does_not_mix_two_versions(client: Client, folder: Path) -> None:
-    client.push(folder)
-    old = client.hub.head(f"models/{ID}")["oid"]
-    expected = {name: client.hub.content(ID, name) for name in (checkpoint.MODEL, checkpoint.CONFIG)}
-
-    def push_another() -> None:
-        for name in expected:
-            client.hub.edit(ID, name, b"newer")
-
-    client.hub.before("HEAD .*/resolve/", push_another)
-    path, commit = client.pull()
-    assert commit == old
-    assert {name: (path / name).read_bytes() for name in expected} == expected
-
-
-def test_what_was_pulled_works_without_the_hub(client: Client, folder: Path) -> None:
-    client.push(folder)
-    path, commit = client.pull()
-    # A newer version that never arrives whole does not take the place of the one that did.
-    make_checkpoint(folder, seed=1)
-    client.push(folder)
-    client.hub.fail("GET .*/resolve/", 403, 9)
-    client.error(f"hub.pull({ID!r})")
-    client.hub.faults.clear()
-    for status in (0, 500):
-        client.hub.fail("GET /api/models", status, 1)
-        assert client.pull() == (path, commit)
-    assert f"The Hub cannot be reached: using {ID} at {commit[:7]}" in client.log.read_text()
-
-
-@contextlib.contextmanager
-def silent_server() -> Iterator[str]:
-    """A port that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-def test_offline_and_out_of_reach(hub: HubClient, client: Client, folder: Path) -> None:
-    client.push(folder)
-    commit = client.pull()[1]
-    code = """
-import time
-from huggingface_hub import HfApi, hf_hub_download
-from pretrained import InputError, hub
-for id in ("alice/tiny", "alice/never"):
-    start = time.monotonic()
-    try:
-        print(hub.pull(id)[1], end=" | ")
-    except InputError as error:
-        print(error, end=" | ")
-    print(time.monotonic() - start < 5)
-"""
-    with silent_server() as silent:
-        runs = {
-            "HF_HUB_OFFLINE=1 is set and alice/never was not pulled before": {"HF_HUB_OFFLINE": "1"},
-            "the Hub at http://127.0.0.1:9 cannot be reached": {"HF_ENDPOINT": "http://127.0.0.1:9"},
-            f"the Hub at {silent} cannot be reached": {"HF_ENDPOINT": silent},
-        }
-        for expected, env in runs.items():
-            run = hub.run("-c", code, HF_HOME=str(client.home), **env)
-            assert run.returncode == 0, run.stderr
-            cached, never = run.stdout.splitlines()
-            assert cached == f"{commit} | True"
-            assert never.startswith(expected) and never.endswith(" | True")
 
 
 def test_list_models_offers_what_carries_the_tag(client: Client, folder: Path) -> None:
