@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pretrained.__main__ import main
-from trainer.command import parse, parse_push
+from trainer.command import Push, parse, parse_as
 from trainer.losses import LOSSES, PENALTIES
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +50,7 @@ def test_example_runs(line, tmp_path, monkeypatch):
 def test_training_example_is_understood(line):
     arguments = shlex.split(line)
     if arguments[0] == "push":
-        assert parse_push(arguments[1:]).folder
+        assert parse_as(Push, "push", arguments[1:]).folder
     else:
         parse(arguments)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pretrained import checkpoint, hub
 from pretrained.errors import InputError
-from trainer import loop
-from trainer.command import Command, fail, parse, parse_push
+from trainer import compare, evaluate, loop
+from trainer.command import Command, Push, fail, parse, parse_as, parse_known
 from trainer.guard import Collapsed
 from trainer.methods import RECIPES
 from trainer.run import describe
@@ -27,10 +27,20 @@ def list_recipes(arguments: Sequence[str]) -> None:
 
 def push(arguments: Sequence[str]) -> None:
     """Publish a finished run."""
-    publish = parse_push(arguments)
+    publish = parse_as(Push, "push", arguments)
     checkpoint.read_config(publish.folder / checkpoint.MODEL)
     repo_id = hub.check_push(publish.repo_id, publish.folder.resolve().name)
     print(hub.push(publish.folder, repo_id, publish.private))
+
+
+def measure(arguments: Sequence[str]) -> None:
+    """Score a checkpoint against real pictures."""
+    print(json.dumps(evaluate.run(parse_as(evaluate.Command, "evaluate", arguments)), indent=2))
+
+
+def compare_losses(arguments: Sequence[str]) -> None:
+    """Train a recipe with several losses, and lay them side by side."""
+    print(compare.run(*parse_known(compare.Command, "compare RECIPE", arguments)))
 
 
 def train(arguments: Sequence[str]) -> None:
@@ -70,7 +80,12 @@ def dry_run(command: Command, folder: Path) -> str:
     )
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"--list": list_recipes, "push": push}
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "--list": list_recipes,
+    "push": push,
+    "evaluate": measure,
+    "compare": compare_losses,
+}
 
 
 def main(arguments: Sequence[str]) -> None:

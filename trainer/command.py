@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import tyro
 
@@ -62,14 +62,24 @@ def parse(arguments: Sequence[str]) -> Command:
     return _parse(Command, f"python -m trainer {name}", arguments, Command(RECIPES[name], Settings()), about)
 
 
-def parse_push(arguments: Sequence[str]) -> Push:
-    """`python -m trainer push FOLDER`."""
-    return _parse(Push, "python -m trainer push", arguments)
+def parse_as(kind: type[Parsed], name: str, arguments: Sequence[str]) -> Parsed:
+    """The flags of `python -m trainer NAME`, which are the fields of `kind`."""
+    return _parse(kind, f"python -m trainer {name}", arguments)
+
+
+def parse_known(kind: type[Parsed], name: str, arguments: Sequence[str]) -> tuple[Parsed, list[str]]:
+    """Those flags of `python -m trainer NAME` that are fields of `kind`, and what else was typed."""
+    return _parse(kind, f"python -m trainer {name}", arguments, return_unknown_args=True)
 
 
 def _parse(
-    kind: type[Parsed], prog: str, arguments: Sequence[str], default: Parsed | None = None, about: str | None = None
-) -> Parsed:
+    kind: type[Parsed],
+    prog: str,
+    arguments: Sequence[str],
+    default: Parsed | None = None,
+    about: str | None = None,
+    return_unknown_args: bool = False,
+) -> Any:
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
@@ -79,6 +89,7 @@ def _parse(
                 description=about,
                 args=arguments,
                 default=tyro.MISSING_NONPROP if default is None else default,
+                return_unknown_args=return_unknown_args,
             )
     except SystemExit as ended:
         if not ended.code:

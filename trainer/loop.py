@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pretrained import pipelines
 from pretrained.checkpoint import Config
 from pretrained.pipelines import pick_device
-from trainer import data
+from trainer import data, evaluate, features
 from trainer.average import Average
 from trainer.guard import Collapsed, Guard
 from trainer.method import Adam, Method
@@ -55,6 +55,8 @@ class Trainer:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.data = data.load(recipe.data, recipe.size, settings.data_root, recipe.channels)
+        weights = settings.feature_weights
+        self.eyes = features.load("auto", weights, self.device) if weights else None
         torch.manual_seed(recipe.seed)
         self.method: Method = recipe.method(recipe.options, self.data)
         self.method.to(self.device, memory_format=torch.channels_last)
@@ -92,6 +94,8 @@ class Trainer:
     def snapshot(self, run: Run) -> None:
         """Write what is published, and what a resumed run needs."""
         run.snapshot(self.average.network, self.config(run), STORED[self.settings.weights], self.device)
+        if self.eyes:
+            run.log(self.batches.images_seen, {"KID": evaluate.keep_best(run.folder, self.data, self.eyes)})
         run.save_state(self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:

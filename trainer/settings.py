@@ -20,6 +20,9 @@ class Settings:
     """Go on with the run in the folder, as if it had never stopped."""
     snapshots: int = 20
     """How often, over the run, weights are saved and the fixed seeds are drawn."""
+    feature_weights: Path | None = None
+    """Score each snapshot by these eyes (SqueezeNet's .npz or Inception's .pth): its KID goes to log.jsonl, and the
+    best snapshot is kept in the run's folder, below best/."""
     on_collapse: Literal["rollback", "stop", "ignore"] = "rollback"
     """When losses are not finite, D has won or pictures become alike: go back to the last good snapshot with half the
     learning rate (three times at most), stop there, or only say so."""
