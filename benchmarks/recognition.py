@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import pretrained
+from pretrained.checkpoint import published_state
 from pretrained.errors import InputError
 from pretrained.files import write_atomic
 from pretrained.images import from_uint8
@@ -80,7 +81,7 @@ def load_classifier(name: str, size: int, channels: int, root: Path, device: tor
         classifier.load_state_dict(safetensors.torch.load_file(path, str(device)))
     else:
         fit(classifier, data.load(name, size, root, channels), device)
-        write_atomic(path, safetensors.torch.save(classifier.state_dict()))
+        write_atomic(path, safetensors.torch.save(published_state(classifier)))
     return classifier.eval()
 
 
