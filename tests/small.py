@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
+import torchvision
 from torch import nn
 
 from pretrained import checkpoint, networks
@@ -34,3 +36,11 @@ def save_small(folder: Path, channels: int = 3, classes: list[str] | None = None
     )
     checkpoint.save(folder, network.eval(), config)
     return folder
+
+
+def save_squeezenet(path: Path) -> Path:
+    """The weights of a SqueezeNet 1.0 that has learnt nothing, in a file like that of the real ones."""
+    torch.manual_seed(0)
+    state = torchvision.models.squeezenet1_0().state_dict()
+    np.savez(path, **{name: tensor.numpy() for name, tensor in state.items()})
+    return path
