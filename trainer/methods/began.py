@@ -66,7 +66,7 @@ class BEGAN(Method):
 
 
 RECIPES = [
-    # The paper's n, z, batch and rate; it halves the rate whenever M stalls, which --resume cannot do.
+    # The paper's n, z, batch and rate at the start; the paper halves the rate whenever M stalls, here it stays.
     Recipe(
         name="began-64",
         method=BEGAN,

@@ -78,6 +78,7 @@ def _check(config: Config, id: str, data: Dataset) -> None:
 
 
 RECIPES = [
+    # python -m trainer cdcgan-mnist, then python -m trainer icgan-mnist: the paper's independent encoders (IND).
     Recipe(
         name="icgan-mnist",
         method=IcGAN,

