@@ -125,7 +125,7 @@ def test_what_a_run_writes(tmp_path):
     pipeline = pretrained.load(str(folder), "cpu")
     with Image.open(folder / "samples.png") as samples:
         np.testing.assert_array_equal(np.asarray(samples), grid(pipeline.sample(range(64)))[..., 0])
-        assert json.loads(samples.text["ganvas"])["seeds"] == "0-63"
+        assert json.loads(samples.text["ganvas"])["seeds"] == list(range(64))
     assert [path.stem for path in sorted((folder / "snapshots").iterdir())] == [f"{16 * i:010d}" for i in range(5)]
     with Image.open(folder / "timelapse.gif") as timelapse:
         assert timelapse.n_frames > 1

@@ -120,7 +120,7 @@ class Run:
         checkpoint.save(self.folder, network, config, dtype)
         network, config = checkpoint.load(self.folder / MODEL)
         pipeline = pipelines.make(network, config, device)
-        png = encode_png(grid(pipeline.sample(SEEDS)), {"ganvas": json.dumps({"name": config.name, "seeds": "0-63"})})
+        png = encode_png(grid(pipeline.sample(SEEDS)), {"ganvas": json.dumps({"id": config.name, "seeds": list(SEEDS)})})
         write_atomic(self.folder / SNAPSHOTS / f"{round(config.training['kimg'] * 1000):010d}.png", png)
         write_atomic(self.folder / SAMPLES, png)
         write_atomic(self.folder / CARD, model_card(config).encode())
