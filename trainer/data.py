@@ -19,7 +19,7 @@ from torch import Tensor
 
 from pretrained.errors import InputError
 from pretrained.images import from_uint8
-from trainer import folder
+from trainer import captions, folder
 
 DEVICE_BYTES = 4 << 30  # a data set up to this size is kept on the GPU
 
@@ -32,6 +32,7 @@ class Dataset:
         images: uint8 (N, C, size, size).
         labels: int64 (N,), or None.
         classes: a name for each label.
+        captions: a sentence for each picture, or None.
         licence: what may be done with it, for the model card.
     """
 
@@ -40,6 +41,7 @@ class Dataset:
     labels: Tensor | None = None
     classes: list[str] = field(default_factory=list)
     licence: str = "unknown"
+    captions: list[str] | None = None
 
     @property
     def size(self) -> int:
@@ -93,8 +95,8 @@ def load(data: str, size: int, root: Path, channels: int | None = None, split: s
     path = Path(data).expanduser()
     if not path.exists():
         raise InputError(f"--data {data} does not exist: {', '.join(NAMED)}, fake, or a folder or .zip of pictures")
-    images, labels, classes = folder.read(path, size, channels or 3)
-    return Dataset(path.resolve().stem, images, labels, classes)
+    images, names, labels, classes = folder.read(path, size, channels or 3)
+    return Dataset(path.resolve().stem, images, labels, classes, captions=captions.read(path, names))
 
 
 def _fake(size: int, channels: int, count: int = 1024) -> Dataset:
@@ -106,7 +108,9 @@ def _fake(size: int, channels: int, count: int = 1024) -> Dataset:
     distance = (axis.view(1, -1, 1) - centre[:, 0]).square() + (axis.view(1, 1, -1) - centre[:, 1]).square()
     blobs = torch.exp(-distance / torch.where(labels == 0, 0.02, 0.1).view(-1, 1, 1))
     tint = 0.5 + 0.5 * torch.rand(count, channels, 1, 1, generator=random)
-    return Dataset("fake", (blobs[:, None] * tint * 255).to(torch.uint8), labels, ["narrow", "wide"], "CC0")
+    classes = ["narrow", "wide"]
+    captions = [f"a {classes[label]} blob" for label in labels]
+    return Dataset("fake", (blobs[:, None] * tint * 255).to(torch.uint8), labels, classes, "CC0", captions)
 
 
 def _read_idx(path: Path) -> Tensor:
@@ -129,7 +133,9 @@ def _read_named(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
                 try:
                     images, labels = map(_read_idx, paths)
                 except (OSError, EOFError, ValueError, IndexError) as error:
-                    raise InputError(f"{paths[0].parent} holds a broken file ({error}): delete it and try again") from error
+                    raise InputError(
+                        f"{paths[0].parent} holds a broken file ({error}): delete it and try again"
+                    ) from error
                 return images[:, None], labels.long()
     import torchvision
 
@@ -165,6 +171,9 @@ class Batches:
 
     Picture number i is a function of the seed and i alone: `images_seen` is the whole state, so resuming is exact.
     Of each batch, process `rank` of `num_processes` takes its part.
+
+    Attributes:
+        indices: int64 (B,), where the pictures of the last batch lie in the data set.
     """
 
     def __init__(
@@ -183,6 +192,7 @@ class Batches:
         self.batch_size, self.seed, self.device, self.horizontal_flip = batch_size, seed, device, horizontal_flip
         self.part = slice(rank * batch_size // num_processes, (rank + 1) * batch_size // num_processes)
         self.images_seen = 0
+        self.indices = torch.empty(0, dtype=torch.int64)
         self._permutation = lru_cache(maxsize=2)(self._permutation)
 
     def _permutation(self, epoch: int) -> Tensor:
@@ -210,11 +220,11 @@ class Batches:
         return self
 
     def __next__(self) -> tuple[Tensor, Tensor | None]:
-        indices = self._indices()[self.part]
-        x = from_uint8(self.images[indices.to(self.images.device)].to(self.device))
+        self.indices = self._indices()[self.part]
+        x = from_uint8(self.images[self.indices.to(self.images.device)].to(self.device))
         if self.horizontal_flip:
             flip = torch.rand(self.batch_size, generator=self._random(self.images_seen, stream=1))[self.part] < 0.5
             x = torch.where(flip.view(-1, 1, 1, 1).to(self.device), x.flip(3), x)
         self.images_seen += self.batch_size
-        y = None if self.labels is None else self.labels[indices].to(self.device)
+        y = None if self.labels is None else self.labels[self.indices].to(self.device)
         return x.contiguous(memory_format=torch.channels_last), y

@@ -33,11 +33,12 @@ class Entry:
     modified: float
 
 
-def read(path: Path, size: int, channels: int) -> tuple[Tensor, Tensor | None, list[str]]:
+def read(path: Path, size: int, channels: int) -> tuple[Tensor, list[str], Tensor | None, list[str]]:
     """All pictures below `path`, their shorter side scaled to `size` and the centre cut out.
 
     Returns:
-        uint8 (N, channels, size, size); labels (N,) and class names if all pictures lie in sub-folders.
+        uint8 (N, channels, size, size); their paths below the folder or in the archive; labels (N,) and class names
+        if all pictures lie in sub-folders.
 
     Raises:
         InputError: no picture in there, or none that can be read. Broken ones among good ones are named and left out.
@@ -54,9 +55,9 @@ def read(path: Path, size: int, channels: int) -> tuple[Tensor, Tensor | None, l
     images = torch.from_numpy(np.load(stem.with_suffix(".npy"), mmap_mode="c"))
     tops = [name.partition("/")[0] for name in names]
     if any("/" not in name for name in names):
-        return images, None, []
+        return images, names, None, []
     classes = sorted(set(tops))
-    return images, torch.tensor([classes.index(top) for top in tops]), classes
+    return images, names, torch.tensor([classes.index(top) for top in tops]), classes
 
 
 def _cache_folder() -> Path:

@@ -11,9 +11,9 @@ from torch import nn
 
 from pretrained.errors import InputError
 
-from . import began, dcgan, icgan, mlp, progan, stylegan, vae
+from . import began, dcgan, icgan, mlp, progan, stackgan, stylegan, vae
 
-FAMILIES = (dcgan, mlp, began, vae, icgan, progan, stylegan)
+FAMILIES = (dcgan, mlp, began, vae, icgan, progan, stackgan, stylegan)
 NETWORKS: dict[str, type[nn.Module]] = {
     f"{family.__name__.rpartition('.')[2]}.{name}": getattr(family, name)
     for family in FAMILIES

@@ -1,0 +1,190 @@
+"""StackGAN (Zhang et al. 2016, arXiv:1612.03242): a sentence -> a small picture -> a large one.
+
+A sentence is the mean of embeddings of its words, learnt with the rest, where the paper takes an encoder trained apart.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pretrained.errors import InputError
+
+from .dcgan import initialise
+from .equalized import block_widths
+
+__all__ = ["Discriminator", "Generator"]
+
+FACTOR = 4  # by which stage II enlarges (section 3.3)
+
+
+def reader(num_words: int, text_dim: int) -> nn.EmbeddingBag:
+    """Words y (N, any), 0 for none, -> (N, text_dim): their mean."""
+    return nn.EmbeddingBag(num_words + 1, text_dim, mode="mean", padding_idx=0)
+
+
+def convolve(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+
+def enlarge(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Upsample(scale_factor=2), *convolve(inputs, outputs))
+
+
+class Condition(nn.Module):
+    """Conditioning augmentation (section 3.2): text (N, text_dim), epsilon -> c ~ N(mu(text), sigma(text)), and its KL.
+
+    The KL divergence from N(0, 1) is a mean over the numbers of c, as in the authors' code; the paper sums them.
+    """
+
+    def __init__(self, text_dim: int, c_dim: int):
+        super().__init__()
+        self.layer = nn.Linear(text_dim, 2 * c_dim)
+
+    def forward(self, text: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self.layer(text).float().chunk(2, dim=1)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        return mean + (0.5 * log_variance).exp() * epsilon, divergence
+
+
+class StageOne(nn.Module):
+    """Condition and noise -> a picture at `size` px: shapes and colours."""
+
+    def __init__(self, size: int, channels: int, noise_dim: int, c_dim: int, width: int, text_dim: int):
+        super().__init__()
+        widths = block_widths(size, width)
+        self.condition = Condition(text_dim, c_dim)
+        self.project = nn.Linear(c_dim + noise_dim, 16 * widths[0], bias=False)
+        self.norm = nn.BatchNorm2d(widths[0])
+        self.blocks = nn.Sequential(*(enlarge(before, after) for before, after in pairwise(widths)))
+        self.to_picture = nn.Conv2d(widths[-1], channels, 3, padding=1)
+
+    def forward(self, text: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """text (N, text_dim), z: epsilon beside noise -> picture, KL."""
+        c_dim = self.condition.layer.out_features // 2
+        c, divergence = self.condition(text, z[:, :c_dim])
+        x = self.project(torch.cat([c, z[:, c_dim:]], dim=1)).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
+        return self.to_picture(self.blocks(self.norm(x).relu())).tanh(), divergence
+
+
+class Residual(nn.Module):
+    def __init__(self, width: int):
+        super().__init__()
+        self.layers = nn.Sequential(*convolve(width, width), *convolve(width, width)[:-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.layers(x))
+
+
+class StageTwo(nn.Module):
+    """The small picture and the condition, read once more -> the large picture: what was left out, drawn in."""
+
+    def __init__(self, size: int, channels: int, c_dim: int, width: int, text_dim: int):
+        super().__init__()
+        self.condition = Condition(text_dim, c_dim)
+        self.encode = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(2 * width),
+            nn.ReLU(inplace=True),
+        )
+        self.join = nn.Sequential(*convolve(2 * width + c_dim, 2 * width), Residual(2 * width), Residual(2 * width))
+        widths = [max(2 * width >> level, 8) for level in range(FACTOR.bit_length() + 1)]
+        self.blocks = nn.Sequential(*(enlarge(before, after) for before, after in pairwise(widths)))
+        self.to_picture = nn.Conv2d(widths[-1], channels, 3, padding=1)
+
+    def forward(self, text: Tensor, epsilon: Tensor, small: Tensor) -> tuple[Tensor, Tensor]:
+        c, divergence = self.condition(text, epsilon)
+        x = self.encode(small)
+        x = self.join(torch.cat([x, c[:, :, None, None].expand(-1, -1, *x.shape[2:]).to(x.dtype)], dim=1))
+        return self.to_picture(self.blocks(x)).tanh(), divergence
+
+
+class Generator(nn.Module):
+    """z (N, z_dim) and words y (N, any), 0 for none -> pictures (N, channels, size, size) in [-1, 1].
+
+    The first half of z is the epsilon of the conditioning augmentation, the other half is noise.
+
+    Attributes:
+        stages: int64, 1 or 2; while it is 1, the small picture is enlarged as it is.
+    """
+
+    def __init__(
+        self,
+        size: int = 64,
+        channels: int = 3,
+        z_dim: int = 128,
+        width: int = 64,
+        text_dim: int = 128,
+        num_words: int = 1000,
+    ):
+        super().__init__()
+        if size < 8 * FACTOR:
+            raise InputError(f"size is {size}: {8 * FACTOR} or more, since stage I draws a {FACTOR}th of it")
+        self.c_dim = z_dim // 2
+        self.read = reader(num_words, text_dim)
+        self.first = StageOne(size // FACTOR, channels, z_dim - self.c_dim, self.c_dim, width, text_dim)
+        self.second = StageTwo(size, channels, self.c_dim, width, text_dim)
+        self.register_buffer("stages", torch.tensor(2))
+        self.apply(initialise)
+
+    def draw_first(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The small picture (N, channels, size / 4, size / 4), and the KL of its condition."""
+        return self.first(self.read(y), z)
+
+    def draw_second(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The large picture, and the KL of its condition; stage I and the reader are left as they are."""
+        with torch.no_grad():
+            text = self.read(y)
+            small, _ = self.first(text, z)
+        return self.second(text, z[:, : self.c_dim], small)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        if int(self.stages) == 2:
+            return self.draw_second(z, y)[0]
+        return F.interpolate(self.draw_first(z, y)[0], scale_factor=FACTOR, mode="nearest")
+
+
+class Discriminator(nn.Module):
+    """Pictures (N, channels, size, size) and words y (N, any) -> logits (N,): is it real, and is it what y says?"""
+
+    def __init__(
+        self,
+        size: int = 64,
+        channels: int = 3,
+        width: int = 64,
+        text_dim: int = 128,
+        num_words: int = 1000,
+    ):
+        super().__init__()
+        widths = block_widths(size, width)[::-1]
+        self.read = reader(num_words, text_dim)
+        self.blocks = nn.Sequential(nn.Conv2d(channels, widths[0], 3, padding=1), nn.LeakyReLU(0.2, inplace=True))
+        for before, after in pairwise(widths):
+            self.blocks.append(
+                nn.Sequential(
+                    nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False),
+                    nn.BatchNorm2d(after),
+                    nn.LeakyReLU(0.2, inplace=True),
+                )
+            )
+        self.join = nn.Sequential(
+            nn.Conv2d(widths[-1] + text_dim, widths[-1], 1, bias=False),
+            nn.BatchNorm2d(widths[-1]),
+            nn.LeakyReLU(0.2, inplace=True),
+        )
+        self.score = nn.Linear(16 * widths[-1], 1)
+        self.apply(initialise)
+
+    def match(self, features: Tensor, y: Tensor) -> Tensor:
+        """The logits of features (N, C, 4, 4), the output of `blocks`, with words y."""
+        text = self.read(y)[:, :, None, None].expand(-1, -1, 4, 4)
+        x = self.join(torch.cat([features, text.to(features.dtype)], dim=1))
+        return self.score(x.permute(0, 2, 3, 1).flatten(1)).squeeze(1)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.match(self.blocks(x), y)

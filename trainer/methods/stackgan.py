@@ -1,0 +1,122 @@
+"""StackGAN (Zhang et al. 2016, arXiv:1612.03242): from a caption to a small picture, then from that to a large one.
+
+Stage I and its D are trained first and then left as they are, while stage II and its D are trained. The learning rate
+stays constant, where the paper halves it every 100 of 600 epochs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pretrained import networks
+from pretrained.errors import InputError
+from pretrained.networks.stackgan import FACTOR
+from pretrained.text import encode, words
+from trainer.augment import choose
+from trainer.data import Batches, Dataset
+from trainer.losses import bce
+from trainer.method import Method, Updates
+from trainer.recipe import Recipe
+
+NUM_EXAMPLES = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the networks are made, and when stage II begins."""
+
+    stage_one_kimg: float = 200.0
+    """Thousands of pictures on which stage I is trained; stage II has the rest."""
+    kl_weight: float = 2.0
+    """Weight of the KL divergence of the conditioning augmentation."""
+    z_dim: int = 128
+    """Length of the latent vector: one half noise, one half for the conditioning augmentation."""
+    text_dim: int = 128
+    """Length of a word's embedding."""
+    width: int = 64
+    """Channels of the small picture's widest map; the deeper ones have more."""
+    diffaugment: bool | None = None
+    """Show D changed pictures only, real and fake alike; by default below 5,000 pictures."""
+
+
+def matching(real: Tensor, wrong: Tensor, fake: Tensor, differs: Tensor) -> Tensor:
+    """The loss of a D that looks at pairs (section 3.3.1): real pictures, with another's words, generated ones.
+
+    Args:
+        real, wrong, fake: logits (N,) of (real, its words), (real, another's words), (fake, the words it was given).
+        differs: bool (N,), whether the other's words are others.
+    """
+    mistaken = (F.softplus(wrong) * differs).sum() / differs.sum().clamp(min=1)
+    return bce(real, 1.0) + 0.5 * (mistaken + bce(fake, 0.0))
+
+
+class StackGAN(Method):
+    """G in two stages against D1, which sees small pictures, and D2, which sees large ones."""
+
+    def __init__(self, options: Options, data: Dataset):
+        super().__init__(options, data)
+        if not data.captions:
+            raise InputError(
+                f"--data {data.name} has no captions: put captions.jsonl beside the pictures, a line "
+                '{"file": ..., "caption": ...} for each; python -m trainer.captions FOLDER makes one of file names'
+            )
+        self.vocabulary = sorted({word for caption in data.captions for word in words(caption)})
+        rows = torch.tensor([encode(caption, self.vocabulary) for caption in data.captions])
+        self.register_buffer("rows", rows, persistent=False)  # (number of pictures, MAX_WORDS)
+        self.examples = data.captions[:: max(len(data.captions) // NUM_EXAMPLES, 1)][:NUM_EXAMPLES]
+        shape = {"channels": data.channels, "text_dim": options.text_dim, "num_words": len(self.vocabulary)}
+        large = {"size": data.size, "width": options.width}
+        self.spec = {"class": "stackgan.Generator", "z_dim": options.z_dim, **large, **shape}
+        self.G = networks.build(self.spec)
+        small = {"size": data.size // FACTOR, "width": options.width}
+        self.D1 = networks.build({"class": "stackgan.Discriminator", **small, **shape})
+        large["width"] = max(options.width // FACTOR, 4)
+        self.D2 = networks.build({"class": "stackgan.Discriminator", **large, **shape})
+        self.augment = choose(options.diffaugment, data, self.notes)
+        begin = f"stage II begins at {options.stage_one_kimg:g} kimg"
+        self.notes.append(f"{len(self.vocabulary):,} words are learnt; {begin}")
+
+    def updates(self, batches: Batches) -> Updates:
+        stage = 1 if batches.images_seen < self.options.stage_one_kimg * 1000 else 2
+        self.G.stages.fill_(stage)
+        self.G.first.train(stage == 1)  # stage I is fixed afterwards, its batch statistics too
+        D, draw = (self.D1, self.G.draw_first) if stage == 1 else (self.D2, self.G.draw_second)
+        x, _ = next(batches)
+        real = self.augment(F.avg_pool2d(x, FACTOR) if stage == 1 else x)
+        y = self.rows[batches.indices.to(x.device)]
+        other = y.roll(1, dims=0)
+        with torch.no_grad():
+            fake = self.augment(draw(self.noise(x), y)[0])
+        features = D.blocks(real)
+        logits = D.match(features, y).float(), D.match(features, other).float(), D(fake, y).float()
+        yield D, {f"D{stage}": matching(*logits, differs=(other != y).any(dim=1))}
+        fake, divergence = draw(self.noise(x), y)
+        logits = D(self.augment(fake), y).float()
+        yield self.G, {f"G{stage}": bce(logits, 1.0), f"KL{stage}": self.options.kl_weight * divergence}
+
+    def noise(self, like: Tensor) -> Tensor:
+        """z ~ N(0, 1), one for each picture of `like`."""
+        return torch.randn(len(like), self.options.z_dim, device=like.device)
+
+    def checkpoint(self) -> dict[str, Any]:
+        text = {"vocabulary": self.vocabulary, "examples": self.examples}
+        return {"pipeline": "generate", "network": self.spec, "input": {"noise": "normal", "text": text}}
+
+
+RECIPES = [
+    Recipe(
+        name="stackgan-emoji",
+        method=StackGAN,
+        options=Options(),
+        summary="StackGAN from words to 16 and then 64 px, on emoji that were named by trainer.captions",
+        data="emoji",
+        size=64,
+        kimg=500,
+        batch_size=64,
+    ),
+]
