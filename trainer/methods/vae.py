@@ -86,7 +86,7 @@ RECIPES = [
         size=32,
         kimg=600,
     ),
-    # As the paper's Frey faces have it, a Gaussian for each pixel; its variance is fixed here, and --beta stands for it.
+    # A Gaussian for each pixel, as for the paper's Frey faces, but of fixed variance: --beta stands for it.
     Recipe(
         name="vae-64",
         method=VAE,
