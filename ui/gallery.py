@@ -58,7 +58,11 @@ def _render(
 def _show(model: Model, seed: int, label: int | None, truncation: float) -> None:
     classes = model.pipeline.config.classes
     scale = max(1, LARGE // model.size)
-    st.image(_render(model, model.key, [seed], label, truncation, 1, scale), width=min(LARGE, scale * model.size))
+    st.image(
+        _render(model, model.key, [seed], label, truncation, 1, scale),
+        width=min(LARGE, scale * model.size),
+        output_format="PNG",  # the automatic choice is JPEG, with losses
+    )
     about = f"{model.size} × {model.size} px"
     st.caption(f"{plain(classes[seed % len(classes) if label is None else label])} · {about}" if classes else about)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -1,0 +1,214 @@
+"""The app as a visitor meets it: the real server, a real Chromium, real clicks."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import ROOT, serve, visit
+from chromium import launch
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+from small import CLASSES, save_small
+
+import pretrained
+from pretrained.images import enlarge
+
+PHONE = {"viewport": {"width": 390, "height": 844}}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PICTURES = ".gallery button canvas"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("browser")
+    save_small(folder / "runs" / "labelled", classes=CLASSES)
+    save_small(folder / "runs" / "plain", channels=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def env() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+
+
+@pytest.fixture(scope="module")
+def url(folder, env):
+    with serve(folder, env) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright, launch(playwright) as browser:
+        yield browser
+
+
+def pixels(page: Page) -> list[np.ndarray]:
+    """The pictures of the gallery, uint8 (H, W, 3) each, as the browser holds them."""
+    page.locator(PICTURES).first.wait_for()
+    return [
+        np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
+        for data, height, width in page.locator(PICTURES).evaluate_all(
+            "all => all.map(one => [Array.from(one.getContext('2d')"
+            ".getImageData(0, 0, one.width, one.height).data), one.height, one.width])"
+        )
+    ]
+
+
+@pytest.mark.parametrize("window", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("path", "title"), [("", "Samples"), ("walk", "Walk")])
+def test_a_page_fits_its_window(browser, url, window, scheme, path, title):
+    with visit(browser, f"{url}/{path}?model=runs/labelled", color_scheme=scheme, **window) as page:
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        page.locator(PICTURES).first.wait_for()
+        if title == "Walk":
+            page.locator("video").wait_for()
+        widths = page.evaluate(
+            "[document.documentElement, document.querySelector('.stMain')].map(e => [e.scrollWidth, e.clientWidth])"
+        )
+        assert all(needed <= there for needed, there in widths)
+        rights = page.locator(".gallery button, video, .stButton, input").evaluate_all(
+            "all => all.map(one => one.getBoundingClientRect().right)"
+        )
+        assert max(rights) <= window["viewport"]["width"]
+
+
+@pytest.mark.parametrize(("model", "label"), [("runs/plain", None), ("runs/labelled", None), ("runs/labelled", 1)])
+def test_the_page_shows_the_pixels_of_the_command_line(browser, url, folder, env, tmp_path, model, label):
+    out = tmp_path / "grid.png"
+    command = ["sample", model, "--seeds", "5-14", "--columns", "4", "--truncation", "0.7", "--out", str(out)]
+    command += [] if label is None else ["--label", str(label)]
+    subprocess.run([sys.executable, "-m", "pretrained", *command], cwd=folder, env=env, check=True)
+    link = f"{url}/?model={model}&seed=5&count=10&columns=4&truncation=0.7"
+    with visit(browser, link + (f"&label={label} {CLASSES[label]}" if label is not None else "")) as page:
+        shown = pixels(page)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download PNG").click()
+        # The same bytes: the recipe in the metadata is the same as well.
+        assert download.value.path().read_bytes() == out.read_bytes()
+    with Image.open(out) as picture:
+        grid = np.asarray(picture.convert("RGB"))
+    expected = [grid[32 * (i // 4) :, 32 * (i % 4) :][:32, :32] for i in range(10)]
+    assert np.array_equal(shown, expected)
+
+
+def test_pictures_are_enlarged_by_a_whole_factor(browser, url):
+    with visit(browser, f"{url}/?model=runs/labelled&count=6&columns=3", **DESKTOP) as page:
+        expected = pixels(page)
+        box = page.locator(PICTURES).nth(4).bounding_box()
+        # Chromium draws at whole pixels, wherever the layout has put the box.
+        seen = page.screenshot(clip={name: round(length) for name, length in box.items()})
+    scale, rest = divmod(box["width"], 32)
+    assert scale >= 2
+    assert not rest
+    with Image.open(io.BytesIO(seen)) as picture:
+        assert np.array_equal(np.asarray(picture.convert("RGB")), enlarge(expected[4], int(scale)))
+
+
+def test_a_click_enlarges_a_picture(browser, url, folder):
+    with visit(browser, f"{url}/?model=runs/labelled&count=9", **PHONE) as page:
+        page.get_by_role("button", name="Seed 7").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("Seed 7")
+        expect(dialog).to_contain_text("bag")
+        source = dialog.locator("img").get_attribute("src").removeprefix(url)
+        data = page.request.get(url + source).body()
+        dialog.get_by_role("link", name="Walk from here").click()
+        page.locator("video").wait_for()
+        expect(page.get_by_label("Seeds", exact=True)).to_have_value("7-10")
+    with Image.open(io.BytesIO(data)) as picture:
+        large = np.asarray(picture)
+    assert np.array_equal(large, enlarge(pretrained.load(str(folder / "runs" / "labelled")).sample([7])[0], 14))
+
+
+def test_the_walk_plays(browser, url):
+    with visit(browser, f"{url}/walk?model=runs/labelled&seeds=0,4&frames=60&fps=20") as page:
+        video = page.locator("video")
+        video.wait_for()
+        page.wait_for_function("document.querySelector('video').currentTime > 0.3")
+        state = video.evaluate("v => [v.videoWidth, v.videoHeight, v.duration, v.error, v.readyState]")
+        assert state[:4] == [256, 256, 3, None]
+        assert state[4] >= 2
+        moved = video.evaluate(
+            """async video => {
+                const look = () => {
+                    const canvas = new OffscreenCanvas(256, 256).getContext("2d");
+                    canvas.drawImage(video, 0, 0);
+                    return canvas.getImageData(0, 0, 256, 256).data;
+                };
+                const before = look(), time = video.currentTime;
+                while (video.currentTime < time + 0.4) await new Promise(requestAnimationFrame);
+                const after = look();
+                return before.reduce((sum, level, index) => sum + Math.abs(level - after[index]), 0) / before.length;
+            }"""
+        )
+        assert moved > 1
+        for suffix, start in {"GIF": b"GIF89a", "WEBP": b"RIFF", "MP4": b"\0\0\0"}.items():
+            with page.expect_download() as download:
+                page.get_by_role("button", name=suffix).click()
+            assert download.value.suggested_filename == f"labelled-walk-0-4.{suffix.lower()}"
+            assert download.value.path().read_bytes().startswith(start)
+
+
+def test_a_walk_can_be_cancelled(browser, url):
+    with visit(browser, f"{url}/walk?model=runs/labelled&seeds=0-9&frames=600&truncation=0.9") as page:
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Start again").click()
+        page.locator("video").wait_for()
+
+
+def test_the_link_leads_back(browser, url):
+    with visit(browser, f"{url}/?model=runs/plain") as page:
+        page.get_by_label("Pictures", exact=True).fill("6")
+        page.get_by_label("Pictures", exact=True).press("Enter")
+        page.get_by_label("First seed", exact=True).fill("40")
+        page.get_by_label("First seed", exact=True).press("Enter")
+        page.get_by_role("button", name="Seed 45").wait_for()
+        page.wait_for_url(re.compile("seed=40"))
+        expect(page.locator(PICTURES)).to_have_count(6)
+        link, shown = page.url, pixels(page)
+    with visit(browser, link) as page:
+        page.get_by_role("button", name="Seed 45").wait_for()
+        assert np.array_equal(pixels(page), shown)
+
+
+def test_the_model_stays_from_page_to_page(browser, url):
+    with visit(browser, f"{url}/?model=runs/labelled") as page:
+        page.locator(PICTURES).first.wait_for()
+        page.get_by_role("link", name="Walk").click()
+        page.locator("video").wait_for()
+        page.wait_for_url(f"{url}/walk?model=runs%2Flabelled")
+        expect(page.locator(".facts")).to_contain_text("labelled")
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("someone/something", "HF_HUB_OFFLINE=1 is set"),
+        ("<img src=x onerror=alert(1)>", "'<img src=x onerror=alert(1)>'"),
+    ],
+)
+def test_a_typed_id_that_leads_nowhere_is_answered_in_a_sentence(browser, url, typed, words):
+    with visit(browser, f"{url}/?model=runs/plain") as page:
+        page.locator(PICTURES).first.wait_for()
+        box = page.get_by_role("combobox", name="Model")
+        box.fill(typed)
+        box.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text(words)
+        expect(page.locator(PICTURES)).to_have_count(0)
+
+
+@pytest.mark.parametrize("name", pretrained.available())
+def test_a_bundled_checkpoint_draws(browser, url, name):
+    with visit(browser, f"{url}/?model={name}&count=4") as page:
+        assert np.array_equal(
+            pixels(page), np.broadcast_to(pretrained.load(name).sample(range(4)), (4, *pixels(page)[0].shape))
+        )
