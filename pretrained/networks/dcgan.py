@@ -61,6 +61,8 @@ class Generator(nn.Module):
             )
         self.to_picture = nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1)
         self.apply(initialise)
+        if self.embed is not None:
+            nn.init.normal_(self.embed.weight)  # as loud as the z that it stands beside
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embed is not None:
