@@ -98,6 +98,22 @@ def test_a_longer_run_goes_on_where_a_finished_one_ended(tmp_path):
     assert same(weights(tmp_path / "long"), weights(tmp_path / "short"))
 
 
+def test_a_run_may_be_given_a_decay_before_it_begins(tmp_path):
+    decayed = replace(shrink("dcgan-mnist", kimg=0.128), decay=0.5)
+    train(decayed, tmp_path / "whole")
+    train(shrink("dcgan-mnist"), tmp_path / "half")
+    train(decayed, tmp_path / "half", resume=True)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "half"))
+    with pytest.raises(InputError, match="--kimg is 0.2"):
+        train(replace(decayed, kimg=0.2), tmp_path / "half", resume=True)
+
+
+def test_decay_by_hand():
+    recipe = replace(RECIPES["dcgan-mnist"], kimg=100, decay=0.4)
+    assert [recipe.speed(seen) for seen in (0, 60_000, 80_000, 100_000, 110_000)] == pytest.approx([1, 1, 0.5, 0, 0])
+    assert replace(recipe, decay=0.0).speed(99_999) == 1
+
+
 def test_a_run_that_lost_its_log_tail_writes_it_again(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
     recipe = shrink("dcgan-mnist")

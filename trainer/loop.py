@@ -144,9 +144,6 @@ class Trainer:
         self.num_rollbacks = num_rollbacks
         kimg = self.batches.images_seen / 1000
         tqdm.write(f"{problem}; back to {kimg:g} kimg with half the learning rate", file=sys.stderr)
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] / 2**num_rollbacks
         torch.manual_seed(self.recipe.seed + num_rollbacks)  # or the same noise would lead to the same end
         self.guard = Guard(self._real_pictures(), self.method.won_below)
 
@@ -154,6 +151,10 @@ class Trainer:
         """One round of the method's updates; returns the terms of its losses, not yet fetched from the device."""
         terms: dict[str, Tensor] = {}
         before = self.batches.images_seen
+        speed = self.recipe.speed(before) / 2**self.num_rollbacks
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = optimizer.defaults["lr"] * speed
         updates = self.method.updates(self.batches)
         while True:
             with autocast(self.device, self.settings.precision):

@@ -37,6 +37,8 @@ class Recipe:
     """Of every network; by default as the method's paper has it."""
     betas: tuple[float, float] | None = None
     """Adam's decay rates; by default as the method's paper has them."""
+    decay: float = 0.0
+    """Learning rates fall to zero in a straight line over this last share of training, 0 to 1."""
     ema_kimg: float = 10.0
     """The published weights are an average over training with this half-life, in thousands of pictures."""
     horizontal_flip: bool = False
@@ -47,7 +49,14 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.kimg > 0:
             raise InputError(f"--kimg is {self.kimg}: more than 0")
+        if not 0 <= self.decay <= 1:
+            raise InputError(f"--decay is {self.decay}: 0 to 1")
         if not 1 <= self.batch_size <= 65536:
             raise InputError(f"--batch-size is {self.batch_size}: 1 to 65536")
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate is {self.learning_rate}: more than 0, less than 1")
+
+    def speed(self, images_seen: int) -> float:
+        """What the learning rates are multiplied by after `images_seen` pictures: 1 until the decay begins."""
+        left = max(1 - images_seen / (self.kimg * 1000), 0.0)
+        return min(left / self.decay, 1.0) if self.decay else 1.0

@@ -70,16 +70,18 @@ class Run:
         if state.exists() and not resume:
             raise InputError(f"--out {self.folder} holds a run: --resume goes on with it, another --out starts a new one")
         if state.exists():
-            self._check_same_recipe(self._read_state()["recipe"])
+            self._check_same_recipe(**self._read_state())
 
-    def _check_same_recipe(self, saved: dict[str, Any]) -> None:
-        """Only `kimg` may change: a longer run of the same recipe."""
-        now = describe(self.recipe)
-        for name in sorted(saved.keys() | now.keys()):
-            if name != "kimg" and saved.get(name) != now.get(name):
+    def _check_same_recipe(self, recipe: dict[str, Any], trainer: dict[str, Any]) -> None:
+        """A run may become longer, or be given a decay, as long as its learning rate has not begun to fall."""
+        now, seen = describe(self.recipe), trainer["images_seen"]
+        before = dataclasses.replace(self.recipe, kimg=recipe["kimg"], decay=recipe["decay"])
+        may_change = {"kimg", "decay"} if before.speed(seen) == self.recipe.speed(seen) == 1 else set()
+        for name in sorted((recipe.keys() | now.keys()) - may_change):
+            if recipe.get(name) != now.get(name):
                 flag = name.replace("_", "-")
                 raise InputError(
-                    f"--{flag} is {now.get(name)}, but the run in {self.folder} has {saved.get(name)}: "
+                    f"--{flag} is {now.get(name)}, but the run in {self.folder} has {recipe.get(name)}: "
                     "give the same, or choose another --out"
                 )
 
