@@ -76,7 +76,7 @@ def test_conditioning_augmentation_by_hand():
     assert divergence.item() == pytest.approx((4 + np.e - 2) / 2)
 
 
-@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("size", [16, 32, 64])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes(size, channels):
     G = networks.build({**SPEC, "size": size, "channels": channels})

@@ -18,8 +18,8 @@ HE = math.sqrt(2)  # the gain in front of a leaky ReLU; 1 where no activation fo
 
 def block_widths(size: int, width: int) -> list[int]:
     """Channels at 4, 8, ..., `size` px: `width` at the largest, doubling towards 4 px, at most 8 times `width`."""
-    if size < 8 or size & (size - 1):
-        raise InputError(f"size is {size}: a power of two, 8 or more")
+    if size < 4 or size & (size - 1):
+        raise InputError(f"size is {size}: a power of two, 4 or more")
     return [width * min(2**level, 8) for level in reversed(range(size.bit_length() - 2))]
 
 

@@ -123,8 +123,8 @@ class Generator(nn.Module):
         num_words: int = 1000,
     ):
         super().__init__()
-        if size < 8 * FACTOR:
-            raise InputError(f"size is {size}: {8 * FACTOR} or more, since stage I draws a {FACTOR}th of it")
+        if size < 4 * FACTOR:
+            raise InputError(f"size is {size}: {4 * FACTOR} or more, since stage I draws a {FACTOR}th of it")
         self.c_dim = z_dim // 2
         self.read = reader(num_words, text_dim)
         self.first = StageOne(size // FACTOR, channels, z_dim - self.c_dim, self.c_dim, width, text_dim)

@@ -109,6 +109,7 @@ class StackGAN(Method):
 
 
 RECIPES = [
+    # A folder of Noto emoji (github.com/googlefonts/noto-emoji, png/128), named by: python -m trainer.captions emoji
     Recipe(
         name="stackgan-emoji",
         method=StackGAN,
