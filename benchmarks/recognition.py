@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,14 +30,14 @@ from tqdm import tqdm
 import pretrained
 from pretrained.checkpoint import published_state
 from pretrained.errors import InputError
-from pretrained.files import write_atomic
+from pretrained.files import cache_folder, write_atomic
 from pretrained.images import from_uint8
 from pretrained.pipelines import pick_device
 from trainer import data
 from trainer.command import fail
 from trainer.settings import Settings
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
+CACHE = cache_folder()
 CONFIDENCE = 0.9
 BARS = {"mnist": 0.92, "fashion-mnist": 0.85}  # on the ratio of recognised pictures, generated over real
 SHARES = (0.05, 0.15)  # of each of ten classes

@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pretrained.errors import InputError
-from pretrained.files import write_atomic
+from pretrained.files import cache_folder, write_atomic
 from pretrained.images import open_picture
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
@@ -47,7 +47,7 @@ def read(path: Path, size: int, channels: int) -> tuple[Tensor, list[str], Tenso
     if not entries:
         raise InputError(f"--data {path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
     key = json.dumps([str(path.resolve()), size, channels, [(e.name, e.num_bytes, e.modified) for e in entries]])
-    stem = _cache_folder() / f"{path.stem}-{size}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    stem = cache_folder() / f"{path.stem}-{size}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     index = stem.with_suffix(".json")
     if not index.exists():
         _decode(path, entries, size, channels, stem)
@@ -58,10 +58,6 @@ def read(path: Path, size: int, channels: int) -> tuple[Tensor, list[str], Tenso
         return images, names, None, []
     classes = sorted(set(tops))
     return images, names, torch.tensor([classes.index(top) for top in tops]), classes
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
 
 
 def _list(path: Path) -> list[Entry]:
