@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
-
 import pretrained
 from pretrained import checkpoint, networks, sheet, video
 from pretrained.errors import InputError
@@ -60,8 +58,7 @@ def show_info(options: argparse.Namespace) -> None:
     """Print what a checkpoint is, without reading its weights."""
     path, revision = pretrained.resolve(options.id)
     config = checkpoint.read_config(path)
-    with torch.device("meta"):
-        num_parameters = sum(weight.numel() for weight in networks.build(config.network).parameters())
+    num_parameters = sum(weight.numel() for weight in networks.outline(config.network).parameters())
     facts = {"file": str(path), "revision": revision, "bytes": path.stat().st_size, "parameters": num_parameters}
     if options.json:
         print(json.dumps(facts | {"config": json.loads(config.to_json())}, indent=2))
