@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.torch
 from PIL import Image
 from small import save_squeezenet
 
 import pretrained
 from pretrained.errors import InputError
-from trainer import compare, evaluate
+from trainer import compare, evaluate, loop
 from trainer.__main__ import main
 from trainer.compare import Command, Outcome
 from trainer.features import KINDS
@@ -67,6 +70,29 @@ def test_finished_runs_are_skipped_and_others_resumed(tmp_path):
     assert [run["kimg"] for run in report["runs"]] == [0.064, 0.064]
     with pytest.raises(SystemExit):
         compare_losses(tmp_path, "lsgan,hinge", "--width", "8")
+
+
+def test_a_stopped_comparison_goes_on(tmp_path, capsys):
+    compare_losses(tmp_path / "whole", "lsgan,hinge")
+    step, count = loop.Trainer.step, iter(range(1, 1000))
+
+    def counted(self):
+        terms = step(self)
+        if next(count) == 6:  # each run has four steps
+            os.kill(os.getpid(), signal.SIGTERM)
+        return terms
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.Trainer, "step", counted)
+        with pytest.raises(SystemExit) as ended:
+            compare_losses(tmp_path / "halves", "lsgan,hinge")
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert "the same command goes on" in capsys.readouterr().err
+    compare_losses(tmp_path / "halves", "lsgan,hinge")
+    whole, halves = (
+        safetensors.torch.load_file(tmp_path / name / "hinge-0/model.safetensors") for name in ("whole", "halves")
+    )
+    assert all(whole[name].equal(halves[name]) for name in whole)
 
 
 def test_runs_are_scored_once(tmp_path, monkeypatch):

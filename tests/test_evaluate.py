@@ -191,6 +191,10 @@ def test_a_few_pictures_are_not_enough(run, tmp_path, squeezenet):
     Image.new("L", (16, 16)).save(folder / "0.png")
     with pytest.raises(InputError, match="has 1 pictures"):
         evaluate.run(Command(str(run), str(folder), feature_weights=squeezenet, device="cpu"))
+    recipe = replace(RECIPES["dcgan-mnist"], data=str(folder), size=16)
+    with pytest.raises(InputError, match="has 1 pictures"):
+        loop.train(recipe, Settings(device="cpu", feature_weights=squeezenet), tmp_path / "new", "")
+    assert not (tmp_path / "new/model.safetensors").exists()
 
 
 def test_a_mistake_is_one_line(run, capsys):

@@ -244,6 +244,14 @@ def write(result: Result, source: Path, target: Path) -> None:
     checkpoint.save_again(source / MODEL, target, config)
 
 
+def open_eyes(weights: Path | None, dataset: Dataset, device: torch.device) -> Features | None:
+    """What scores the snapshots of a run; None without weights. Refuses at once what would be refused then."""
+    if weights is None:
+        return None
+    choose(dataset, MIN_PICTURES)
+    return features.load("auto", weights, device)
+
+
 def keep_best(folder: Path, dataset: Dataset, eyes: Features) -> float:
     """Score the snapshot in the folder of a run; where none before was better, copy it to `folder`/best.
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pretrained import pipelines
 from pretrained.checkpoint import Config
 from pretrained.pipelines import pick_device
-from trainer import data, evaluate, features
+from trainer import data, evaluate
 from trainer.average import Average
 from trainer.guard import Collapsed, Guard
 from trainer.method import Adam, Method
@@ -55,8 +55,7 @@ class Trainer:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.data = data.load(recipe.data, recipe.size, settings.data_root, recipe.channels)
-        weights = settings.feature_weights
-        self.eyes = features.load("auto", weights, self.device) if weights else None
+        self.eyes = evaluate.open_eyes(settings.feature_weights, self.data, self.device)
         torch.manual_seed(recipe.seed)
         self.method: Method = recipe.method(recipe.options, self.data)
         self.method.to(self.device, memory_format=torch.channels_last)
