@@ -56,7 +56,7 @@ def test_discriminator_norms(norm):
         ({"class": "dcgan.Generator", "size": True}, "size must be int"),
         ({"class": "dcgan.Generator", "size": 48}, "power of two"),
         ({"class": "dcgan.Generator", "size": 8}, "power of two"),
-        ({"class": "dcgan.Generator", "width": 10**9}, "0 to 1024"),
+        ({"class": "dcgan.Generator", "width": 10**9}, "0 to 2048"),
         ({"class": "dcgan.Generator", "z_dim": -1}, "0 to"),
         ({"class": "dcgan.Discriminator", "norm": "spectral"}, "batch, layer"),
         ({"class": "dcgan.Discriminator", "norm": ["batch"]}, "batch, layer"),

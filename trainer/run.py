@@ -8,6 +8,7 @@ import io
 import json
 import pickle
 import platform
+import re
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -154,7 +155,11 @@ def hardware(device: torch.device) -> str:
     """What the training ran on, for the model card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} threads of {platform.processor() or platform.machine()}"
+    cpuinfo = Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    processor = named[1] if named else platform.processor() or platform.machine()
+    threads = torch.get_num_threads()
+    return f"{processor}, {threads} thread{'s' * (threads > 1)}"
 
 
 def make_config(
