@@ -61,8 +61,6 @@ class Generator(nn.Module):
             )
         self.to_picture = nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1)
         self.apply(initialise)
-        if self.embed is not None:
-            nn.init.normal_(self.embed.weight)  # as loud as the z that it stands beside
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embed is not None:
@@ -75,7 +73,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Pictures (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,).
 
-    Labels enter as a projection (Miyato & Koyama 2018, arXiv:1802.05637): psi(phi(x)) + <e(y), phi(x)>.
+    Labels enter as a projection (Miyato & Koyama 2018, arXiv:1802.05637): psi(phi(x)) + <e(y), phi(x)>. phi is the mean
+    over the 4x4 map, not the sum: without spectral normalisation a sum drowns psi, and G draws one picture per class.
     """
 
     def __init__(
@@ -107,5 +106,5 @@ class Discriminator(nn.Module):
         phi = self.blocks(x)
         logits = self.score(phi.permute(0, 2, 3, 1).flatten(1)).squeeze(1)
         if self.embed is not None:
-            logits = logits + (self.embed(y) * phi.sum(dim=(2, 3))).sum(dim=1)
+            logits = logits + (self.embed(y) * phi.mean(dim=(2, 3))).sum(dim=1)
         return logits
