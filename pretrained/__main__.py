@@ -6,14 +6,18 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+from PIL import Image
+
 import pretrained
-from pretrained import checkpoint, networks, sheet, video
+from pretrained import checkpoint, images, networks, sheet, video
 from pretrained.errors import InputError
 from pretrained.files import write_atomic
+from pretrained.pipelines import autoencoder
 from pretrained.seeds import LEGAL, parse_seeds
 
 ABOUT = """\
@@ -29,6 +33,8 @@ examples:
   python -m pretrained sample dcgan-mnist --seeds 0-63 --out grid.png
   python -m pretrained sample user/name@v1 --seeds 3,7,20-29 --truncation 0.7 --scale 4 --out grid.png
   python -m pretrained walk dcgan-mnist --seeds 0,1,2 --frames 120 --out walk.mp4
+  python -m pretrained mix runs/stylegan --rows 0-3 --columns 10-15 --layers 3 --out mix.png
+  python -m pretrained reconstruct runs/vae --input in.png --out out.png
 
 One seed is one picture, on every machine. `python -m pretrained COMMAND --help` tells the rest."""
 
@@ -85,38 +91,57 @@ def _plain(value: Any) -> str:
 
 def write_sample(options: argparse.Namespace) -> None:
     """Write the pictures of some seeds as one PNG."""
-    _check_out(options.out, [".png"])
     pipeline = pretrained.load(options.id, options.device)
-    png = sheet.render(
-        pipeline, options.id, options.seeds, options.label, options.truncation, options.columns, options.scale
-    )
-    write_atomic(options.out, png)
-    print(options.out)
+    how = (options.label, options.truncation, options.columns, options.scale, options.text)
+    write_atomic(options.out, sheet.render(pipeline, options.id, options.seeds, *how))
 
 
 def write_walk(options: argparse.Namespace) -> None:
     """Write a film that wanders through the pictures of some seeds."""
-    _check_out(options.out, list(video.FORMATS))
-    video.check(options.out.suffix.lower(), options.fps)
     pipeline = pretrained.load(options.id, options.device)
+    how = (options.label, options.truncation, not options.open, options.text)
+    _write_film(pipeline.walk(options.seeds, options.frames, *how), options)
+
+
+def write_mix(options: argparse.Namespace) -> None:
+    """Write a table of pictures: each has the coarse styles of its row's seed and the fine ones of its column's."""
+    pipeline = pretrained.load(options.id, options.device)
+    how = (options.layers, options.label, options.truncation, options.scale)
+    write_atomic(options.out, sheet.mix(pipeline, options.id, options.rows, options.columns, *how))
+
+
+def write_reconstruction(options: argparse.Namespace) -> None:
+    """Write a picture of yours as the network sees it: encoded, and drawn again."""
+    pipeline = pretrained.load(options.id, options.device)
+    write_atomic(options.out, sheet.reconstruct(pipeline, options.id, options.input, options.label, options.scale))
+
+
+def write_interpolation(options: argparse.Namespace) -> None:
+    """Write a film that leads from one picture of yours to another, as the network sees them."""
+    pipeline = autoencoder(pretrained.load(options.id, options.device))
+    _write_film(pipeline.interpolate(*options.input, options.frames), options)
+
+
+def _write_film(frames: Iterable[np.ndarray], options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    frames = pipeline.walk(options.seeds, options.frames, options.label, options.truncation, not options.open)
     # tqdm stays silent where stderr is no terminal.
     video.write(tqdm(frames, total=options.frames, unit="frame", disable=None), options.out, options.fps)
-    print(options.out)
 
 
-def _check_out(path: Path, suffixes: Sequence[str]) -> None:
+def _check_out(options: argparse.Namespace) -> None:
     """Refuse at once what could not be written after the work is done."""
-    if path.suffix.lower() not in suffixes:
-        raise InputError(f"--out {path} has no suffix that can be written: {', '.join(suffixes)}")
+    path, suffix = options.out, options.out.suffix.lower()
+    if suffix not in options.suffixes:
+        raise InputError(f"--out {path} has no suffix that can be written: {', '.join(options.suffixes)}")
     if path.is_dir():
         raise InputError(f"--out {path} is a folder: give the name of a file")
     if not path.parent.is_dir():
         raise InputError(f"--out {path} lies in no folder that exists: create {path.parent} first")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"--out {path} cannot be written: you may not write in {path.parent}")
+    if suffix in video.FORMATS:
+        video.check(suffix, options.fps)
 
 
 def _seeds(text: str) -> list[int]:
@@ -124,6 +149,13 @@ def _seeds(text: str) -> list[int]:
         return parse_seeds(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _picture(path: str) -> Image.Image:
+    try:
+        return images.open_picture(path)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error}") from None
 
 
 def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], Any]:
@@ -156,12 +188,47 @@ def _parser() -> Parser:
     info = add("info", show_info, "what a checkpoint is and how it was made", "dcgan-mnist --json")
     sample = add("sample", write_sample, "pictures of some seeds, as a PNG", "dcgan-mnist --seeds 0-63 --out grid.png")
     walk = add("walk", write_walk, "a film through some seeds", "dcgan-mnist --seeds 0,1,2 --out walk.mp4")
-    for command in (info, sample, walk):
+    mix = add(
+        "mix",
+        write_mix,
+        "styles of some seeds put into pictures of others, as a PNG",
+        "runs/stylegan --rows 0-3 --columns 10-15 --layers 3 --out mix.png",
+    )
+    reconstruct = add(
+        "reconstruct",
+        write_reconstruction,
+        "a picture of yours as the network sees it",
+        "runs/icgan --input in.png --label 3 --out out.png",
+    )
+    interpolate = add(
+        "interpolate",
+        write_interpolation,
+        "a film from one picture of yours to another",
+        "runs/vae --input a.png b.png --frames 60 --out film.mp4",
+    )
+    drawings, films = (sample, mix, reconstruct), (walk, interpolate)
+    for command in (info, *drawings, *films):
         command.add_argument("id", metavar="ID", help="a bundled name, a folder, a file, or user/name[@revision]")
     info.add_argument("--json", action="store_true", help="print it as JSON")
-    for command, seeds, out in ((sample, "0-63", ".png"), (walk, "0,1,2", ", ".join(video.FORMATS))):
-        command.add_argument("--seeds", type=_seeds, default=seeds, help=f"{LEGAL} (default {seeds})")
-        command.add_argument("--out", type=Path, required=True, metavar="FILE", help=f"the file to write: {out}")
+    seeds = (
+        (sample, "--seeds", "0-63"),
+        (walk, "--seeds", "0,1,2"),
+        (mix, "--rows", "0-3"),
+        (mix, "--columns", "10-15"),
+    )
+    for command, flag, default in seeds:
+        command.add_argument(flag, type=_seeds, default=default, help=f"seeds: {LEGAL} (default {default})")
+    picture = {"type": _picture, "required": True, "metavar": "FILE"}
+    reconstruct.add_argument("--input", **picture, help="a picture of any kind and size; its centre is taken")
+    interpolate.add_argument("--input", **picture, nargs=2, help="two pictures of any kind and size: first and last")
+    for command in (*drawings, *films):
+        suffixes = list(video.FORMATS) if command in films else [".png"]
+        command.set_defaults(suffixes=suffixes)
+        command.add_argument(
+            "--out", type=Path, required=True, metavar="FILE", help=f"the file to write: {', '.join(suffixes)}"
+        )
+        command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
+    for command in (sample, walk, mix):
         command.add_argument("--label", type=_number(int, 0, 9999), help="one class; by default seed s has class s")
         command.add_argument(
             "--truncation",
@@ -170,11 +237,20 @@ def _parser() -> Parser:
             metavar="PSI",
             help="0 to 2; below 1 more typical pictures, less varied (default 1)",
         )
-        command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
+    for command in (sample, walk):
+        command.add_argument("--text", help="what to draw, for a network that reads; by default its examples in turn")
+    reconstruct.add_argument("--label", type=_number(int, 0, 9999), help="draw it as one of another class")
+    mix.add_argument("--layers", type=_number(int, 0, 64), default=3, help="how many are coarse (default 3)")
     sample.add_argument("--columns", type=_number(int, 1, 1000), help="pictures per row (default: nearest to a square)")
-    sample.add_argument("--scale", type=_number(int, 1, 64), default=1, help="repeat each pixel so often (default 1)")
-    walk.add_argument("--frames", type=_number(int, 1, 100_000), default=120, help="how many (default 120)")
-    walk.add_argument("--fps", type=_number(int, 1, 120), default=30, help="frames per second (default 30)")
+    for command in drawings:
+        command.add_argument(
+            "--scale", type=_number(int, 1, 64), default=1, help="repeat each pixel so often (default 1)"
+        )
+    for command, frames in ((walk, 120), (interpolate, 60)):
+        command.add_argument(
+            "--frames", type=_number(int, 1, 100_000), default=frames, help=f"how many (default {frames})"
+        )
+        command.add_argument("--fps", type=_number(int, 1, 120), default=30, help="frames per second (default 30)")
     walk.add_argument("--open", action="store_true", help="end on the last seed instead of closing the loop")
     return parser
 
@@ -183,7 +259,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake is one line on stderr and exit status 2."""
     options = _parser().parse_args(arguments)
     try:
+        if "out" in options:
+            _check_out(options)
         options.run(options)
+        if "out" in options:
+            print(options.out)
         sys.stdout.flush()
     except InputError as error:
         fail(str(error))

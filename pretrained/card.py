@@ -28,6 +28,15 @@ USES = {
         "translate(picture)  # a PIL image",
     ),
 }
+# What a config's input may say beside, and what can be done then.
+ABILITIES = {
+    "text": ("sample {id} --seeds 0-15 --text {example} --out grid.png",),
+    "style": ("mix {id} --rows 0-3 --columns 10-15 --layers 3 --out mix.png",),
+    "encode": (
+        "reconstruct {id} --input in.png --out out.png",
+        "interpolate {id} --input a.png b.png --frames 60 --out film.mp4",
+    ),
+}
 HUB_DATASETS = {
     "mnist": "ylecun/mnist",
     "fashion-mnist": "zalando-datasets/fashion_mnist",
@@ -132,7 +141,10 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
     if samples:
         yield f"![Pictures of this model]({SAMPLES})"
     yield "## Use it"
-    yield _code("bash", f"python -m pretrained {shell.format(id=shlex.quote(id))}")
+    example = shlex.quote(_line(config.input["text"]["examples"][0])) if config.input.get("text") else ""
+    shells = [shell, *(line for ability, lines in ABILITIES.items() if config.input.get(ability) for line in lines)]
+    lines = [f"python -m pretrained {line.format(id=shlex.quote(id), example=example)}" for line in shells]
+    yield _code("bash", "\n".join(lines))
     yield _code("python", f"import pretrained\n\npretrained.load({json.dumps(id)}).{python}")
     yield f"Or `streamlit run app.py`, and choose {_plain(id)} there."
     if config.classes:

@@ -82,16 +82,18 @@ def fit(picture: Image.Image, size: int, channels: int = 3) -> Tensor:
     return from_uint8(levels).permute(0, 3, 1, 2)
 
 
-def open_picture(source: str | os.PathLike[str] | BinaryIO, channels: int = 3) -> Image.Image:
+def open_picture(
+    source: str | os.PathLike[str] | BinaryIO, channels: int = 3, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
     """Any picture file as "RGB" or "L", by `flatten`.
 
     Raises:
-        InputError: it cannot be read, or holds more than MAX_PIXELS.
+        InputError: it cannot be read, or holds more than `max_pixels`.
     """
     try:
         with Image.open(source) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise InputError(f"{picture.width} x {picture.height} px is too large: at most {MAX_PIXELS:,} pixels")
+            if picture.width * picture.height > max_pixels:
+                raise InputError(f"{picture.width} x {picture.height} px is too large: at most {max_pixels:,} pixels")
             return flatten(picture, channels)
     except InputError:
         raise

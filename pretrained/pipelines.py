@@ -228,6 +228,13 @@ class Autoencode(Generate):
         return z[0].double().cpu().numpy(), int(logits.argmax()) if self.config.classes else 0
 
 
+def autoencoder(pipeline: Generate) -> Autoencode:
+    """The same pipeline, which has an encoder; InputError when it has none."""
+    if not isinstance(pipeline, Autoencode):
+        raise InputError(f"{pipeline.config.name} has no encoder: it draws, but cannot look at a picture")
+    return pipeline
+
+
 def _checked(seeds: Iterable[int]) -> Iterator[int]:
     for seed in seeds:
         if not 0 <= seed <= latents.MAX_SEED:

@@ -1,13 +1,17 @@
-"""A sheet of samples as a PNG file that says how to make it again: what the command line writes and the page offers."""
+"""Pictures as PNG files that say how to make them again: what the command line writes and the pages offer."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from pretrained import images
 from pretrained.errors import InputError
-from pretrained.pipelines import Generate
+from pretrained.pipelines import Generate, autoencoder
 
 METADATA = "ganvas"
 
@@ -20,6 +24,7 @@ def render(
     truncation: float = 1.0,
     columns: int | None = None,
     scale: int = 1,
+    text: str | None = None,
 ) -> bytes:
     """The pictures of `seeds` in rows, each pixel repeated `scale` times both ways -> PNG.
 
@@ -32,16 +37,64 @@ def render(
     Raises:
         InputError: the sheet would be too large, or the pipeline refuses what it is asked for.
     """
-    size = pipeline.config.network.get("size", 1) * scale
-    if len(seeds) * size**2 > images.MAX_PIXELS:
-        raise InputError(f"{len(seeds):,} pictures of {size} px are too many: at most {images.MAX_PIXELS:,} pixels")
-    recipe = {
-        "id": id,
-        "revision": pipeline.revision,
-        "seeds": list(seeds),
-        "label": label,
-        "truncation": truncation,
-    }
-    pictures = pipeline.sample(seeds, label, truncation)
+    _check_size(pipeline, len(seeds), scale)
+    pictures = pipeline.sample(seeds, label, truncation, text)
     grid = images.grid(pictures, min(columns, len(seeds)) if columns else None)
-    return images.encode_png(images.enlarge(grid, scale), {METADATA: json.dumps(recipe)})
+    recipe = {"seeds": list(seeds), "label": label, "truncation": truncation, "text": text}
+    return _encode(pipeline, id, grid, scale, recipe)
+
+
+def mix(
+    pipeline: Generate,
+    id: str,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    layers: int,
+    label: int | None = None,
+    truncation: float = 1.0,
+    scale: int = 1,
+) -> bytes:
+    """What `Generate.mix` gives, the pictures of the seeds themselves above and to the left -> PNG.
+
+    A white gap of `rim_gap` pixels divides the seeds' own pictures from the mixtures. The rest is as for `render`.
+    """
+    _check_size(pipeline, (1 + len(rows)) * (1 + len(columns)), scale)
+    mixed = pipeline.mix(rows, columns, layers, label, truncation)
+    above, left = (pipeline.sample(seeds, label, truncation) for seeds in (columns, rows))
+    lines = [np.full_like(above[:1], 255), above]
+    for row in range(len(rows)):
+        lines += [left[row : row + 1], mixed[row * len(columns) :][: len(columns)]]
+    grid, size = images.grid(np.concatenate(lines), 1 + len(columns)), mixed.shape[1]
+    for axis in (0, 1):
+        grid = np.insert(grid, [size] * rim_gap(size), 255, axis)
+    recipe = {"rows": list(rows), "columns": list(columns), "layers": layers, "label": label, "truncation": truncation}
+    return _encode(pipeline, id, grid, scale, recipe)
+
+
+def rim_gap(size: int) -> int:
+    """How wide the gap of `mix` is around pictures of `size` px, in px."""
+    return max(1, size // 8)
+
+
+def reconstruct(pipeline: Generate, id: str, picture: Image.Image, label: int | None = None, scale: int = 1) -> bytes:
+    """A picture as the network sees it, or, given a label, made one of that class -> PNG.
+
+    Its metadata holds the latent and the label, which `Autoencode.decode` takes, and nothing of the picture's file.
+    """
+    coder = autoencoder(pipeline)
+    _check_size(pipeline, 1, scale)
+    z = coder.encode(picture)
+    if label is None and coder.config.classes:
+        label = coder.classify(picture)
+    return _encode(pipeline, id, coder.decode([z], label)[0], scale, {"z": z.tolist(), "label": label})
+
+
+def _check_size(pipeline: Generate, count: int, scale: int) -> None:
+    size = pipeline.config.network.get("size", 1) * scale
+    if count * size**2 > images.MAX_PIXELS:
+        raise InputError(f"{count:,} pictures of {size} px are too many: at most {images.MAX_PIXELS:,} pixels")
+
+
+def _encode(pipeline: Generate, id: str, picture: np.ndarray, scale: int, recipe: dict[str, Any]) -> bytes:
+    recipe = {"id": id, "revision": pipeline.revision, **recipe}
+    return images.encode_png(images.enlarge(picture, scale), {METADATA: json.dumps(recipe)})

@@ -62,6 +62,22 @@ def test_a_card_says_what_it_is_how_it_was_made_and_how_to_use_it() -> None:
         assert text in card, text
 
 
+@pytest.mark.parametrize(
+    ("ability", "words"),
+    [
+        ({}, []),
+        ({"style": True}, ["mix tiny --rows"]),
+        ({"encode": True}, ["reconstruct tiny --input", "interpolate tiny --input"]),
+        ({"text": {"vocabulary": ["cat"], "examples": ["it's a\n cat"]}}, ["--text 'it'\"'\"'s a cat'"]),
+    ],
+)
+def test_a_card_says_what_else_the_checkpoint_can_do(ability, words) -> None:
+    card = model_card(Config("tiny", "generate", SPEC, {"noise": "normal", **ability}))
+    commands = [line for line in card.splitlines() if line.startswith("python -m pretrained")]
+    assert len(commands) == 1 + len(words)
+    assert all(word in command for word, command in zip(words, commands[1:]))
+
+
 def test_a_card_of_a_bare_config_names_nothing_that_is_not_known() -> None:
     card = model_card(config(), samples=False)
     assert front_matter(card).keys() == {"library_name", "pipeline_tag", "tags"}
