@@ -20,7 +20,7 @@ from pretrained.images import grid
 from trainer import loop
 from trainer.average import Average
 from trainer.methods import RECIPES
-from trainer.run import Run
+from trainer.run import Run, without_paths
 from trainer.settings import Settings
 from trainer.stop import Stopped
 
@@ -155,6 +155,19 @@ def test_what_a_run_writes(tmp_path):
     for words in ("python -m trainer tiny", "samples.png", "CC0", "0.064"):
         assert words in card
     assert not [path for path in folder.rglob("*") if path.name.startswith(".") and path.name != ".lock"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "published"),
+    [
+        ("python -m trainer --kimg 5", "python -m trainer --kimg 5"),
+        ("python -m trainer --out /home/me/x --kimg 5 --data-root=/mnt/d", "python -m trainer --kimg 5"),
+        ("python -m trainer --data '/home/me/my cats/' --flag", "python -m trainer --data 'my cats' --flag"),
+        ("python -m trainer --data=mnist", "python -m trainer --data mnist"),
+    ],
+)
+def test_paths_are_not_published(typed, published):
+    assert without_paths(typed) == published
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path):

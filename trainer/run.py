@@ -9,6 +9,7 @@ import json
 import pickle
 import platform
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -31,6 +32,7 @@ from trainer.method import Method
 from trainer.recipe import Recipe
 
 STATE, LOG, SNAPSHOTS, TIMELAPSE = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif"
+LOCAL = ("--out", "--data-root")  # flags that name places on the user's disk
 SEEDS = range(64)  # drawn at every snapshot, and in samples.png
 TIMELAPSE_SECONDS, TIMELAPSE_FRAMES = 8.0, 60
 
@@ -151,6 +153,18 @@ def describe(recipe: Recipe) -> dict[str, Any]:
     return json.loads(json.dumps(flat))
 
 
+def without_paths(command: str) -> str:
+    """A command as it is published: where things lay on the user's disk is nobody's business."""
+    kept: list[str] = []
+    words = [part for word in shlex.split(command) for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for before, word in zip(["", *words], words):
+        if before == "--data":
+            kept.append(Path(word).name)
+        elif word not in LOCAL and before not in LOCAL:
+            kept.append(word)
+    return shlex.join(kept)
+
+
 def hardware(device: torch.device) -> str:
     """What the training ran on, for the model card."""
     if device.type == "cuda":
@@ -170,10 +184,10 @@ def make_config(
         name=recipe.name,
         training={
             "recipe": recipe.name,
-            "options": describe(recipe),
+            "options": {**describe(recipe), "data": data.name},
             "data": data.name,
             "data_licence": data.licence,
-            "command": command,
+            "command": without_paths(command),
             "seed": recipe.seed,
             "kimg": images_seen / 1000,
             "minutes": round(seconds / 60, 1),
