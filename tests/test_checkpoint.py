@@ -56,7 +56,9 @@ def test_half_precision_comes_back_as_float32(tmp_path, dtype):
     loaded, _ = checkpoint.load(tmp_path / "model.safetensors")
     for name, tensor in network.state_dict().items():
         assert loaded.state_dict()[name].dtype == tensor.dtype
-        assert loaded.state_dict()[name].equal(tensor.to(dtype).to(tensor.dtype) if tensor.is_floating_point() else tensor)
+        assert loaded.state_dict()[name].equal(
+            tensor.to(dtype).to(tensor.dtype) if tensor.is_floating_point() else tensor
+        )
 
 
 def set_config(**values):

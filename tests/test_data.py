@@ -25,12 +25,17 @@ def cache(tmp_path_factory, monkeypatch):
 
 def idx(values):
     """LeCun's IDX format."""
-    return struct.pack(">BBBB", 0, 0, 8, values.ndim) + struct.pack(f">{values.ndim}i", *values.shape) + values.tobytes()
+    return (
+        struct.pack(">BBBB", 0, 0, 8, values.ndim) + struct.pack(f">{values.ndim}i", *values.shape) + values.tobytes()
+    )
 
 
 def write_idx(folder, compress, count=6):
     random = np.random.RandomState(0)
-    parts = {"images-idx3": random.randint(0, 256, (count, 28, 28), np.uint8), "labels-idx1": np.arange(count, dtype=np.uint8)}
+    parts = {
+        "images-idx3": random.randint(0, 256, (count, 28, 28), np.uint8),
+        "labels-idx1": np.arange(count, dtype=np.uint8),
+    }
     folder.mkdir(parents=True)
     for part, values in parts.items():
         if compress:
@@ -41,7 +46,9 @@ def write_idx(folder, compress, count=6):
 
 
 @pytest.mark.parametrize("compress", [True, False])
-@pytest.mark.parametrize(("name", "folder"), [(n, f) for n in ("mnist", "fashion-mnist") for f in data.NAMED[n].folders])
+@pytest.mark.parametrize(
+    ("name", "folder"), [(n, f) for n in ("mnist", "fashion-mnist") for f in data.NAMED[n].folders]
+)
 def test_named_sets_in_either_layout(tmp_path, name, folder, compress):
     images = write_idx(tmp_path / folder, compress)
     found = data.load(name, 28, tmp_path)

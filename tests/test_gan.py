@@ -68,7 +68,9 @@ def test_batch_norm_under_a_penalty_is_refused(blobs):
 def test_lazy_penalty_is_as_strong_on_average(blobs):
     def penalties(every):
         method, source = GAN(replace(SMALL, penalty="r1", penalty_every=every), blobs), batches(blobs)
-        return [terms.get("penalty") for _ in range(8) for network, terms in method.updates(source) if network is method.D]
+        return [
+            terms.get("penalty") for _ in range(8) for network, terms in method.updates(source) if network is method.D
+        ]
 
     torch.manual_seed(0)
     always = penalties(1)

@@ -12,7 +12,9 @@ from trainer import loop
 from trainer.guard import PATIENCE, Collapsed, Guard, diversity
 
 LIVELY = np.random.RandomState(0).randint(0, 256, (64, 8, 8, 1), np.uint8)
-ALIKE = np.clip(LIVELY[:1].astype(int) + np.random.RandomState(1).randint(-9, 9, (64, 8, 8, 1)), 0, 255).astype(np.uint8)
+ALIKE = np.clip(LIVELY[:1].astype(int) + np.random.RandomState(1).randint(-9, 9, (64, 8, 8, 1)), 0, 255).astype(
+    np.uint8
+)
 
 
 def test_diversity_by_hand():
@@ -71,7 +73,7 @@ def test_rollback(tmp_path, breaks_at, capsys, log_every):
     breaks_at(5, 1, log_every)
     train(RECIPE, tmp_path, snapshots=4)
     assert "back to 0.032 kimg with half the learning rate" in capsys.readouterr().err
-    network, config = checkpoint.load(tmp_path / "model.safetensors")
+    _, config = checkpoint.load(tmp_path / "model.safetensors")
     assert config.training["kimg"] == 0.064
     state = torch.load(tmp_path / "resume.pt", weights_only=True)["trainer"]
     assert state["num_rollbacks"] == 1

@@ -88,7 +88,9 @@ def test_resuming_is_exact(tmp_path, name):
     assert whole["random"].equal(halves["random"])
     for a, b in zip(whole["optimizers"], halves["optimizers"], strict=True):
         for key, state in a["state"].items():
-            assert all(torch.equal(torch.as_tensor(state[part]), torch.as_tensor(b["state"][key][part])) for part in state)
+            assert all(
+                torch.equal(torch.as_tensor(state[part]), torch.as_tensor(b["state"][key][part])) for part in state
+            )
 
 
 def test_a_longer_run_goes_on_where_a_finished_one_ended(tmp_path):

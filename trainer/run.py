@@ -51,7 +51,9 @@ class Run:
             with filelock.FileLock(self.folder / ".lock", timeout=0):
                 yield
         except filelock.Timeout:
-            raise InputError(f"another process is training in {self.folder}: wait for it, or choose another --out") from None
+            raise InputError(
+                f"another process is training in {self.folder}: wait for it, or choose another --out"
+            ) from None
         except (PermissionError, FileExistsError, NotADirectoryError) as error:
             raise _closed(self.folder, error) from error
 
@@ -71,7 +73,9 @@ class Run:
         if files and not state.exists():
             raise InputError(f"--out {self.folder} holds other files: choose an empty folder")
         if state.exists() and not resume:
-            raise InputError(f"--out {self.folder} holds a run: --resume goes on with it, another --out starts a new one")
+            raise InputError(
+                f"--out {self.folder} holds a run: --resume goes on with it, another --out starts a new one"
+            )
         if state.exists():
             self._check_same_recipe(**self._read_state())
 
@@ -125,7 +129,9 @@ class Run:
         checkpoint.save(self.folder, network, config, dtype)
         network, config = checkpoint.load(self.folder / MODEL)
         pipeline = pipelines.make(network, config, device)
-        png = encode_png(grid(pipeline.sample(SEEDS)), {"ganvas": json.dumps({"id": config.name, "seeds": list(SEEDS)})})
+        png = encode_png(
+            grid(pipeline.sample(SEEDS)), {"ganvas": json.dumps({"id": config.name, "seeds": list(SEEDS)})}
+        )
         write_atomic(self.folder / SNAPSHOTS / f"{round(config.training['kimg'] * 1000):010d}.png", png)
         write_atomic(self.folder / SAMPLES, png)
         write_atomic(self.folder / CARD, model_card(config).encode())
@@ -156,7 +162,9 @@ def describe(recipe: Recipe) -> dict[str, Any]:
 def without_paths(command: str) -> str:
     """A command as it is published: where things lay on the user's disk is nobody's business."""
     kept: list[str] = []
-    words = [part for word in shlex.split(command) for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    words = [
+        part for word in shlex.split(command) for part in (word.split("=", 1) if word.startswith("--") else [word])
+    ]
     for before, word in zip(["", *words], words):
         if before == "--data":
             kept.append(Path(word).name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -30,7 +31,7 @@ class Options:
     penalty_weight: float | None = None
     """Its weight; by default as its paper has it."""
     penalty_every: int = 1
-    """Compute the penalty at each n-th update of D only, n times as strong (Karras et al. 2019, lazy regularisation)."""
+    """Compute the penalty at each n-th update of D only, n times as strong (Karras et al. 2019, appendix B)."""
     real_label: float = 1.0
     """What D should say of real pictures; 0.9 smooths the labels."""
     fake_label: float = 0.0
@@ -101,7 +102,7 @@ class GAN(Method):
             real = self.augment(x)
             terms = {"D": self.loss.discriminator(self.D(real, y).float(), self.D(fake, y).float(), self.targets)}
             if self.penalty_weight and batches.num_batches % self.options.penalty_every == 0:
-                penalty = self.penalty.function(lambda x: self.D(x, y), real, fake.float())
+                penalty = self.penalty.function(partial(self.D, y=y), real, fake.float())
                 terms["penalty"] = self.penalty_weight * self.options.penalty_every * penalty
             yield self.D, terms
             if self.loss.clip:
