@@ -32,7 +32,7 @@ from trainer.method import Method
 from trainer.recipe import Recipe
 
 STATE, LOG, SNAPSHOTS, TIMELAPSE = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif"
-LOCAL = ("--out", "--data-root")  # flags that name places on the user's disk
+LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name places on the user's disk
 SEEDS = range(64)  # drawn at every snapshot, and in samples.png
 TIMELAPSE_SECONDS, TIMELAPSE_FRAMES = 8.0, 60
 
