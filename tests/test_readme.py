@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from pretrained.__main__ import main
-from trainer.command import Push, parse, parse_as
+from trainer import compare, evaluate
+from trainer.command import Push, parse, parse_as, parse_known
 from trainer.losses import LOSSES, PENALTIES
 
 ROOT = Path(__file__).parents[1]
+KINDS = {"push": Push, "evaluate": evaluate.Command}
 README = (ROOT / "README.md").read_text()
 
 
@@ -48,11 +50,15 @@ def test_example_runs(line, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("line", [line for line in commands("trainer") if "--list" not in line])
 def test_training_example_is_understood(line):
-    arguments = shlex.split(line)
-    if arguments[0] == "push":
-        assert parse_as(Push, "push", arguments[1:]).folder
+    name, *arguments = shlex.split(line)
+    if name == "compare":
+        options, rest = parse_known(compare.Command, name, arguments)
+        assert options.names
+        parse(rest)
+    elif name in KINDS:
+        parse_as(KINDS[name], name, arguments)
     else:
-        parse(arguments)
+        parse([name, *arguments])
 
 
 def test_python_example_runs():
