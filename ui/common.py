@@ -21,6 +21,7 @@ from pretrained.errors import InputError
 from pretrained.pipelines import Generate
 
 RUNS = Path("runs")
+BASIC = {"noise"}  # what every checkpoint takes
 HUB_PATIENCE = 60  # seconds until a branch on the Hub is looked at again
 # Sessions run in threads of one process, and share its device.
 DEVICE = threading.Lock()
@@ -42,8 +43,11 @@ class Model:
         return self.pipeline.config.network["size"]
 
 
-def choose_model() -> None:
-    """The sidebar's first line: choose a checkpoint, or type a Hub id. It stands in app.py, so that pages share it."""
+def choose_model() -> set[str]:
+    """The sidebar's first line: choose a checkpoint, or type a Hub id -> what it can do, as `_abilities` says.
+
+    It stands in app.py, so that pages share it.
+    """
     local = _local()
     if "model" not in st.session_state:
         st.session_state["model"] = st.query_params.get("model", local[0] if local else None)
@@ -59,20 +63,46 @@ def choose_model() -> None:
     # A bound widget leaves its default out of the link, whose meaning would change when a new run appears.
     if id and st.query_params.get("model") != id:
         st.query_params["model"] = id
+    try:
+        st.session_state["file"] = _locate((id or "").strip()) if id else None
+        return _abilities(st.session_state["file"][0]) if id else BASIC
+    except InputError as error:
+        st.session_state["file"] = error  # for the page to show, below its title
+        return BASIC
 
 
-def chosen_model() -> Model:
-    """The checkpoint of the sidebar, loaded and described there; a mistake ends the page in a sentence."""
-    id = (st.session_state["model"] or "").strip()
-    if not id:
+def chosen_model(ability: str = "noise", lacks: str = "") -> Model:
+    """The checkpoint of the sidebar, loaded and described there; a mistake ends the page in a sentence.
+
+    Args:
+        ability: what the page needs; without it, the page ends in a sentence that names checkpoints that have it.
+        lacks: how that sentence goes on after the name of the checkpoint, e.g. "has no styles".
+    """
+    file = st.session_state["file"]
+    if file is None:
         st.info("Type a Hugging Face Hub repository, user/name, in the sidebar; or train one: `python -m trainer`.")
         st.stop()
     with sentences():
-        path, revision = _locate(id)
-        model = _load(id, str(path), revision, path.stat().st_mtime_ns)
+        if isinstance(file, InputError):
+            raise file
+        path, revision = file
+        model = _load(st.session_state["model"].strip(), str(path), revision, path.stat().st_mtime_ns)
     with st.sidebar:
         _describe(model)
+    if not model.pipeline.config.input.get(ability):
+        able = [id for id in _local() if ability in _abilities(_locate(id)[0])]
+        instead = f"; choose {' or '.join(map(plain, able[:5]))}" if able else ", nor has any other checkpoint here"
+        st.info(f"{plain(model.pipeline.config.name)} {lacks}{instead}.")
+        st.stop()
     return model
+
+
+def _abilities(path: Path) -> set[str]:
+    """What the config of a checkpoint says that it takes: noise, and perhaps style, text or encode."""
+    try:
+        return BASIC | {ability for ability, said in checkpoint.read_config(path).input.items() if said}
+    except InputError:
+        return BASIC
 
 
 @contextmanager
@@ -161,10 +191,14 @@ def file_name(model: Model, what: str, suffix: str) -> str:
 
 
 def shell(verb: str, model: Model, out: str, **flags: object) -> None:
-    """The command that does the same as the page; a flag that is None or False is left out, True stands alone."""
+    """The command that does the same as the page; a flag that is None or False is left out, True stands alone.
+
+    A list is several values of one flag.
+    """
     command = ["python", "-m", "pretrained", verb, model.id]
     for name, value in flags.items():
         if value is not None and value is not False:
-            command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+            values = [] if value is True else value if isinstance(value, list) else [value]
+            command += [f"--{name}", *map(str, values)]
     with st.expander("The same from a shell", icon=":material/terminal:"):
         st.code(shlex.join([*command, "--out", out]), "bash", wrap_lines=True)

@@ -1,44 +1,50 @@
 // Each picture is a button, cut from one PNG; as many device pixels per pixel as fit, a whole number, so it stays crisp.
 const GAP = 4;
+const RIM = 8; // more gap after the first row and column of a table whose rims they are
 const LARGEST = 256;
 
-function layOut(root, columns, size) {
+function layOut(root, columns, size, gap) {
   const ratio = window.devicePixelRatio;
-  const room = (root.parentElement.clientWidth - GAP * (columns - 1)) / columns;
+  const rim = gap ? RIM : 0;
+  const room = (root.parentElement.clientWidth - rim - GAP * (columns - 1)) / columns;
   const scale = Math.floor((Math.min(room, Math.max(LARGEST, size / ratio)) * ratio) / size);
   const cell = scale >= 1 ? (scale * size) / ratio : room;
   root.style.gap = `${GAP}px`;
-  root.style.gridTemplateColumns = `repeat(${columns}, ${cell}px)`;
+  root.style.gridTemplateColumns = `${cell + rim}px` + ` ${cell}px`.repeat(columns - 1);
+  root.style.gridTemplateRows = `${cell + rim}px`;
   root.style.gridAutoRows = `${cell}px`;
+  root.style.setProperty("--cell", `${cell}px`);
   root.style.imageRendering = scale >= 1 ? "pixelated" : "auto";
 }
 
-function cut(sheet, column, row, size) {
+function cut(sheet, column, row, size, gap) {
+  const at = (place) => place * size + (place && gap);
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = size;
-  canvas.getContext("2d").drawImage(sheet, column * size, row * size, size, size, 0, 0, size, size);
+  canvas.getContext("2d").drawImage(sheet, at(column), at(row), size, size, 0, 0, size, size);
   return canvas;
 }
 
 export default async function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
-  const { source, columns, size, seeds } = data;
+  const { source, columns, size, titles, gap } = data;
   root.source = source;
   const sheet = new Image();
   sheet.src = source;
   await sheet.decode();
   if (root.source !== source) return; // a newer sheet has come meanwhile
   root.replaceChildren(
-    ...seeds.map((seed, index) => {
+    ...titles.map((title, index) => {
+      if (title === null) return document.createElement("span");
       const button = document.createElement("button");
-      button.title = button.ariaLabel = `Seed ${seed}`;
-      button.append(cut(sheet, index % columns, Math.floor(index / columns), size));
-      button.onclick = () => setTriggerValue("opened", seed);
+      button.title = button.ariaLabel = title;
+      button.append(cut(sheet, index % columns, Math.floor(index / columns), size, gap));
+      button.onclick = () => setTriggerValue("opened", index);
       return button;
     }),
   );
   root.observer?.disconnect();
-  root.observer = new ResizeObserver(() => layOut(root, columns, size));
+  root.observer = new ResizeObserver(() => layOut(root, columns, size, gap));
   root.observer.observe(root.parentElement);
-  layOut(root, columns, size);
+  layOut(root, columns, size, gap);
 }

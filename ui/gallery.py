@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -23,60 +24,81 @@ _component = st.components.v2.component(
 )
 
 
-def gallery(model: Model, seeds: Sequence[int], label: int | None, truncation: float, columns: int) -> bytes:
-    """Show the pictures of `seeds`, and the one that is clicked in a dialog -> the whole sheet, PNG."""
-    png = _render(model, model.key, seeds, label, truncation, columns, 1)
-    clicked = _component(
+def table(png: bytes, size: int, columns: int, titles: Sequence[str | None], gap: int = 0) -> int | None:
+    """Show the pictures of a sheet, each a button with its title -> the place of the one that is clicked just now.
+
+    Args:
+        png: pictures of `size` px in rows of `columns`, those of the first row and column `gap` px away from the rest.
+        titles: one for each picture, row by row; None is a place that stays empty.
+    """
+    return _component(
         key="gallery",
         data={
             "source": f"data:image/png;base64,{base64.b64encode(png).decode()}",
-            "columns": min(columns, len(seeds)),
-            "size": model.size,
-            "seeds": list(seeds),
+            "columns": columns,
+            "size": size,
+            "titles": list(titles),
+            "gap": gap,
         },
         on_opened_change=lambda: None,
     ).opened
-    if clicked is not None and clicked in seeds:
-        st.dialog(f"Seed {clicked}")(_show)(model, clicked, label, truncation)
+
+
+def gallery(model: Model, seeds: Sequence[int], columns: int, how: Mapping[str, Any]) -> bytes:
+    """Show the pictures of `seeds`, and the one that is clicked in a dialog -> the whole sheet, PNG.
+
+    Args:
+        how: what `Generate.sample` is given beside seeds, e.g. {"label": 3, "truncation": 0.7}.
+    """
+    png = _render(model, model.key, seeds, columns, 1, how)
+    clicked = table(png, model.size, min(columns, len(seeds)), [f"Seed {seed}" for seed in seeds])
+    if clicked is not None and clicked < len(seeds):
+        show_seed(model, seeds[clicked], how)
     return png
+
+
+def show_seed(model: Model, seed: int, how: Mapping[str, Any]) -> None:
+    """The picture of a seed in a dialog."""
+    st.dialog(f"Seed {seed}")(_show)(model, seed, how)
 
 
 @st.cache_data(max_entries=64, show_spinner="Drawing …")
 def _render(
-    _model: Model,
-    key: tuple[str, str, int],
-    seeds: Sequence[int],
-    label: int | None,
-    truncation: float,
-    columns: int,
-    scale: int,
+    _model: Model, key: tuple[str, str, int], seeds: Sequence[int], columns: int, scale: int, how: Mapping[str, Any]
 ) -> bytes:
     with DEVICE:
-        return sheet.render(_model.pipeline, _model.id, seeds, label, truncation, columns, scale)
+        return sheet.render(_model.pipeline, _model.id, seeds, columns=columns, scale=scale, **how)
 
 
-def _show(model: Model, seed: int, label: int | None, truncation: float) -> None:
-    classes = model.pipeline.config.classes
+def show_large(png: bytes, width: int) -> None:
+    """A picture that is `width` px wide, no wider than the dialog."""
+    st.image(png, width=min(LARGE, width), output_format="PNG")  # the automatic choice is JPEG, with losses
+
+
+def download_png(png: bytes, name: str, help: str | None = None) -> None:
+    st.download_button("Download PNG", png, name, "image/png", on_click="ignore", icon=":material/download:", help=help)
+
+
+def _show(model: Model, seed: int, how: Mapping[str, Any]) -> None:
     scale = max(1, LARGE // model.size)
-    st.image(
-        _render(model, model.key, [seed], label, truncation, 1, scale),
-        width=min(LARGE, scale * model.size),
-        output_format="PNG",  # the automatic choice is JPEG, with losses
-    )
-    about = f"{model.size} × {model.size} px"
-    st.caption(f"{plain(classes[seed % len(classes) if label is None else label])} · {about}" if classes else about)
+    show_large(_render(model, model.key, [seed], 1, scale, how), scale * model.size)
+    about = [*_told(model, seed, how), f"{model.size} × {model.size} px"]
+    st.caption(" · ".join(map(plain, about)))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "Download PNG",
-            _render(model, model.key, [seed], label, truncation, 1, 1),
-            file_name(model, f"seed-{seed}", ".png"),
-            "image/png",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+        download_png(_render(model, model.key, [seed], 1, 1, how), file_name(model, f"seed-{seed}", ".png"))
         st.page_link(
             "ui/walk.py",
             label="Walk from here",
             icon=":material/conversion_path:",
             query_params={"model": model.id, "seeds": f"{seed}-{min(seed + 3, MAX_SEED)}"},
         )
+
+
+def _told(model: Model, seed: int, how: Mapping[str, Any]) -> Iterator[str]:
+    """The label and the text that the picture of a seed has."""
+    config = model.pipeline.config
+    if "text" in how:
+        examples = config.input["text"]["examples"]
+        yield how["text"] or examples[seed % len(examples)]
+    if config.classes:
+        yield config.classes[seed % len(config.classes) if how["label"] is None else how["label"]]
