@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
-from small import CLASSES, save_small
+from PIL import Image
+from small import CLASSES, save_able, save_small
 from streamlit.testing.v1 import AppTest
 
 import pretrained
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["ui/samples.py", "ui/walk.py"]
+ABLE = {"style": "styled", "encode": "encoder", "encode labels": "editor", "text": "reader"}
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +22,8 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("app")
     save_small(folder / "runs" / "plain", channels=1)
     save_small(folder / "runs" / "labelled", classes=CLASSES)
+    for ability, name in ABLE.items():
+        save_able(folder / "runs" / name, ability)
     return folder
 
 
@@ -58,7 +63,102 @@ def test_bundled_checkpoints_come_first_then_the_runs(open_page):
     options = open_page().sidebar.selectbox[0].options
     bundled = pretrained.available()
     assert options[: len(bundled)] == bundled
-    assert set(options[len(bundled) :]) == {"runs/plain", "runs/labelled"}
+    assert set(options[len(bundled) :]) == {"runs/plain", "runs/labelled", *(f"runs/{name}" for name in ABLE.values())}
+
+
+@pytest.mark.parametrize(
+    ("page", "model", "offered"),
+    [
+        ("ui/mix.py", "styled", {"Rows, coarse", "Columns, fine", "Coarse layers", "Truncation"}),
+        ("ui/encode.py", "encoder", {"A picture", "Another one, for a film from one to the other"}),
+        ("ui/samples.py", "reader", {"Pictures", "First seed", "Columns", "Text", "Truncation"}),
+        ("ui/walk.py", "reader", {"Seeds", "Frames", "Frames per second", "Text", "Truncation", "Loop"}),
+    ],
+)
+def test_a_page_offers_what_else_the_checkpoint_can_do(open_page, page, model, offered):
+    app = open_page(page, model=f"runs/{model}")
+    assert not app.error
+    assert labels(app) | {box.label for box in app.file_uploader} == {"Model", *offered}
+
+
+@pytest.mark.parametrize(
+    ("page", "model", "words"),
+    [
+        ("ui/mix.py", "plain", "plain has no styles to mix; choose runs/styled."),
+        ("ui/mix.py", "encoder", "encoder has no styles to mix; choose runs/styled."),
+        ("ui/encode.py", "styled", ("runs/encoder", "runs/editor")),
+    ],
+)
+def test_a_link_to_a_page_that_the_checkpoint_cannot_fill_names_one_that_can(open_page, page, model, words):
+    app = open_page(page, model=f"runs/{model}")
+    said = app.info[0].value.replace("\\", "")
+    assert said == words if isinstance(words, str) else all(word in said for word in words)
+    assert not {"Coarse layers", "A picture"} & (labels(app) | {box.label for box in app.file_uploader})
+
+
+def test_a_text_is_drawn_and_told_to_the_shell(open_page):
+    app = open_page(model="runs/reader", text="Blue cat")
+    assert "--text 'Blue cat'" in app.code[0].value
+    app = open_page(model="runs/reader", text="xyz")
+    assert "no word of 'xyz' is known" in app.error[0].value.replace("\\", "")
+
+
+def test_too_many_mixtures_are_answered_in_a_sentence(open_page):
+    app = open_page("ui/mix.py", model="runs/styled")
+    next(box for box in app.text_input if box.label == "Rows, coarse").set_value("0-16").run()
+    assert "at most 16" in app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("layers", "given"), [("0", 0), ("8", 8), ("9", 3), ("-1", 3)], ids=["none", "all", "more", "fewer"]
+)
+def test_as_many_layers_as_there_are(open_page, layers, given):
+    app = open_page("ui/mix.py", model="runs/styled", layers=layers, coarse="1", fine="2")
+    slider = next(slider for slider in app.slider if slider.label == "Coarse layers")
+    assert (slider.min, slider.max, slider.value) == (0, 8, given)
+    assert f"--layers {given}" in app.code[0].value
+
+
+def picture_file(size: tuple[int, int] = (50, 40), format: str = "PNG", mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    Image.radial_gradient("L").resize(size).convert(mode).save(buffer, format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "I;16", "RGB"])
+def test_a_picture_of_any_mode_is_reconstructed(open_page, mode):
+    app = open_page("ui/encode.py", model="runs/encoder")
+    app.file_uploader[0].set_value(("mine.png", picture_file(mode=mode), "image/png")).run()
+    assert not app.exception
+    assert not app.error
+    assert [caption for picture in app.image for caption in picture.captions] == ["Yours", "Drawn again"]
+    assert "reconstruct runs/encoder --input in.png" in app.code[0].value
+
+
+def test_a_picture_is_drawn_as_one_of_another_class(open_page):
+    app = open_page("ui/encode.py", model="runs/editor")
+    app.file_uploader[0].set_value(("mine.png", picture_file(), "image/png")).run()
+    picker = next(box for box in app.selectbox if box.label == "Label")
+    assert picker.options == ["as it is read", "0 <b>coat</b>", "1 bag"]
+    picker.set_value("1 bag").run()
+    assert app.image[1].captions == ["Drawn as bag"]
+    assert "--label 1" in app.code[0].value
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"no picture", "not a picture that can be read"),
+        (picture_file()[:60], "not a picture that can be read"),
+        (picture_file((10_000, 6_000), mode="1"), "at most 50,000,000 pixels"),
+    ],
+    ids=["text", "half", "large"],
+)
+def test_an_upload_that_is_refused_is_answered_in_a_sentence(open_page, data, words):
+    app = open_page("ui/encode.py", model="runs/encoder")
+    app.file_uploader[0].set_value(("mine.png", data, "image/png")).run()
+    assert not app.exception
+    assert words in app.error[0].value.replace("\\", "")
 
 
 @pytest.mark.parametrize(

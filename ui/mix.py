@@ -35,8 +35,8 @@ st.caption(
 )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     typed = {
-        "rows": seeds_field("Rows, coarse", "0-3", "rows"),
-        "columns": seeds_field("Columns, fine", "10-15", "columns"),
+        "rows": seeds_field("Rows, coarse", "0-3", "coarse"),
+        "columns": seeds_field("Columns, fine", "10-15", "fine"),
     }
     most = model.pipeline.network.num_styles
     layers = st.slider(
