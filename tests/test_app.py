@@ -151,8 +151,9 @@ def test_a_picture_is_drawn_as_one_of_another_class(open_page):
         (b"no picture", "not a picture that can be read"),
         (picture_file()[:60], "not a picture that can be read"),
         (picture_file((10_000, 6_000), mode="1"), "at most 50,000,000 pixels"),
+        (picture_file() + bytes(21 * 2**20), "has 21 MB: at most 20"),
     ],
-    ids=["text", "half", "large"],
+    ids=["text", "half", "large", "heavy"],
 )
 def test_an_upload_that_is_refused_is_answered_in_a_sentence(open_page, data, words):
     app = open_page("ui/encode.py", model="runs/encoder")

@@ -15,7 +15,7 @@ from browser import ROOT, serve, visit
 from chromium import launch
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
-from small import CLASSES, save_small
+from small import CLASSES, save_able, save_small
 
 import pretrained
 from pretrained.images import enlarge
@@ -30,6 +30,8 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
     save_small(folder / "runs" / "labelled", classes=CLASSES)
     save_small(folder / "runs" / "plain", channels=1)
+    for name, ability in {"styled": "style", "editor": "encode labels", "reader": "text"}.items():
+        save_able(folder / "runs" / name, ability)
     return folder
 
 
@@ -98,6 +100,88 @@ def test_the_page_shows_the_pixels_of_the_command_line(browser, url, folder, env
         grid = np.asarray(picture.convert("RGB"))
     expected = [grid[32 * (i // 4) :, 32 * (i % 4) :][:32, :32] for i in range(10)]
     assert np.array_equal(shown, expected)
+
+
+@pytest.mark.parametrize("window", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_mixtures_are_those_of_the_command_line(browser, url, folder, env, tmp_path, window):
+    out = tmp_path / "mix.png"
+    command = ["mix", "runs/styled", "--rows", "0-2", "--columns", "7,9", "--layers", "4", "--truncation", "0.7"]
+    subprocess.run([sys.executable, "-m", "pretrained", *command, "--out", str(out)], cwd=folder, env=env, check=True)
+    link = f"{url}/mix?model=runs/styled&coarse=0-2&fine=7,9&layers=4&truncation=0.7"
+    with visit(browser, link, **window) as page:
+        shown = pixels(page)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download PNG").click()
+        assert download.value.path().read_bytes() == out.read_bytes()
+        main = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert main[0] <= main[1]
+        page.get_by_role("button", name="Seed 1 with the fine styles of seed 9").click()
+        expect(page.get_by_role("dialog")).to_contain_text("the seed of the coarse styles, 1")
+    pipeline = pretrained.load(str(folder / "runs" / "styled"))
+    how = {"truncation": 0.7}
+    mixed, left = pipeline.mix([0, 1, 2], [7, 9], 4, **how), pipeline.sample([0, 1, 2], **how)
+    expected = [*pipeline.sample([7, 9], **how)]
+    for row in range(3):
+        expected += [left[row], *mixed[2 * row :][:2]]
+    assert np.array_equal(shown, expected)
+
+
+def test_an_upload_is_reconstructed_as_by_the_command_line(browser, url, folder, env, tmp_path):
+    photos = [tmp_path / "a.jpg", tmp_path / "b.png"]
+    sideways = Image.radial_gradient("L").resize((90, 60)).convert("RGB")
+    sideways.getexif()[0x0112] = 6
+    sideways.save(photos[0], exif=sideways.getexif())
+    Image.linear_gradient("L").convert("LA").save(photos[1])
+    out = tmp_path / "out.png"
+    with visit(browser, f"{url}/encode?model=runs/editor&label=1 bag&frames=10", **PHONE) as page:
+        uploads = page.locator("input[type=file]")
+        for place, photo in enumerate(photos):
+            uploads.nth(place).set_input_files(photo)
+            expect(page.get_by_text("Drawn as bag")).to_have_count(place + 1)
+            command = ["reconstruct", "runs/editor", "--input", str(photo), "--label", "1", "--out", str(out)]
+            subprocess.run([sys.executable, "-m", "pretrained", *command], cwd=folder, env=env, check=True)
+            with page.expect_download() as download:
+                page.get_by_role("button", name="Download PNG").nth(place).click()
+            assert download.value.path().read_bytes() == out.read_bytes()
+        page.locator("video").wait_for()
+        assert page.locator("video").evaluate("v => [v.videoWidth, v.error]") == [256, None]
+        main = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert main[0] <= main[1]
+
+
+def test_an_upload_that_is_too_large_is_refused_before_it_is_sent(browser, url):
+    with visit(browser, f"{url}/encode?model=runs/editor") as page:
+        uploads = page.locator("input[type=file]")
+        uploads.first.wait_for(state="attached")
+        data = {"name": "large.png", "mimeType": "image/png", "buffer": bytes(21 * 2**20)}
+        uploads.first.set_input_files(data)
+        expect(page.get_by_text("20.0MB", exact=False).last).to_be_visible()
+        expect(page.get_by_text("Drawn as")).to_have_count(0)
+
+
+def test_only_pages_that_the_checkpoint_can_fill_are_offered(browser, url):
+    with visit(browser, f"{url}/?model=runs/plain", **DESKTOP) as page:
+        for model, more in {"runs/styled": ["Mix"], "runs/editor": ["Encode"], "runs/reader": []}.items():
+            box = page.get_by_role("combobox", name="Model")
+            box.fill(model)
+            box.press("Enter")
+            expect(page.get_by_test_id("stTopNavLink")).to_have_text(
+                [re.compile(f"{title}$") for title in ("Samples", "Walk", *more)]
+            )
+
+
+def test_words_that_are_typed_are_drawn_and_stay_in_the_link(browser, url, folder):
+    pipeline = pretrained.load(str(folder / "runs" / "reader"))
+    with visit(browser, f"{url}/?model=runs/reader&count=3", **DESKTOP) as page:
+        assert np.array_equal(pixels(page), pipeline.sample(range(3)))
+        box = page.get_by_role("combobox", name="Text")
+        box.fill("red")
+        box.press("Enter")
+        page.wait_for_url(re.compile("text=red"))
+        expect(page.locator(".gallery")).to_have_count(1)
+        link = page.url
+    with visit(browser, link, **DESKTOP) as page:
+        assert np.array_equal(pixels(page), pipeline.sample(range(3), text="red"))
 
 
 def test_pictures_are_enlarged_by_a_whole_factor(browser, url):
