@@ -41,6 +41,26 @@ def _control(before: np.ndarray, at: np.ndarray, after: np.ndarray) -> np.ndarra
     return at if length < 1e-9 else np.cos(length) * at + np.sin(length) * tangent / length
 
 
+def _places(num_keys: int, num_frames: int, loop: bool) -> Iterator[tuple[int, int, float]]:
+    """For each frame the key before it, the key after it, and the share of the way between them, 0 to 1.
+
+    The frame nearest to a key shows the key itself, whether or not the frames divide evenly.
+    """
+    segments = num_keys if loop else num_keys - 1
+    positions, step = np.linspace(0, segments, num_frames, endpoint=not loop, retstep=True)
+    at_key = {round(i / step): i for i in range(num_keys)} if num_frames > 1 else {0: 0}
+    for frame, position in enumerate(positions):
+        if frame in at_key:
+            yield at_key[frame], at_key[frame], 0.0
+        else:
+            yield int(position), (int(position) + 1) % num_keys, position % 1
+
+
+def _ease(t: float) -> float:
+    """From 0 to 1 with no speed at either end."""
+    return t * t * (3 - 2 * t)
+
+
 def walk(keys: Sequence[np.ndarray], num_frames: int, loop: bool = True) -> Iterator[np.ndarray]:
     """A smooth path on the sphere through `keys`, `num_frames` latents long (squad, Shoemake 1987).
 
@@ -48,23 +68,22 @@ def walk(keys: Sequence[np.ndarray], num_frames: int, loop: bool = True) -> Iter
     its last. Lengths between two keys are eased, so that neither direction nor length jumps in speed at a joint.
     """
     last = len(keys)
-    segments = last if loop else last - 1
-    if segments < 1 or last == 1:
+    if last == 1:
         yield from [keys[0]] * num_frames
         return
     norms = [np.linalg.norm(key) for key in keys]
     units = [key / norm for key, norm in zip(keys, norms)]
     at = (lambda i: i % last) if loop else (lambda i: min(max(i, 0), last - 1))
     controls = [_control(units[at(i - 1)], units[i], units[at(i + 1)]) for i in range(last)]
-    positions, step = np.linspace(0, segments, num_frames, endpoint=not loop, retstep=True)
-    # The frame nearest to a key shows the key itself, whether or not the frames divide evenly.
-    key_frames = {round(i / step): i for i in range(last)} if num_frames > 1 else {0: 0}
-    for frame, position in enumerate(positions):
-        if frame in key_frames:
-            yield keys[key_frames[frame]]
+    for i, j, t in _places(last, num_frames, loop):
+        if t == 0:
+            yield keys[i]
             continue
-        i, t = int(position), position % 1
-        j = at(i + 1)
         direction = slerp(slerp(units[i], units[j], t), slerp(controls[i], controls[j], t), 2 * t * (1 - t))
-        ease = t * t * (3 - 2 * t)
-        yield direction * (norms[i] + ease * (norms[j] - norms[i]))
+        yield direction * (norms[i] + _ease(t) * (norms[j] - norms[i]))
+
+
+def blend(keys: Sequence[np.ndarray], num_frames: int, loop: bool = True) -> Iterator[np.ndarray]:
+    """What goes with the frames of `walk`: straight lines between `keys`, eased, each met exactly."""
+    for i, j, t in _places(len(keys), num_frames, loop):
+        yield (1 - _ease(t)) * keys[i] + _ease(t) * keys[j]

@@ -128,10 +128,17 @@ class Generate:
         loop: bool = True,
         text: str | None = None,
     ) -> Iterator[np.ndarray]:
-        """Frames, uint8 (H, W, C), of a smooth path through the pictures of `seeds`, back to the first if `loop`."""
+        """Frames, uint8 (H, W, C), of a smooth path through the pictures of `seeds`, back to the first if `loop`.
+
+        Labels blend from one seed's to the next's; a text stays that of the first seed.
+        """
         if not seeds or num_frames < 1:
             raise InputError("a walk needs one seed and one frame at least")
-        conditions = self._conditions(seeds[:1], label, text) * num_frames
+        conditions = self._conditions(seeds, label, text)
+        if self.config.classes:
+            conditions = latents.blend(np.eye(len(self.config.classes))[conditions], num_frames, loop)
+        else:
+            conditions = conditions[:1] * num_frames
         yield from self._render(latents.walk(self.latents(seeds), num_frames, loop), conditions, truncation)
 
     def _conditions(
@@ -152,7 +159,7 @@ class Generate:
     def _render(
         self,
         zs: Iterable[np.ndarray],
-        conditions: Iterable[int] | Iterable[list[int]],
+        conditions: Iterable[Any],
         truncation: float,
         layers: int | None = None,
     ) -> Iterator[np.ndarray]:
@@ -166,8 +173,10 @@ class Generate:
     @torch.inference_mode()
     def _render_batch(self, batch: list[tuple[np.ndarray, Any]], truncation: float, layers: int | None) -> np.ndarray:
         z = torch.from_numpy(np.stack([z for z, _ in batch]).astype(np.float32)).to(self.device)
-        y = torch.tensor([condition for _, condition in batch], device=self.device)
-        y = y if self.config.classes or self.config.input.get("text") else None
+        y = None
+        if self.config.classes or self.config.input.get("text"):
+            y = torch.from_numpy(np.stack([condition for _, condition in batch])).to(self.device)
+            y = y.float() if y.is_floating_point() else y  # shares of labels, or labels, or words
         if not self.config.input.get("style"):
             return to_uint8(self.network(z * truncation, y))
         ends = [z] if layers is None else z.unbind(1)

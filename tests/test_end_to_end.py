@@ -11,7 +11,7 @@ from browser import serve, visit
 from chromium import launch
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from test_browser import DESKTOP, pixels
+from test_browser import DESKTOP, PICTURES, pixels
 
 TRAIN = "--data fake --size 16 --width 4 --z-dim 8 --batch-size 8 --kimg 0.4 --learning-rate 0.01 --device cpu"
 
@@ -43,7 +43,7 @@ def test_train_push_pull_play(hub, tmp_path, monkeypatch, xet):
     ):
         page.get_by_role("combobox", name="Model").fill("alice/blobs")
         page.keyboard.press("Enter")
-        expect(page.get_by_test_id("stSidebar").get_by_text("dcgan-mnist")).to_be_visible(timeout=90_000)
+        expect(page.locator(PICTURES).first).to_have_attribute("width", "16", timeout=90_000)
         page.wait_for_url("**model=alice**")
         shown = pixels(page)
     tiles = expected.reshape(4, 16, 4, 16, 3).swapaxes(1, 2).reshape(16, 16, 16, 3)

@@ -47,13 +47,23 @@ def test_a_picture_is_what_the_network_draws():
     assert np.abs(pipeline.sample([3]).astype(int) - expected).max() <= 1
 
 
+@pytest.mark.parametrize("num_classes", [0, 4])
 @pytest.mark.parametrize(("num_frames", "loop"), [(12, True), (10, False), (40, True)])
-def test_a_walk_shows_the_pictures_of_its_seeds(num_frames, loop):
-    pipeline = make()
+def test_a_walk_shows_the_pictures_of_its_seeds(num_frames, loop, num_classes):
+    pipeline = make(num_classes)
     frames = list(pipeline.walk([4, 9, 2], num_frames, loop=loop))
     assert len(frames) == num_frames
     for picture in pipeline.sample([4, 9, 2]):
         assert any(np.array_equal(frame, picture) for frame in frames)
+
+
+def test_a_walk_from_class_to_class_is_smooth():
+    pipeline = make(num_classes=4)
+    frames = np.array(list(pipeline.walk([0, 1, 2], 90))).astype(int)
+    steps = np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3))
+    assert steps.max() < 4 * np.median(steps)
+    kept = list(pipeline.walk([0, 1, 2], 9, label=3))
+    np.testing.assert_array_equal(kept[3], pipeline.sample([1], label=3)[0])
 
 
 def test_labels():

@@ -37,8 +37,9 @@ def test_front_matter_is_what_the_hub_reads(space):
 
 
 def test_torch_of_the_image_is_what_requirements_ask_for(space):
-    wanted = {line.split()[0] for line in (space / "requirements.txt").read_text().splitlines() if "torch" in line}
-    assert set(re.findall(r'"(torch\S*)"', DOCKERFILE)) == {line for line in wanted if line.startswith("torch")}
+    wanted = set(re.findall(r"^torch(?:vision)?>=\S+", (space / "requirements.txt").read_text(), re.M))
+    assert set(re.findall(r'"(torch\S*)"', DOCKERFILE)) == wanted
+    assert len(wanted) == 2
 
 
 def test_the_command_of_the_dockerfile_serves_the_app(space):

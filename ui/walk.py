@@ -30,11 +30,8 @@ with player:
     play(mp4)
 with beside:
     st.markdown(f"**{num_frames / fps:.1f} seconds**, by way of")
-    # A walk keeps what its first seed is told.
     kept = dict(how)
-    if config.classes and kept["label"] is None:
-        kept["label"] = seeds[0] % len(config.classes)
-    if "text" in kept and kept["text"] is None:
+    if "text" in kept and kept["text"] is None:  # a walk keeps what its first seed is told
         examples = config.input["text"]["examples"]
         kept["text"] = examples[seeds[0] % len(examples)]
     gallery(model, seeds, min(5, len(seeds)), kept)

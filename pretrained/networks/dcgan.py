@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pretrained.errors import InputError
+from pretrained.networks.labels import rows
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -64,7 +65,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embed is not None:
-            z = torch.cat([z, self.embed(y)], dim=1)
+            z = torch.cat([z, rows(self.embed.weight, y)], dim=1)
         x = self.project(z).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
         x = self.blocks(self.norm(x).relu())
         return self.to_picture(x).tanh()

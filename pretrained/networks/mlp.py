@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from pretrained.networks.labels import rows
+
 __all__ = ["Discriminator", "Generator"]
 
 PIECES = 5  # linear pieces of a maxout unit
@@ -33,7 +35,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embed is not None:
-            z = torch.cat([z, self.embed(y)], dim=1)
+            z = torch.cat([z, rows(self.embed.weight, y)], dim=1)
         return self.layers(z).unflatten(1, self.shape)
 
 

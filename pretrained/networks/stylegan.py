@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .equalized import Conv2d, Linear, block_widths, leaky, minibatch_std, pixel_norm
+from .labels import rows
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -109,14 +110,14 @@ class Generator(nn.Module):
         """z (N, z_dim) [, y (N,)] -> w (N, w_dim)."""
         w = pixel_norm(z)
         if self.embed is not None:
-            w = torch.cat([w, pixel_norm(self.embed(y))], dim=1)
+            w = torch.cat([w, pixel_norm(rows(self.embed.weight, y))], dim=1)
         for layer in self.mapping_layers:
             w = leaky(layer(w))
         return w.float()
 
     def truncate(self, w: Tensor, y: Tensor | None, psi: float) -> Tensor:
         """Move w (N, w_dim) towards the mean style of its class; psi 1 leaves it, psi 0 gives the mean."""
-        mean = self.w_mean[y] if self.embed is not None else self.w_mean
+        mean = rows(self.w_mean, y) if self.embed is not None else self.w_mean
         return mean + psi * (w - mean)
 
     def synthesis(self, ws: Tensor) -> Tensor:
