@@ -39,13 +39,13 @@ def test_there_are_examples():
     assert len(commands("trainer")) >= 5
 
 
-@pytest.mark.parametrize("line", commands("pretrained"))
-def test_example_runs(line, tmp_path, monkeypatch):
+def test_examples_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = shlex.split(line)
-    main(arguments)
-    if "--out" in arguments:
-        assert Path(arguments[arguments.index("--out") + 1]).stat().st_size > 1000
+    for line in commands("pretrained"):
+        arguments = shlex.split(line)
+        main(arguments)
+        if "--out" in arguments:
+            assert Path(arguments[arguments.index("--out") + 1]).stat().st_size > 300, line
 
 
 @pytest.mark.parametrize("line", [line for line in commands("trainer") if "--list" not in line])

@@ -75,8 +75,8 @@ class VAE(Method):
 
 RECIPES = [
     # The paper has perceptrons with 500 hidden units, Adagrad and batches of 100; these are convolutions and Adam.
-    # python -m trainer vae-mnist --threads 1 --precision bf16: after 120 kimg, in 7 minutes on a busy core, the bound
-    # is 154 nats a picture (130 of them reconstruction), and digits it has never seen are restored legibly.
+    # python -m trainer vae-mnist --threads 1 --precision bf16: 6 minutes; 146 nats a picture (123 reconstruction).
+    # Test digits are restored legibly; of 5,000 samples a classifier recognises 0.66 times as many as of real digits.
     Recipe(
         name="vae-mnist",
         method=VAE,
