@@ -94,6 +94,13 @@ def test_stop(tmp_path, breaks_at):
     assert checkpoint.load(tmp_path / "model.safetensors")[1].training["kimg"] == 0.032
 
 
+def test_ignore_goes_on_and_saves(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Guard, "check_pictures", lambda self, pictures: "all alike")
+    train(RECIPE, tmp_path, snapshots=4, on_collapse="ignore")
+    assert "all alike" in capsys.readouterr().err
+    assert checkpoint.read_config(tmp_path / "model.safetensors").training["kimg"] == 0.064
+
+
 def test_a_healthy_run_is_left_alone(tmp_path, capsys):
     train(replace(RECIPE, kimg=0.2), tmp_path)
     assert "collapse" not in capsys.readouterr().err

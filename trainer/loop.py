@@ -227,7 +227,8 @@ def _loop(trainer: Trainer, run: Run) -> None:
                 problem = trainer.guard.check_losses(values)
             if seen // between_snapshots > before // between_snapshots or seen >= total or stop.received:
                 problem = problem or trainer.check(run)
-                if problem is None:
+                ignored = settings.on_collapse == "ignore" and not trainer.guard.check_weights(trainer.method)
+                if problem is None or ignored:
                     trainer.snapshot(run)
             if problem:
                 trainer.recover(run, problem)
