@@ -16,8 +16,9 @@ from PIL import Image
 import pretrained
 from pretrained import checkpoint
 from pretrained.errors import InputError
+from pretrained.files import write_atomic
 from pretrained.images import grid
-from trainer import loop
+from trainer import loop, run
 from trainer.average import Average
 from trainer.methods import RECIPES
 from trainer.run import Run, without_paths
@@ -253,6 +254,30 @@ def test_a_full_disk_keeps_the_last_snapshot_whole(tmp_path):
     assert same(weights(tmp_path), before)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".") and path.name != ".lock"]
     train(shrink("dcgan-mnist", kimg=0.128), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("write", range(1, 13))
+def test_an_end_at_any_write_loses_nothing(tmp_path, write):
+    """Two snapshots are six writes each; the run ends before one of them, and goes on."""
+    recipe = shrink("dcgan-mnist", kimg=0.016)
+    train(recipe, tmp_path / "whole", snapshots=1)
+    count = iter(range(1, 100))
+
+    def dying(path, data):
+        if next(count) == write:
+            raise SystemExit("killed")
+        write_atomic(path, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "write_atomic", dying)
+        patch.setattr(checkpoint, "write_atomic", dying)
+        with pytest.raises(SystemExit):
+            train(recipe, tmp_path / "cut", snapshots=1)
+    train(recipe, tmp_path / "cut", snapshots=1, resume=True)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    for name in ("samples.png", "snapshots/0000000016.png", "snapshots/0000000000.png"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert "0.016" in (tmp_path / "cut/README.md").read_text()
 
 
 def test_a_log_that_cannot_be_written_is_a_sentence(tmp_path):

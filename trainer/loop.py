@@ -91,11 +91,11 @@ class Trainer:
                 network.compile()
 
     def snapshot(self, run: Run) -> None:
-        """Write what is published, and what a resumed run needs."""
+        """Write what a resumed run needs, then what is published: an end in between is made good at the next start."""
+        run.save_state(self.state_dict())
         run.snapshot(self.average.network, self.config(run), STORED[self.settings.weights], self.device)
         if self.eyes:
             run.log(self.batches.images_seen, {"KID": evaluate.keep_best(run.folder, self.data, self.eyes)})
-        run.save_state(self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain numbers: networks, optimisers, average, random state, place in the data, time spent."""
@@ -212,7 +212,7 @@ def _loop(trainer: Trainer, run: Run) -> None:
         disable=None,
     )
     with Stop() as stop, bar:
-        if batches.images_seen == 0:
+        if not run.is_published(batches.images_seen):
             trainer.snapshot(run)
         while batches.images_seen < total and not stop.received:
             before, problem = batches.images_seen, None

@@ -124,6 +124,14 @@ class Run:
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["kimg"] * 1000 <= images_seen]
             write_atomic(path, "".join(kept).encode())
 
+    def is_published(self, images_seen: int) -> bool:
+        """Whether all that `snapshot` writes is there as of `images_seen` pictures; the card is written last."""
+        model, card = self.folder / MODEL, self.folder / CARD
+        if not model.exists() or not card.exists():
+            return False
+        config = checkpoint.read_config(model)
+        return config.training["kimg"] * 1000 == images_seen and card.read_text() == model_card(config)
+
     def snapshot(self, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device) -> None:
         """Write the checkpoint, read it back and draw the fixed seeds, through the pipeline that everybody uses."""
         checkpoint.save(self.folder, network, config, dtype)
