@@ -217,6 +217,8 @@ def test_the_walk_plays(browser, url):
     with visit(browser, f"{url}/walk?model=runs/labelled&seeds=0,4&frames=60&fps=20") as page:
         video = page.locator("video")
         video.wait_for()
+        # Chromium may decline to start a film by itself before the page was touched; a visitor presses play.
+        video.evaluate("video => { video.muted = true; return video.play(); }")
         page.wait_for_function("document.querySelector('video').currentTime > 0.3")
         state = video.evaluate("v => [v.videoWidth, v.videoHeight, v.duration, v.error, v.readyState]")
         assert state[:4] == [256, 256, 3, None]
