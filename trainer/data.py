@@ -66,7 +66,9 @@ DIGITS = tuple(str(digit) for digit in range(10))
 CLOTHES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 NAMED = {
-    "mnist": Named(("mnist/raw", "MNIST/raw"), "MNIST", "MNIST (LeCun, Cortes, Burges), CC BY-SA 3.0", DIGITS),
+    "mnist": Named(
+        ("mnist/raw", "MNIST/raw"), "MNIST", "MNIST (LeCun, Cortes, Burges), often given as CC BY-SA 3.0", DIGITS
+    ),
     "fashion-mnist": Named(
         ("fashion-mnist/raw", "FashionMNIST/raw"), "FashionMNIST", "Fashion-MNIST (Zalando SE), MIT", CLOTHES
     ),
