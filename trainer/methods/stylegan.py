@@ -1,7 +1,7 @@
 """StyleGAN (Karras et al. 2018, arXiv:1812.04948; 2019, arXiv:1912.04958): non-saturating loss, lazy R1, style mixing.
 
 Path length regularisation is left out: it needs a second derivative through G at each time, and StyleGAN2-ADA (2020,
-arXiv:2006.06676, table 6) turns it off for small pictures.
+arXiv:2006.06676) does without it on CIFAR-10, whose pictures are as small as these.
 """
 
 from __future__ import annotations
