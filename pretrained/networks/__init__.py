@@ -13,9 +13,39 @@ from torch.overrides import TorchFunctionMode
 
 from pretrained.errors import InputError
 
-from . import began, dcgan, icgan, mlp, progan, stackgan, stylegan, vae
+from . import (
+    began,
+    context,
+    dcgan,
+    dncnn,
+    icgan,
+    mlp,
+    patchgan,
+    progan,
+    resnet,
+    srresnet,
+    stackgan,
+    stylegan,
+    unet,
+    vae,
+)
 
-FAMILIES = (dcgan, mlp, began, vae, icgan, progan, stackgan, stylegan)
+FAMILIES = (
+    dcgan,
+    mlp,
+    began,
+    vae,
+    icgan,
+    progan,
+    stackgan,
+    stylegan,
+    unet,
+    resnet,
+    patchgan,
+    srresnet,
+    dncnn,
+    context,
+)
 NETWORKS: dict[str, type[nn.Module]] = {
     f"{family.__name__.rpartition('.')[2]}.{name}": getattr(family, name)
     for family in FAMILIES
@@ -26,6 +56,10 @@ NETWORKS: dict[str, type[nn.Module]] = {
 LIMITS = {
     "size": 1024,
     "channels": 16,
+    "inputs": 64,
+    "scale": 8,
+    "dropout": 1,
+    "bottleneck": 8192,
     "z_dim": 4096,
     "w_dim": 4096,
     "text_dim": 4096,

@@ -1,0 +1,36 @@
+"""PatchGAN (Isola et al. 2016, arXiv:1611.07004): a discriminator that judges each patch of a picture by itself."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from pretrained.errors import InputError
+from pretrained.networks.dcgan import NORMS, Norm, initialise
+
+__all__ = ["Discriminator"]
+
+
+class Discriminator(nn.Module):
+    """Pictures (N, inputs, H, W) -> logits (N, 1, h, w), one for each patch; 30x30 of them at 256 px and three layers.
+
+    Args:
+        inputs: the channels of the picture and, where it is judged beside its source, those of the source.
+        layers: halvings. A logit sees 16, 34, 70, 142, 286 px with 1, 2, 3, 4, 5 of them.
+    """
+
+    def __init__(self, inputs: int = 6, width: int = 64, layers: int = 3, norm: Norm = "instance"):
+        super().__init__()
+        if layers < 1:
+            raise InputError(f"layers is {layers}: 1 or more")
+        widths = [width * min(2**level, 8) for level in range(layers + 1)]
+        self.layers = nn.Sequential(nn.Conv2d(inputs, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True))
+        for level, (before, after) in enumerate(zip(widths, widths[1:]), start=1):
+            stride = 2 if level < layers else 1
+            self.layers.append(nn.Conv2d(before, after, 4, stride, padding=1, bias=norm == "none"))
+            self.layers.append(NORMS[norm](after))
+            self.layers.append(nn.LeakyReLU(0.2, inplace=True))
+        self.layers.append(nn.Conv2d(widths[-1], 1, 4, padding=1))
+        self.apply(initialise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)

@@ -1,0 +1,112 @@
+"""The transformer of Johnson et al. (2016, arXiv:1603.08155) and CycleGAN (Zhu et al. 2017, arXiv:1703.10593).
+
+Two halvings, residual blocks, two doublings; instance normalisation and reflection padding throughout. A doubling
+repeats pixels and convolves, where the papers transpose a convolution: that leaves no checkerboard (Odena et al. 2016).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from pretrained.networks.dcgan import initialise
+
+__all__ = ["Generator"]
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance normalisation, with scale and shift linear in a strength s (N,) if `strength` (arXiv:1811.08560)."""
+
+    def __init__(self, channels: int, strength: bool):
+        super().__init__(channels, affine=True)
+        self.slope = nn.Parameter(torch.zeros(2, channels)) if strength else None
+
+    def forward(self, x: Tensor, s: Tensor | None = None) -> Tensor:
+        if self.slope is None:
+            return super().forward(x)
+        x = nn.functional.instance_norm(x, eps=self.eps)
+        scale, shift = (torch.stack([self.weight, self.bias]) + s.view(-1, 1, 1) * self.slope).unbind(1)  # (N, C) each
+        return x * scale[..., None, None] + shift[..., None, None]
+
+
+class Layer(nn.Module):
+    """(N, before, H, W) -> (N, after, H', W'): doubled if so asked, convolved, normalised, and rectified or not."""
+
+    def __init__(
+        self,
+        before: int,
+        after: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        double: bool = False,
+        linear: bool = False,
+        strength: bool = False,
+    ):
+        super().__init__()
+        self.double, self.linear = double, linear
+        padding = kernel_size // 2
+        self.convolution = nn.Conv2d(before, after, kernel_size, stride, padding, bias=False, padding_mode="reflect")
+        self.norm = InstanceNorm(after, strength)
+
+    def forward(self, x: Tensor, s: Tensor | None) -> Tensor:
+        if self.double:
+            x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+        x = self.norm(self.convolution(x), s)
+        return x if self.linear else x.relu_()
+
+
+class Block(nn.Module):
+    """x + two layers of x, the second without its ReLU."""
+
+    def __init__(self, width: int, strength: bool):
+        super().__init__()
+        self.first = Layer(width, width, strength=strength)
+        self.last = Layer(width, width, linear=True, strength=strength)
+
+    def forward(self, x: Tensor, s: Tensor | None) -> Tensor:
+        return x + self.last(self.first(x, s), s)
+
+
+class Generator(nn.Module):
+    """Sources (N, inputs, H, W) in [-1, 1] -> pictures (N, channels, H, W) in [-1, 1]; H and W are multiples of four.
+
+    Args:
+        size: what it is trained at, in px. It takes any size from `min_size` on.
+        blocks: 9 at 256 px and 6 at 128 px in CycleGAN, 5 in Johnson's.
+        strength: whether `forward` takes s (N,), 0 to 1: how far to go.
+    """
+
+    multiple = 4
+    min_size = 8
+
+    def __init__(
+        self,
+        size: int = 256,
+        inputs: int = 3,
+        channels: int = 3,
+        width: int = 64,
+        blocks: int = 9,
+        strength: bool = False,
+    ):
+        super().__init__()
+        self.strength = strength
+        self.layers = nn.ModuleList(
+            [
+                Layer(inputs, width, 7, strength=strength),
+                Layer(width, 2 * width, stride=2, strength=strength),
+                Layer(2 * width, 4 * width, stride=2, strength=strength),
+                *(Block(4 * width, strength) for _ in range(blocks)),
+                Layer(4 * width, 2 * width, double=True, strength=strength),
+                Layer(2 * width, width, double=True, strength=strength),
+            ]
+        )
+        self.to_picture = nn.Conv2d(width, channels, 7, padding=3, padding_mode="reflect")
+        self.apply(initialise)
+
+    def forward(self, x: Tensor, s: Tensor | None = None) -> Tensor:
+        """s (N,) in [0, 1] is for a network with strength; None is 1."""
+        if self.strength and s is None:
+            s = x.new_ones(len(x))
+        for layer in self.layers:
+            x = layer(x, s)
+        return self.to_picture(x).tanh()
