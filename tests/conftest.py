@@ -11,8 +11,12 @@ from pathlib import Path
 
 import hub_server
 import pytest
+import torch
 from hub_client import CLIENT, Client, HubClient
 from hub_store import Hub
+from tiny import recipe, settings
+
+from trainer.loop import train
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +59,18 @@ def client(hub: HubClient, _hub_process: Client) -> Client:
     """The process with an empty cache and an empty Hub."""
     shutil.rmtree(_hub_process.home / "hub", ignore_errors=True)
     return _hub_process
+
+
+@pytest.fixture
+def repeatable() -> None:
+    """One thread and one random stream."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def conditional(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a conditional generator, hardly trained."""
+    folder = tmp_path_factory.mktemp("cdcgan")
+    train(recipe("cdcgan-mnist"), settings(), folder, "python -m trainer")
+    return str(folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchvision
+from PIL import Image
 from torch import nn
 
 from pretrained import checkpoint, networks
@@ -80,3 +81,8 @@ def save_squeezenet(path: Path) -> Path:
     state = torchvision.models.squeezenet1_0().state_dict()
     np.savez(path, **{name: tensor.numpy() for name, tensor in state.items()})
     return path
+
+
+def noise_picture(seed: int, size: tuple[int, int] = (40, 24), mode: str = "RGB") -> Image.Image:
+    levels = np.random.RandomState(seed).randint(0, 256, (size[1], size[0], 3), np.uint8)
+    return Image.fromarray(levels).convert(mode)

@@ -1,4 +1,4 @@
-"""BEGAN, the variational autoencoder, IcGAN and the first GAN: equations by hand, and what each update moves."""
+"""BEGAN, the variational autoencoder and the first GAN: equations by hand, and what each update moves."""
 
 from __future__ import annotations
 
@@ -10,28 +10,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny import changed, copy_of, recipe, settings
 from torch import nn
 
 import pretrained
 from pretrained import checkpoint, networks, pipelines
 from pretrained.checkpoint import Config
 from pretrained.errors import InputError
-from pretrained.images import from_uint8, to_uint8
+from pretrained.images import from_uint8
 from trainer import data
 from trainer.loop import Trainer, train
-from trainer.methods import RECIPES
 from trainer.methods.vae import RECONSTRUCTIONS, kl_divergence
-from trainer.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("repeatable")
 CPU = torch.device("cpu")
-SMALL = {
-    "gan-mnist": {"width": 40, "z_dim": 8},
-    "cdcgan-mnist": {"width": 4, "z_dim": 8},
-    "began-64": {"width": 4, "z_dim": 8},
-    "vae-mnist": {"width": 4, "z_dim": 8},
-    "vae-64": {"width": 4, "z_dim": 8},
-    "icgan-mnist": {"encoder_width": 4},
-}
 NETWORKS = [
     ("mlp.Generator", {"size": 16, "channels": 3, "width": 20}),
     ("mlp.Generator", {"size": 32, "channels": 1, "width": 20, "num_classes": 3}),
@@ -43,43 +35,11 @@ NETWORKS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
-def recipe(name: str, kimg: float = 0.064, **options):
-    """The recipe on 16 px fakes with a tiny network."""
-    small = dataclasses.replace(RECIPES[name].options, **SMALL[name], **options)
-    return dataclasses.replace(RECIPES[name], data="fake", size=16, batch_size=16, kimg=kimg, options=small)
-
-
-def settings(**given) -> Settings:
-    return Settings(device="cpu", threads=1, snapshots=1, **given)
-
-
-@pytest.fixture(scope="module")
-def conditional(tmp_path_factory):
-    """The folder of a conditional generator, hardly trained."""
-    folder = tmp_path_factory.mktemp("cdcgan")
-    train(recipe("cdcgan-mnist"), settings(), folder, "python -m trainer")
-    return str(folder)
-
-
 @pytest.fixture(params=["gan-mnist", "began-64", "vae-mnist", "vae-64", "icgan-mnist"])
 def tiny(request):
     if request.param != "icgan-mnist":
         return recipe(request.param)
     return recipe(request.param, generator=request.getfixturevalue("conditional"))
-
-
-def changed(network: nn.Module, before: dict[str, torch.Tensor]) -> set[str]:
-    return {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
-
-
-def copy_of(network: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 @pytest.mark.parametrize(("name", "spec"), NETWORKS)
@@ -264,119 +224,6 @@ def test_reconstructions_come_nearer_to_the_pictures(name, tmp_path):
     for _ in range(60):
         trainer.step()
     assert error() < before / 2
-
-
-@pytest.fixture
-def autoencode():
-    spec = {"class": "vae.VAE", "size": 16, "channels": 3, "z_dim": 8, "width": 4}
-    network = networks.build(spec)
-    with torch.no_grad():  # an untrained network draws grey; this one draws something
-        network.decoder[-1].weight.mul_(20)
-        for _ in range(30):
-            network(torch.randn(32, 8))
-            network.encode(torch.randn(32, 3, 16, 16))
-    return pipelines.make(network.eval(), Config("tiny", "generate", spec, {"noise": "normal", "encode": True}), CPU)
-
-
-def noise_picture(seed: int, size: tuple[int, int] = (40, 24), mode: str = "RGB") -> Image.Image:
-    levels = np.random.RandomState(seed).randint(0, 256, (size[1], size[0], 3), np.uint8)
-    return Image.fromarray(levels).convert(mode)
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
-def test_any_picture_can_be_encoded(autoencode, mode):
-    z = autoencode.encode(noise_picture(1, mode=mode))
-    assert z.shape == (8,)
-    assert np.isfinite(z).all()
-
-
-def test_decode_is_what_the_network_draws(autoencode):
-    z = np.random.RandomState(0).randn(3, 8)
-    with torch.inference_mode():
-        expected = to_uint8(autoencode.network.decode(torch.from_numpy(z).float()))
-    assert np.abs(autoencode.decode(list(z)).astype(int) - expected).max() <= 1
-    picture = noise_picture(2)
-    np.testing.assert_array_equal(autoencode.reconstruct(picture), autoencode.decode([autoencode.encode(picture)])[0])
-
-
-def test_an_interpolation_goes_from_one_reconstruction_to_the_other(autoencode):
-    first, last = noise_picture(1), noise_picture(2)
-    frames = list(autoencode.interpolate(first, last, 20))
-    assert len(frames) == 20
-    np.testing.assert_array_equal(frames[0], autoencode.reconstruct(first))
-    np.testing.assert_array_equal(frames[-1], autoencode.reconstruct(last))
-    assert not np.array_equal(frames[0], frames[-1])
-    (only,) = autoencode.interpolate(first, first, 1)
-    np.testing.assert_array_equal(only, frames[0])
-
-
-def test_what_a_checkpoint_cannot_do_is_said(autoencode):
-    with pytest.raises(InputError, match="has no classes"):
-        autoencode.classify(noise_picture(1))
-    with pytest.raises(InputError, match="one frame at least"):
-        next(autoencode.interpolate(noise_picture(1), noise_picture(2), 0))
-    with pytest.raises(InputError, match="takes none"):
-        autoencode.edit(noise_picture(1), 3)
-    spec = {"class": "began.Generator", "size": 16, "channels": 1, "z_dim": 8, "width": 4}
-    claims = Config("tiny", "generate", spec, {"noise": "uniform", "encode": True})
-    with pytest.raises(InputError, match=r"began\.Generator here does not know how"):
-        pipelines.make(networks.build(spec), claims, CPU)
-
-
-def test_the_encoders_of_icgan_learn_and_its_generator_stays(conditional):
-    small = recipe("icgan-mnist", generator=conditional)
-    trainer = Trainer(dataclasses.replace(small, learning_rate=3e-3), settings())
-    before = copy_of(trainer.method.icgan.G)
-    terms = [trainer.step() for _ in range(40)]
-    assert not changed(trainer.method.icgan.G, before)
-    assert not changed(trainer.average.network.G, before)
-    given = pretrained.load(conditional, "cpu").network
-    assert not changed(given, before)
-    for name in ("z", "y"):
-        first, last = (float(torch.stack([term[name] for term in part]).mean()) for part in (terms[:5], terms[-5:]))
-        assert last < 0.9 * first, name
-
-
-def test_each_loss_of_icgan_moves_its_own_encoder(conditional):
-    trainer = Trainer(recipe("icgan-mnist", generator=conditional), settings())
-    encoders = {"z": trainer.method.icgan.E_z, "y": trainer.method.icgan.E_y}
-    ((_, losses),) = trainer.method.updates(trainer.batches)
-    for name, loss in losses.items():
-        for other, encoder in encoders.items():
-            gradients = torch.autograd.grad(loss, list(encoder.parameters()), retain_graph=True, allow_unused=True)
-            assert all((gradient is not None) == (name == other) for gradient in gradients)
-
-
-def test_icgan_edits_the_class_and_keeps_z(conditional, tmp_path):
-    train(recipe("icgan-mnist", generator=conditional), settings(), tmp_path / "run", "python -m trainer")
-    pipeline = pretrained.load(str(tmp_path / "run"), "cpu")
-    picture = noise_picture(3)
-    z, label = pipeline.encode(picture), pipeline.classify(picture)
-    assert pipeline.config.classes == ["narrow", "wide"]
-    np.testing.assert_array_equal(pipeline.edit(picture, label), pipeline.reconstruct(picture))
-    np.testing.assert_array_equal(pipeline.edit(picture, 1 - label), pipeline.decode([z], 1 - label)[0])
-    of_generator = pretrained.load(conditional, "cpu")
-    np.testing.assert_array_equal(pipeline.sample(range(4)), of_generator.sample(range(4)))
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"size": 32}, "has size 16, but --data has 32"),
-        ({"channels": 3}, "has channels 1, but --data has 3"),
-    ],
-)
-def test_icgan_refuses_a_generator_that_does_not_fit(conditional, changes, sentence):
-    with pytest.raises(InputError, match=sentence):
-        Trainer(dataclasses.replace(recipe("icgan-mnist", generator=conditional), **changes), settings())
-
-
-def test_icgan_needs_a_conditional_dcgan(tmp_path):
-    with pytest.raises(InputError, match="no checkpoint"):
-        Trainer(recipe("icgan-mnist", generator=str(tmp_path / "nothing")), settings())
-    train(recipe("gan-mnist"), settings(), tmp_path / "gan", "python -m trainer")
-    with pytest.raises(InputError, match="python -m trainer cdcgan-mnist"):
-        Trainer(recipe("icgan-mnist", generator=str(tmp_path / "gan")), settings())
 
 
 def test_the_perceptron_takes_no_norm():
