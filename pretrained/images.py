@@ -28,6 +28,14 @@ def from_uint8(pictures: Tensor) -> Tensor:
     return pictures.float().div_(127.5).sub_(1)
 
 
+def from_source(sources: Tensor, mask: bool = False) -> Tensor:
+    """What a translator reads: uint8 sources (N, C, H, W) -> float in [-1, 1]; the last channel, if a `mask`, 0 or 1."""
+    x = from_uint8(sources)
+    if mask:
+        x[:, -1] = sources[:, -1] > 127
+    return x
+
+
 def grid(pictures: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Lay (N, H, W, C) out in rows, left to right -> (rows * H, columns * W, C); empty places are black.
 
