@@ -29,7 +29,7 @@ def from_uint8(pictures: Tensor) -> Tensor:
 
 
 def from_source(sources: Tensor, mask: bool = False) -> Tensor:
-    """What a translator reads: uint8 sources (N, C, H, W) -> float in [-1, 1]; the last channel, if a `mask`, 0 or 1."""
+    """What a translator reads: uint8 (N, C, H, W) -> float in [-1, 1]; the last channel, if a `mask`, 0 or 1."""
     x = from_uint8(sources)
     if mask:
         x[:, -1] = sources[:, -1] > 127
