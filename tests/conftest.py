@@ -14,6 +14,7 @@ import pytest
 import torch
 from hub_client import CLIENT, Client, HubClient
 from hub_store import Hub
+from small import save_squeezenet
 from tiny import recipe, settings
 
 from trainer.loop import train
@@ -74,3 +75,9 @@ def conditional(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("cdcgan")
     train(recipe("cdcgan-mnist"), settings(), folder, "python -m trainer")
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def squeezenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights of a SqueezeNet that has learnt nothing."""
+    return save_squeezenet(tmp_path_factory.mktemp("weights") / "squeezenet.npz")
