@@ -51,6 +51,10 @@ class Dataset:
     def channels(self) -> int:
         return self.images.shape[1]
 
+    def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> Batches:
+        """What a method trains on."""
+        return Batches(self, batch_size, seed, device, horizontal_flip)
+
 
 @dataclass(frozen=True)
 class Named:
@@ -89,7 +93,7 @@ def load(data: str, size: int, root: Path, channels: int | None = None, split: s
         InputError: there is no such set, or it cannot be read; says what to do.
     """
     if data == "fake":
-        return _fake(size, channels or 1)
+        return fake(size, channels or 1)
     if data in NAMED:
         images, labels = _read_named(data, root, split == "train")
         images = _resize(_to_channels(images, channels or images.shape[1]), size)
@@ -101,7 +105,7 @@ def load(data: str, size: int, root: Path, channels: int | None = None, split: s
     return Dataset(path.resolve().stem, images, labels, classes, captions=captions.read(path, names))
 
 
-def _fake(size: int, channels: int, count: int = 1024) -> Dataset:
+def fake(size: int, channels: int, count: int = 1024) -> Dataset:
     """Soft blobs of two classes, wide and narrow: enough to see that training runs."""
     random = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % 2
@@ -172,11 +176,14 @@ class Batches:
     """Endless shuffled batches (x, y): x float (B, C, size, size) in [-1, 1], y int64 (B,) or None.
 
     Picture number i is a function of the seed and i alone: `images_seen` is the whole state, so resuming is exact.
-    Of each batch, process `rank` of `num_processes` takes its part.
+    Of each batch, process `rank` of `num_processes` takes its part. Pictures that are stored larger than `dataset.size`
+    are cut to it at random places.
 
     Attributes:
         indices: int64 (B,), where the pictures of the last batch lie in the data set.
     """
+
+    stream = 0  # where the random numbers of this kind of batches begin
 
     def __init__(
         self,
@@ -190,6 +197,7 @@ class Batches:
     ):
         on_device = device.type == "cuda" and dataset.images.numel() <= DEVICE_BYTES
         self.images = dataset.images.to(device) if on_device else dataset.images
+        self.size = dataset.size
         self.labels = dataset.labels
         self.batch_size, self.seed, self.device, self.horizontal_flip = batch_size, seed, device, horizontal_flip
         self.part = slice(rank * batch_size // num_processes, (rank + 1) * batch_size // num_processes)
@@ -201,7 +209,7 @@ class Batches:
         return torch.randperm(len(self.images), generator=self._random(epoch, stream=0))
 
     def _random(self, counter: int, stream: int) -> torch.Generator:
-        words = np.random.SeedSequence((self.seed, stream, counter)).generate_state(1, np.uint64)
+        words = np.random.SeedSequence((self.seed, self.stream + stream, counter)).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(words[0] >> 1))
 
     def _indices(self) -> Tensor:
@@ -222,11 +230,21 @@ class Batches:
         return self
 
     def __next__(self) -> tuple[Tensor, Tensor | None]:
+        x = from_uint8(self.pictures())
+        y = None if self.labels is None else self.labels[self.indices].to(self.device)
+        return x.contiguous(memory_format=torch.channels_last), y
+
+    def pictures(self) -> Tensor:
+        """The next batch as it is stored, cut and mirrored: uint8 (B, C, size, size)."""
         self.indices = self._indices()[self.part]
-        x = from_uint8(self.images[self.indices.to(self.images.device)].to(self.device))
+        x = self.images[self.indices.to(self.images.device)].to(self.device)
+        room = x.shape[-1] - self.size
+        if room:
+            corners = torch.randint(room + 1, (self.batch_size, 2), generator=self._random(self.images_seen, stream=2))
+            corners = corners[self.part].tolist()
+            x = torch.stack([p[:, i : i + self.size, j : j + self.size] for p, (i, j) in zip(x, corners)])
         if self.horizontal_flip:
             flip = torch.rand(self.batch_size, generator=self._random(self.images_seen, stream=1))[self.part] < 0.5
             x = torch.where(flip.view(-1, 1, 1, 1).to(self.device), x.flip(3), x)
         self.images_seen += self.batch_size
-        y = None if self.labels is None else self.labels[self.indices].to(self.device)
-        return x.contiguous(memory_format=torch.channels_last), y
+        return x

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from pretrained.files import cache_folder, write_atomic
 from pretrained.images import open_picture
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
+NARROWEST = 0.6  # of pictures side by side: width over height
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,7 @@ def read(path: Path, size: int, channels: int) -> tuple[Tensor, list[str], Tenso
     Raises:
         InputError: no picture in there, or none that can be read. Broken ones among good ones are named and left out.
     """
-    entries = _list(path)
-    if not entries:
-        raise InputError(f"--data {path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-    key = json.dumps([str(path.resolve()), size, channels, [(e.name, e.num_bytes, e.modified) for e in entries]])
-    stem = cache_folder() / f"{path.stem}-{size}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    index = stem.with_suffix(".json")
-    if not index.exists():
-        _decode(path, entries, size, channels, stem)
-    names = json.loads(index.read_text())
-    images = torch.from_numpy(np.load(stem.with_suffix(".npy"), mmap_mode="c"))
+    images, names = read_stacks(path, [(entry,) for entry in entries(path)], size, channels)
     tops = [name.partition("/")[0] for name in names]
     if any("/" not in name for name in names):
         return images, names, None, []
@@ -60,9 +53,38 @@ def read(path: Path, size: int, channels: int) -> tuple[Tensor, list[str], Tenso
     return images, names, torch.tensor([classes.index(top) for top in tops]), classes
 
 
-def _list(path: Path) -> list[Entry]:
+def read_stacks(
+    path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: int, columns: int = 1
+) -> tuple[Tensor, list[str]]:
+    """Pictures that belong together, one upon the other along the channels, from the cache or decoded into it.
+
+    Args:
+        stacks: the files of each item, in order.
+        columns: how many pictures of equal width stand side by side in a file.
+
+    Returns:
+        uint8 (N, len(stack) * columns * channels, size, size), each picture's shorter side scaled to `size` and the
+        centre cut out; the name of each item's first file. An item with a broken file is named and left out.
+    """
+    if not stacks:
+        raise InputError(f"--data {path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    files = [[(entry.name, entry.num_bytes, entry.modified) for entry in stack] for stack in stacks]
+    if all(len(stack) == 1 for stack in stacks) and columns == 1:
+        files = [file for (file,) in files]  # the key of a cache that older versions wrote
+    key = json.dumps([str(path.resolve()), size, channels, files, *([columns] if columns > 1 else [])])
+    stem = cache_folder() / f"{path.stem}-{size}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    index = stem.with_suffix(".json")
+    if not index.exists():
+        _decode(path, stacks, size, channels, columns, stem)
+    return torch.from_numpy(np.load(stem.with_suffix(".npy"), mmap_mode="c")), json.loads(index.read_text())
+
+
+def entries(path: Path) -> list[Entry]:
+    """The picture files below a folder or in a .zip, in the order of their names."""
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        # os.walk, since a domain may be a link to a folder that lies elsewhere
+        files = sorted(Path(top, name) for top, _, names in os.walk(path, followlinks=True) for name in names)
+        files = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
         stats = [(file, file.stat()) for file in files]
         return [Entry(file.relative_to(path).as_posix(), stat.st_size, stat.st_mtime) for file, stat in stats]
     if not zipfile.is_zipfile(path):
@@ -72,40 +94,51 @@ def _list(path: Path) -> list[Entry]:
     return [Entry(info.filename, info.file_size, info.CRC) for info in sorted(members, key=lambda info: info.filename)]
 
 
-def _decode(path: Path, entries: list[Entry], size: int, channels: int, stem: Path) -> None:
+def _decode(path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: int, columns: int, stem: Path) -> None:
     """Write the array, then its index: the index exists only when the array is whole."""
     temporary = stem.with_suffix(f".{os.getpid()}.npy")
     archive = None if path.is_dir() else zipfile.ZipFile(path)
 
-    def decode(entry: Entry) -> np.ndarray | str:
-        try:
-            source = path / entry.name if archive is None else archive.open(entry.name)
-            picture = open_picture(source, channels)
-            picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
-            return np.asarray(picture).reshape(size, size, channels).transpose(2, 0, 1)
-        except (InputError, OSError, zipfile.BadZipFile) as error:
-            return f"{entry.name}: {error}"
+    def squares(entry: Entry) -> Iterator[np.ndarray]:
+        picture = open_picture(path / entry.name if archive is None else archive.open(entry.name), channels)
+        width = picture.width // columns
+        if columns > 1 and width < NARROWEST * picture.height:
+            raise InputError(
+                f"{picture.width} x {picture.height} px are not {columns} pictures side by side; "
+                "sub-folders A and B may hold pairs too, and --degradation makes them"
+            )
+        for column in range(columns):
+            square = picture.crop((column * width, 0, (column + 1) * width, picture.height))
+            square = ImageOps.fit(square, (size, size), Image.Resampling.LANCZOS)
+            yield np.asarray(square).reshape(size, size, channels).transpose(2, 0, 1)
 
+    def decode(stack: tuple[Entry, ...]) -> np.ndarray | str:
+        try:
+            return np.concatenate([square for entry in stack for square in squares(entry)])
+        except (InputError, OSError, zipfile.BadZipFile) as error:
+            return f"{stack[0].name}: {error}"
+
+    depth = len(stacks[0]) * columns * channels
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot_write(stem.parent, error) from error
     try:
-        array = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(entries), channels, size, size))
+        array = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(stacks), depth, size, size))
         names, broken = [], []
         with ThreadPoolExecutor() as pool:
-            for entry, picture in tqdm(
-                zip(entries, pool.map(decode, entries)), "reading pictures", len(entries), unit="", leave=False
+            for stack, picture in tqdm(
+                zip(stacks, pool.map(decode, stacks)), "reading pictures", len(stacks), unit="", leave=False
             ):
                 if isinstance(picture, str):
                     broken.append(picture)
                 else:
                     array[len(names)] = picture
-                    names.append(entry.name)
+                    names.append(stack[0].name)
         array.flush()
         if broken:
             shown = "; ".join(broken[:3]) + ("; ..." if len(broken) > 3 else "")
-            print(f"left out {len(broken)} of {len(entries)} pictures that cannot be read: {shown}", file=sys.stderr)
+            print(f"left out {len(broken)} of {len(stacks)} pictures that cannot be read: {shown}", file=sys.stderr)
         if not names:
             raise InputError(f"--data {path} holds no picture that can be read: {broken[0]}")
         if broken:  # the array ends where the good pictures end
