@@ -9,7 +9,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -17,12 +16,12 @@ from tqdm import tqdm
 from pretrained import pipelines
 from pretrained.checkpoint import Config
 from pretrained.pipelines import pick_device
-from trainer import data, evaluate
+from trainer import evaluate, preview
 from trainer.average import Average
 from trainer.guard import Collapsed, Guard
 from trainer.method import Adam, Method
 from trainer.recipe import Recipe
-from trainer.run import SEEDS, Run, make_config
+from trainer.run import Run, make_config
 from trainer.settings import Settings
 from trainer.stop import Stop, Stopped
 
@@ -54,7 +53,8 @@ class Trainer:
         self.device = pick_device(settings.device)
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        self.data = data.load(recipe.data, recipe.size, settings.data_root, recipe.channels)
+        where = recipe.data, recipe.size, settings.data_root, recipe.channels
+        self.data = recipe.method.read(recipe.options, *where)
         self.eyes = evaluate.open_eyes(settings.feature_weights, self.data, self.device)
         torch.manual_seed(recipe.seed)
         self.method: Method = recipe.method(recipe.options, self.data)
@@ -67,33 +67,36 @@ class Trainer:
         self.optimizers = {
             network: make_optimizer(network, recipe, self.method.optimizer) for network in self.networks.values()
         }
-        self.published = self.networks[self.method.published]
-        self.average = Average(self.published, recipe.ema_kimg * 1000)
-        self.batches = data.Batches(
-            self.data, recipe.batch_size, recipe.seed, self.device, horizontal_flip=recipe.horizontal_flip
-        )
+        self.average = Average(self.method.get_submodule(self.method.published), recipe.ema_kimg * 1000)
+        self.averages = {self.method.published: self.average}
+        if self.method.reverse:
+            reverse = self.method.get_submodule(self.method.reverse)
+            self.averages[self.method.reverse] = Average(reverse, recipe.ema_kimg * 1000)
+        self.batches = self.data.batches(recipe.batch_size, recipe.seed, self.device, recipe.horizontal_flip)
         self.seconds = 0.0
         self.num_rollbacks = 0
-        self.guard = Guard(self._real_pictures(), self.method.won_below)
+        self.guard = Guard(preview.real_pictures(self.data), self.method.won_below)
 
-    def config(self, run: Run) -> Config:
+    def config(self, run: Run, reverse: bool = False) -> Config:
         """The config of a checkpoint at this moment."""
         seen = self.batches.images_seen
-        return make_config(self.recipe, self.method, self.data, run.command, seen, self.seconds, self.device)
-
-    def _real_pictures(self) -> np.ndarray:
-        return self.data.images[: len(SEEDS)].permute(0, 2, 3, 1).numpy()
+        return make_config(self.recipe, self.method, self.data, run.command, seen, self.seconds, self.device, reverse)
 
     def compile(self) -> None:
         """torch.compile, where asked for; a network that a penalty differentiates twice stays as it is."""
         for network in self.networks.values():
             if self.settings.compile and network not in self.method.differentiated_twice:
-                network.compile()
+                for part in network.values() if isinstance(network, nn.ModuleDict) else [network]:
+                    part.compile()
 
     def snapshot(self, run: Run) -> None:
         """Write what a resumed run needs, then what is published: an end in between is made good at the next start."""
         run.save_state(self.state_dict())
-        run.snapshot(self.average.network, self.config(run), STORED[self.settings.weights], self.device)
+        dtype = STORED[self.settings.weights]
+        if self.method.reverse:  # first: the card of the other one says that all is written
+            back = self.averages[self.method.reverse].network
+            run.snapshot_reverse(back, self.config(run, reverse=True), dtype, self.device, self.data.reversed())
+        run.snapshot(self.average.network, self.config(run), dtype, self.device, self.data)
         if self.eyes:
             run.log(self.batches.images_seen, {"KID": evaluate.keep_best(run.folder, self.data, self.eyes)})
 
@@ -104,6 +107,7 @@ class Trainer:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers.values()],
             "average": self.average.network.state_dict(),
             "average_updates": self.average.num_updates,
+            **({"reverse": self.averages[self.method.reverse].network.state_dict()} if self.method.reverse else {}),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all(),
             "images_seen": self.batches.images_seen,
@@ -116,8 +120,9 @@ class Trainer:
         self.method.load_state_dict(state["method"])
         for optimizer, saved in zip(self.optimizers.values(), state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        self.average.network.load_state_dict(state["average"])
-        self.average.num_updates = state["average_updates"]
+        for average, key in zip(self.averages.values(), ("average", "reverse")):
+            average.network.load_state_dict(state[key])
+            average.num_updates = state["average_updates"]
         torch.set_rng_state(state["random"])
         if len(state["random_cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["random_cuda"])
@@ -128,7 +133,9 @@ class Trainer:
     def check(self, run: Run) -> str | None:
         """What the guard says of the weights, and of the pictures of the fixed seeds."""
         pipeline = pipelines.make(self.average.network, self.config(run), self.device)
-        return self.guard.check_weights(self.method) or self.guard.check_pictures(pipeline.sample(SEEDS))
+        return self.guard.check_weights(self.method) or self.guard.check_pictures(
+            preview.draw(pipeline, self.data).pictures
+        )
 
     def recover(self, run: Run, problem: str) -> None:
         """Do as --on-collapse says: go on, go back to the last good snapshot, or raise Collapsed."""
@@ -144,7 +151,7 @@ class Trainer:
         kimg = self.batches.images_seen / 1000
         tqdm.write(f"{problem}; back to {kimg:g} kimg with half the learning rate", file=sys.stderr)
         torch.manual_seed(self.recipe.seed + num_rollbacks)  # or the same noise would lead to the same end
-        self.guard = Guard(self._real_pictures(), self.method.won_below)
+        self.guard = Guard(preview.real_pictures(self.data), self.method.won_below)
 
     def step(self) -> dict[str, Tensor]:
         """One round of the method's updates; returns the terms of its losses, not yet fetched from the device."""
@@ -168,7 +175,8 @@ class Trainer:
             self.optimizers[network].step()
             terms |= {name: loss.detach() for name, loss in losses.items()}
         terms |= self.method.measures
-        self.average.update(self.published, self.batches.images_seen - before)
+        for name, average in self.averages.items():
+            average.update(self.method.get_submodule(name), self.batches.images_seen - before)
         return terms
 
 

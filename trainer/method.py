@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from trainer import data
 from trainer.data import Batches, Dataset
 
 Updates = Iterator[tuple[nn.Module, dict[str, Tensor]]]
@@ -34,6 +36,7 @@ class Method(nn.Module, ABC):
         optimizer: the paper's settings.
         won_below: a loss of D under which it has won and G learns nothing; None where D's loss has no floor.
         published: the name of the network whose average goes into the checkpoint.
+        reverse: that of the network which translates back, published in the sub-folder reverse/; None without one.
         differentiated_twice: networks whose gradients a penalty looks at, which torch.compile cannot do.
         measures: quantities for the log that are not minimised, e.g. BEGAN's M; scalars, set by `updates`.
         notes: sentences for the log about choices that were made for the user.
@@ -42,6 +45,12 @@ class Method(nn.Module, ABC):
     optimizer: Adam = Adam()
     won_below: float | None = None
     published: str = "G"
+    reverse: str | None = None
+
+    @classmethod
+    def read(cls, options: Any, name: str, size: int, root: Path, channels: int | None) -> Dataset:
+        """What it trains on: the data set `name`, as --data gives it, at `size` px."""
+        return data.load(name, size, root, channels)
 
     def __init__(self, options: Any, data: Dataset):
         super().__init__()
@@ -61,3 +70,7 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def checkpoint(self) -> dict[str, Any]:
         """The `pipeline`, `network`, `input` and `condition` of the Config that is published."""
+
+    def reverse_checkpoint(self) -> dict[str, Any]:
+        """The same of the network `reverse`."""
+        raise NotImplementedError

@@ -26,14 +26,15 @@ from pretrained.card import model_card
 from pretrained.checkpoint import CARD, MODEL, SAMPLES, Config
 from pretrained.errors import InputError
 from pretrained.files import write_atomic
-from pretrained.images import encode_png, grid
+from pretrained.images import encode_png
+from trainer import preview
 from trainer.data import Dataset
 from trainer.method import Method
 from trainer.recipe import Recipe
 
-STATE, LOG, SNAPSHOTS, TIMELAPSE = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif"
+STATE, LOG, SNAPSHOTS, TIMELAPSE, REVERSE = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif", "reverse"
 LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name places on the user's disk
-SEEDS = range(64)  # drawn at every snapshot, and in samples.png
+SHORT = ("data", "style", "perceptual")  # options that may, of which the last part is published
 TIMELAPSE_SECONDS, TIMELAPSE_FRAMES = 8.0, 60
 
 
@@ -132,17 +133,22 @@ class Run:
         config = checkpoint.read_config(model)
         return config.training["kimg"] * 1000 == images_seen and card.read_text() == model_card(config)
 
-    def snapshot(self, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device) -> None:
-        """Write the checkpoint, read it back and draw the fixed seeds, through the pipeline that everybody uses."""
-        checkpoint.save(self.folder, network, config, dtype)
-        network, config = checkpoint.load(self.folder / MODEL)
-        pipeline = pipelines.make(network, config, device)
-        png = encode_png(
-            grid(pipeline.sample(SEEDS)), {"ganvas": json.dumps({"id": config.name, "seeds": list(SEEDS)})}
-        )
+    def snapshot(
+        self, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
+    ) -> None:
+        """Publish the checkpoint, and keep its preview for the timelapse."""
+        png = publish(self.folder, network, config, dtype, device, data)
         write_atomic(self.folder / SNAPSHOTS / f"{round(config.training['kimg'] * 1000):010d}.png", png)
         write_atomic(self.folder / SAMPLES, png)
         write_atomic(self.folder / CARD, model_card(config).encode())
+
+    def snapshot_reverse(
+        self, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
+    ) -> None:
+        """Publish the checkpoint of the network that translates back, in the sub-folder reverse/."""
+        folder = self.folder / REVERSE
+        write_atomic(folder / SAMPLES, publish(folder, network, config, dtype, device, data))
+        write_atomic(folder / CARD, model_card(config).encode())
 
     def timelapse(self) -> None:
         """The fixed seeds over training, as an animation."""
@@ -153,6 +159,16 @@ class Run:
         buffer = io.BytesIO()
         frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=duration, loop=0)
         write_atomic(self.folder / TIMELAPSE, buffer.getvalue())
+
+
+def publish(
+    folder: Path, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
+) -> bytes:
+    """Write a checkpoint, read it back and draw its preview, through the pipeline that everybody uses -> a PNG."""
+    checkpoint.save(folder, network, config, dtype)
+    network, config = checkpoint.load(folder / MODEL)
+    drawn = preview.draw(pipelines.make(network, config, device), data)
+    return encode_png(drawn.sheet, {"ganvas": json.dumps(drawn.text)})
 
 
 def _closed(folder: Path, error: OSError) -> InputError:
@@ -174,7 +190,7 @@ def without_paths(command: str) -> str:
         part for word in shlex.split(command) for part in (word.split("=", 1) if word.startswith("--") else [word])
     ]
     for before, word in zip(["", *words], words):
-        if before == "--data":
+        if before.removeprefix("--") in SHORT:
             kept.append(Path(word).name)
         elif word not in LOCAL and before not in LOCAL:
             kept.append(word)
@@ -193,14 +209,23 @@ def hardware(device: torch.device) -> str:
 
 
 def make_config(
-    recipe: Recipe, method: Method, data: Dataset, command: str, images_seen: int, seconds: float, device: torch.device
+    recipe: Recipe,
+    method: Method,
+    data: Dataset,
+    command: str,
+    images_seen: int,
+    seconds: float,
+    device: torch.device,
+    reverse: bool = False,
 ) -> Config:
-    """The config of a checkpoint after `images_seen` pictures."""
+    """The config of a checkpoint after `images_seen` pictures; of the network that translates back if `reverse`."""
+    options = describe(recipe)
+    paths = {name: Path(options[name]).name for name in SHORT if options.get(name)}
     return Config(
-        name=recipe.name,
+        name=f"{recipe.name}-{REVERSE}" if reverse else recipe.name,
         training={
             "recipe": recipe.name,
-            "options": {**describe(recipe), "data": data.name},
+            "options": {**options, **paths, "data": data.name},
             "data": data.name,
             "data_licence": data.licence,
             "command": without_paths(command),
@@ -211,5 +236,5 @@ def make_config(
             "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy")}},
             "date": time.strftime("%Y-%m-%d"),
         },
-        **method.checkpoint(),
+        **(method.reverse_checkpoint() if reverse else method.checkpoint()),
     )
