@@ -25,8 +25,9 @@ from trainer.run import Run, without_paths
 from trainer.settings import Settings
 from trainer.stop import Stopped
 
-SMALL = {"width": 4, "z_dim": 8}
-SIZES = {"stackgan-emoji": 32}  # its first stage draws a quarter of that
+SMALL = {"width": 4, "z_dim": 8, "discriminator_width": 4, "blocks": 1, "bottleneck": 8, "jitter": 0.25}
+# StackGAN's first stage draws a quarter of that; a U-Net starts there.
+SIZES = {"stackgan-emoji": 32} | {name: 32 for name in RECIPES if name.startswith("pix2pix")}
 
 
 def shrink(name, kimg=0.064, **options):

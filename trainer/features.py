@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from pretrained.errors import InputError
 
 RESIZER = "bilinear, antialiased, rounded to 8 bits"
+CAFFE_MEAN = (104.0, 117.0, 123.0)  # blue, green, red of 255
 SQUEEZENET_SCALE = 16.0  # brings the mean square of its features near 1 on photographs: KID's kernel has (x·y / D + 1)³
 
 
@@ -66,19 +67,25 @@ def resize(pictures: Tensor, size: int) -> Tensor:
     return resized.round().clamp(0, 255).to(torch.uint8)
 
 
-def _read_npz(path: Path) -> dict[str, Tensor]:
+def _read_npz(path: Path, flag: str) -> dict[str, Tensor]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays}
     except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(f"--feature-weights {path} is not an .npz of arrays: {error}") from error
+        raise InputError(f"{flag} {path} is not an .npz of arrays: {error}") from error
 
 
-def _squeezenet(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """SqueezeNet 1.0 (Iandola 2016, arXiv:1602.07360) as its authors trained it: BGR, 0..255 minus a mean colour."""
+def squeezenet_layers(path: Path, flag: str = "--feature-weights") -> nn.Sequential:
+    """SqueezeNet 1.0 (Iandola 2016, arXiv:1602.07360) as its authors trained it, but for its classifier.
+
+    Its input is BGR, 0..255 minus CAFFE_MEAN.
+
+    Args:
+        flag: what names the file on the command line, for the error.
+    """
     import torchvision
 
-    state = _read_npz(path)
+    state = _read_npz(path, flag)
     with torch.device("meta"):
         network = torchvision.models.squeezenet1_0()
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
@@ -86,12 +93,15 @@ def _squeezenet(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
     wrong = [name for name in sorted(expected.keys() | given.keys()) if expected.get(name) != given.get(name)]
     if wrong:
         raise InputError(
-            f"--feature-weights {path} is not SqueezeNet 1.0: {wrong[0]} has shape {given.get(wrong[0])}, "
+            f"{flag} {path} is not SqueezeNet 1.0: {wrong[0]} has shape {given.get(wrong[0])}, "
             f"not {expected.get(wrong[0])}"
         )
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
-    layers = network.features.to(device).eval()
-    mean = torch.tensor([104.0, 117.0, 123.0], device=device).view(1, 3, 1, 1)
+    return network.features.eval()
+
+
+def _squeezenet(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
+    layers, mean = squeezenet_layers(path).to(device), torch.tensor(CAFFE_MEAN, device=device).view(1, 3, 1, 1)
     return lambda x: layers(x.flip(1) - mean).mean((2, 3)) / SQUEEZENET_SCALE
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trainer.methods import began, gan, icgan, progan, stackgan, stylegan, vae
+from trainer.methods import began, gan, icgan, pix2pix, progan, stackgan, stylegan, vae
 from trainer.recipe import Recipe
 
-MODULES = (gan, began, vae, icgan, progan, stackgan, stylegan)
+MODULES = (gan, began, vae, icgan, progan, stackgan, stylegan, pix2pix)
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}

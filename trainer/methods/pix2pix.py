@@ -1,0 +1,153 @@
+"""Pix2pix (Isola et al. 2016, arXiv:1611.07004): a conditional GAN that is told, by L1, what should come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+
+from pretrained import networks
+from pretrained.errors import InputError
+from trainer import pairs, perceptual
+from trainer.data import Batches
+from trainer.losses import LOSSES, Targets
+from trainer.method import Adam, Method, Updates
+from trainer.pairs import PairOptions, Pairs
+from trainer.recipe import Recipe
+
+PLAIN = tuple(name for name, row in LOSSES.items() if row.penalty == "none" and not row.clip and not row.relativistic)
+# What the colours of label maps are called; facades: the medians of what JPEG made of them in the pix2pix set.
+PALETTES = {
+    "facades": {
+        "background": "#0000de",
+        "wall": "#0030ff",
+        "window": "#027fff",
+        "door": "#01cfff",
+        "cornice": "#23fee2",
+        "sill": "#70fd93",
+        "balcony": "#c0ff3f",
+        "blind": "#fdf004",
+        "decoration": "#ff9f03",
+        "molding": "#fd5001",
+        "pillar": "#f70305",
+        "shop": "#ae0001",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Options(PairOptions):
+    """Where pairs come from, how the networks are made, and what they minimise."""
+
+    labels: Literal[("none", *PALETTES)] = "none"  # type: ignore[valid-type]
+    """Sources are label maps with the colours of this set, which a brush should offer."""
+    network: Literal["unet", "resnet"] = "unet"
+    """G: a U-Net, whose size is fixed, or CycleGAN's, which takes pictures of any size."""
+    loss: Literal[PLAIN] = "non-saturating"  # type: ignore[valid-type]
+    """The adversarial loss."""
+    l1_weight: float = 100.0
+    """Weight of |target - output|."""
+    perceptual: str = "none"
+    """Compare features too: vgg16, squeezenet (both downloaded), or a file of their weights (.pth, .npz)."""
+    perceptual_weight: float = 10.0
+    """Weight of that comparison."""
+    width: int = 64
+    """Channels of G's largest map; the smaller ones have more."""
+    discriminator_width: int = 64
+    """The same of D."""
+    layers: int = 3
+    """Halvings in D, whose patches are of 16, 34, 70 or 142 px with 1, 2, 3 or 4 of them."""
+
+
+class Pix2Pix(Method):
+    """A translator G against D, which sees patches of (source, picture)."""
+
+    optimizer = Adam(2e-4)
+
+    def __init__(self, options: Options, data: Pairs):
+        super().__init__(options, data)
+        self.input = data.checkpoint_input()
+        if options.labels != "none":
+            if data.degradation != "none":
+                raise InputError("--labels means nothing to --degradation: give only one of them")
+            self.input["source"] |= {"kind": "labels", "palette": PALETTES[options.labels]}
+        if options.network == "resnet":
+            self.input["size"] = None
+        shape = {"size": data.size, "inputs": data.inputs, "channels": data.channels, "width": options.width}
+        self.spec = {"class": f"{options.network}.Generator", **shape}
+        self.G = networks.build(self.spec)
+        D = {"inputs": data.inputs + data.channels, "width": options.discriminator_width, "layers": options.layers}
+        self.D = networks.build({"class": "patchgan.Discriminator", **D})
+        self.loss = LOSSES[options.loss]
+        self.eyes = perceptual.choose(options.perceptual)
+
+    @classmethod
+    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
+        return pairs.load_pairs(name, size, root, channels, options)
+
+    def updates(self, batches: Batches) -> Updates:
+        source, target = next(batches)
+        output = self.G(source)
+        real = self.D(torch.cat([source, target], dim=1)).float()
+        fake = self.D(torch.cat([source, output.detach()], dim=1)).float()
+        # Halved, so that D learns more slowly than G (section 3.3).
+        yield self.D, {"D": 0.5 * self.loss.discriminator(real, fake, Targets())}
+        fake = self.D(torch.cat([source, output], dim=1)).float()
+        terms = {
+            "G": self.loss.generator(fake, None, Targets()),
+            "L1": self.options.l1_weight * F.l1_loss(output.float(), target),
+        }
+        if self.eyes:
+            terms["perceptual"] = self.options.perceptual_weight * self.eyes.content(output, target)
+        yield self.G, terms
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {"pipeline": "translate", "network": self.spec, "input": self.input}
+
+
+RECIPES = [
+    # The paper's networks, batch, rate, jitter and mirroring; 200 epochs of 400 pictures. The set (CMP, 2013) is
+    # for research: github.com/phillipi/pix2pix has it, photographs on the left.
+    Recipe(
+        name="pix2pix-facades",
+        method=Pix2Pix,
+        options=Options(direction="BtoA", labels="facades"),
+        summary="pix2pix at 256 px: photographs of house fronts from painted label maps",
+        data="facades",
+        size=256,
+        kimg=80,
+        batch_size=1,
+        ema_kimg=1,
+        horizontal_flip=True,
+    ),
+    # Narrower than the paper's. Any folder of pictures will do: their outlines are drawn as training runs.
+    Recipe(
+        name="pix2pix-emoji",
+        method=Pix2Pix,
+        options=Options(degradation="sketch", width=32, discriminator_width=32, layers=2),
+        summary="pix2pix at 128 px: emoji from sketches, on any folder of pictures",
+        data="emoji",
+        size=128,
+        kimg=200,
+        batch_size=4,
+        ema_kimg=2,
+        decay=0.5,
+        horizontal_flip=True,
+    ),
+    Recipe(
+        name="pix2pix-colourise",
+        method=Pix2Pix,
+        options=Options(degradation="grey", network="resnet", width=32, discriminator_width=32),
+        summary="pix2pix at 128 px: colours for grey pictures of any size, on any folder of pictures",
+        data="pictures",
+        size=128,
+        kimg=200,
+        batch_size=4,
+        ema_kimg=2,
+        decay=0.5,
+        horizontal_flip=True,
+    ),
+]
