@@ -1,4 +1,4 @@
-"""A trained model at rest, and how to run it: load("dcgan-mnist").sample(range(64))."""
+"""A trained model at rest, and how to run it: load(id).sample(range(64)), or load(id).translate(picture)."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def resolve(id: str) -> tuple[Path, str]:
     return folder / checkpoint.MODEL, revision
 
 
-def load(id: str, device: str = "auto") -> pipelines.Generate:
-    """The pipeline of a checkpoint, ready to run on `device` ("auto", "cpu", "cuda", "mps").
+def load(id: str, device: str = "auto") -> pipelines.Generate | pipelines.Translate:
+    """The pipeline that a checkpoint's config names, ready to run on `device` ("auto", "cpu", "cuda", "mps").
 
     Raises:
         InputError: there is no such checkpoint, or it is refused; says which and why.

@@ -141,7 +141,7 @@ def sketch(pictures: Tensor, seeds: Seeds, detail: float = 0.5) -> Tensor:
     Args:
         detail: 0 draws the strongest outlines alone, 1 faint ones too.
     """
-    smooth = _gaussian(pictures.float(), [1.0] * len(pictures))
+    smooth = _gaussian(pictures.float().expand(-1, 3, -1, -1), [1.0] * len(pictures))
     padded = torch.nn.functional.pad(smooth, (1, 1, 1, 1), mode="replicate")
     across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2

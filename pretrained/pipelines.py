@@ -17,6 +17,7 @@ from pretrained.checkpoint import Config
 from pretrained.errors import InputError
 from pretrained.images import fit, to_uint8
 from pretrained.text import encode
+from pretrained.translate import Translate
 
 # Kernels are chosen by the shape of a batch and may differ in the last bit, so each batch has the same shape.
 BATCH_SIZE = 16
@@ -251,12 +252,25 @@ def _checked(seeds: Iterable[int]) -> Iterator[int]:
         yield seed
 
 
-PIPELINES = {"generate": Generate}
+PIPELINES = {"generate": Generate, "translate": Translate}
+VERBS = {
+    "generate": "makes pictures of seeds: use `python -m pretrained sample`",
+    "translate": "turns pictures into pictures: use `python -m pretrained translate`",
+}
 
 
-def make(network: nn.Module, config: Config, device: torch.device, revision: str = "") -> Generate:
+def expect(pipeline: Generate | Translate, kind: str) -> Generate | Translate:
+    """The same pipeline, if it is of this kind; InputError says what to do with it otherwise."""
+    if pipeline.config.pipeline != kind:
+        raise InputError(f"{pipeline.config.name} {VERBS[pipeline.config.pipeline]}")
+    return pipeline
+
+
+def make(network: nn.Module, config: Config, device: torch.device, revision: str = "") -> Generate | Translate:
     """The pipeline that `config` names, around `network`."""
     if config.pipeline not in PIPELINES:
         raise InputError(f"unknown pipeline {config.pipeline!r}: one of {', '.join(PIPELINES)}")
-    kind = Autoencode if config.input.get("encode") else PIPELINES[config.pipeline]
+    kind = PIPELINES[config.pipeline]
+    if kind is Generate and config.input.get("encode"):
+        kind = Autoencode
     return kind(network, config, device, revision)

@@ -88,6 +88,13 @@ def check(spec: Mapping[str, Any]) -> tuple[type[nn.Module], dict[str, Any]]:
     return network, arguments
 
 
+def complete(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A legal spec with all arguments that it leaves to their defaults."""
+    network, arguments = check(spec)
+    defaults = {name: parameter.default for name, parameter in inspect.signature(network).parameters.items()}
+    return {"class": spec["class"], **defaults, **arguments}
+
+
 def _check_value(name: str, value: Any, expected: Any, limit: int) -> None:
     if typing.get_origin(expected) is typing.Literal:
         if value not in typing.get_args(expected):

@@ -20,6 +20,8 @@ class Generator(nn.Module):
         bottleneck: the length of the vector; 4000 in the paper, at 128 px.
     """
 
+    multiple = None  # it takes `size` alone
+
     def __init__(self, size: int = 128, inputs: int = 4, channels: int = 3, width: int = 64, bottleneck: int = 4000):
         super().__init__()
         self.encoder = Encoder(size, inputs, width, bottleneck)

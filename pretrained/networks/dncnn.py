@@ -16,8 +16,7 @@ class Generator(nn.Module):
     px. Batch normalisation as in the paper: it has its running statistics at rest.
     """
 
-    multiple = 1
-    min_size = 1
+    multiple = 1  # any sides
 
     def __init__(self, channels: int = 3, width: int = 64, layers: int = 17):
         super().__init__()

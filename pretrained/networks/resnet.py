@@ -71,13 +71,12 @@ class Generator(nn.Module):
     """Sources (N, inputs, H, W) in [-1, 1] -> pictures (N, channels, H, W) in [-1, 1]; H and W are multiples of four.
 
     Args:
-        size: what it is trained at, in px. It takes any size from `min_size` on.
+        size: what it is trained at, in px. It takes any from 8 px on.
         blocks: 9 at 256 px and 6 at 128 px in CycleGAN, 5 in Johnson's.
         strength: whether `forward` takes s (N,), 0 to 1: how far to go.
     """
 
-    multiple = 4
-    min_size = 8
+    multiple = 4  # what the sides of a source must be
 
     def __init__(
         self,

@@ -38,8 +38,7 @@ class Generator(nn.Module):
         scale: a power of two: 1, 2, 4, 8.
     """
 
-    multiple = 1
-    min_size = 1
+    multiple = 1  # any sides
 
     def __init__(self, inputs: int = 3, channels: int = 3, width: int = 64, blocks: int = 16, scale: int = 4):
         super().__init__()

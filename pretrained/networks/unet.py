@@ -21,6 +21,8 @@ class Generator(nn.Module):
     Dropout acts in training only: at rest one source is one picture.
     """
 
+    multiple = None  # it takes `size` alone
+
     def __init__(self, size: int = 256, inputs: int = 3, channels: int = 3, width: int = 64, dropout: float = 0.5):
         super().__init__()
         if size < 32 or size & (size - 1):

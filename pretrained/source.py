@@ -1,0 +1,90 @@
+"""What a translator reads, as the input of its config says; it may come from a stranger."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from torch import nn
+
+from pretrained import degradations, networks
+from pretrained.checkpoint import Config
+from pretrained.degradations import DEGRADATIONS
+from pretrained.errors import InputError
+
+# What a source can be: a picture made poorer, or one of another kind.
+KINDS = {
+    "sketch": "a sketch, in black lines on white",
+    "grey": "a picture without colours",
+    "mosaic": "a small picture",
+    "mask": "a picture with a hole",
+    "noise": "a noisy picture",
+    "blur": "a blurred picture",
+    "picture": "a picture",
+    "labels": "a map of labels, each with its colour",
+    "pose": "a pose",
+}
+# The longest side of what comes out, in px: memory grows with it, to some GB for a wide network.
+MAX_SIDE = {"crop": 2048, "stretch": 2048, "tile": 4096}
+FIELDS = {"source": dict, "size": int, "scale": int, "mask": bool, "strength": bool, "second": dict}
+DEFAULTS = {"size": None, "scale": 1, "mask": False, "strength": False, "second": None}
+
+
+def options_of(config: Config) -> dict[str, Any]:
+    """The options of the degradation that a config names, all of them."""
+    source = config.input["source"]
+    scale = {"scale": config.input.get("scale", 1)} if source["kind"] == "mosaic" else {}
+    return degradations.check(source["kind"], source.get("options", {}) | scale)
+
+
+def channels_of(config: Config, network: nn.Module) -> tuple[int, int]:
+    """The channels of the picture that the network reads, and of the one that it makes.
+
+    Raises:
+        InputError: the config does not fit its network; says where.
+    """
+    spec = networks.complete(config.network)
+    if not hasattr(network, "multiple"):
+        raise InputError(f'the config says "translate", but {spec["class"]} does not turn pictures into pictures')
+    given = _fields(config.input)
+    source, size, scale = given["source"], given["size"], getattr(network, "scale", 1)
+    real = {"scale": scale, "strength": getattr(network, "strength", False)}
+    real |= {"size": spec["size"]} if network.multiple is None else {}
+    for key, value in real.items():
+        if given[key] != value:
+            raise InputError(f"the config's {key!r} is {given[key]!r}, but {value!r} in its network")
+    if size is not None and not 1 <= size <= MAX_SIDE["crop"] // scale:
+        raise InputError(f"the config's 'size' is {size}: 1 to {MAX_SIDE['crop'] // scale}, or null for any")
+    channels = spec["channels"]
+    second = given["second"]["channels"] if given["second"] else 0
+    inputs = spec.get("inputs", channels) - second - given["mask"]
+    if {inputs, channels} - {1, 3}:
+        raise InputError(f"the config's network reads pictures of {inputs} channels and makes {channels}: 1 or 3")
+    if source["kind"] in DEGRADATIONS:
+        options_of(config)
+        made = DEGRADATIONS[source["kind"]].channels(channels)
+        if made != inputs + given["mask"] or (source["kind"] == "mask") != given["mask"]:
+            raise InputError(f"the config's network, with {inputs} channels to read, is none for {source['kind']!r}")
+    return inputs, channels
+
+
+def _fields(given: dict[str, Any]) -> dict[str, Any]:
+    """The input of a config with its defaults, each of its type."""
+    for key, kind in FIELDS.items():
+        value = given.get(key, DEFAULTS.get(key))
+        if type(value) is not kind and not (value is None and key in ("size", "second")):
+            raise InputError(f"the config's {key!r} must be {kind.__name__}, not {type(value).__name__}")
+    source, second = given["source"], given.get("second")
+    if source.get("kind") not in KINDS:
+        raise InputError(f"the config's 'source' needs a \"kind\": one of {', '.join(KINDS)}")
+    if second and second.get("channels") not in (1, 3):
+        raise InputError(f"the config's 'second' has {second.get('channels')!r} channels: 1 or 3")
+    for key in ("options", "palette"):
+        if not isinstance(source.get(key, {}), dict):
+            raise InputError(f"the config's {key!r} must be dict, not {type(source[key]).__name__}")
+    for name, colour in source.get("palette", {}).items():
+        if not re.fullmatch("#[0-9a-fA-F]{6}", str(colour)) or len(name) > 100:
+            raise InputError(
+                f"the config's 'palette' has {str(colour)[:20]!r} for {name[:20]!r}: a colour like #0055ff"
+            )
+    return DEFAULTS | given
