@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Mapping
 from typing import BinaryIO
 
@@ -95,11 +96,18 @@ def open_picture(
 ) -> Image.Image:
     """Any picture file as "RGB" or "L", by `flatten`.
 
+    A JPEG of more than `max_pixels` is decoded at a half, a quarter or an eighth of its size, within bounds.
+
     Raises:
         InputError: it cannot be read, or holds more than `max_pixels`.
     """
     try:
-        with Image.open(source) as picture:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is not ours
+            picture = Image.open(source)
+        with picture:
+            if picture.width * picture.height > max_pixels and picture.format == "JPEG":
+                picture.draft(None, _smaller(picture.size, max_pixels))
             if picture.width * picture.height > max_pixels:
                 raise InputError(f"{picture.width} x {picture.height} px is too large: at most {max_pixels:,} pixels")
             return flatten(picture, channels)
@@ -107,3 +115,11 @@ def open_picture(
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on a broken file
         raise InputError(f"not a picture that can be read: {error}") from error
+
+
+def _smaller(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
+    """`size` halved until it holds no more than `max_pixels`."""
+    width, height = size
+    while width * height > max_pixels:
+        width, height = width // 2, height // 2
+    return width, height
