@@ -97,7 +97,9 @@ def noise(pictures: Tensor, seeds: Seeds, low: float = 0.0, high: float = 55.0) 
 
 def blur(pictures: Tensor, seeds: Seeds, low: float = 0.5, high: float = 3.0) -> Tensor:
     """Gaussian blur of a deviation drawn from [low, high] px for each picture."""
-    return _levels(_gaussian(pictures.float(), [np.random.RandomState(seed).uniform(low, high) for seed in seeds]))
+    deviations = [np.random.RandomState(seed).uniform(low, high) for seed in seeds]
+    blurred = [_gaussian(picture.float(), deviation) for picture, deviation in zip(pictures.split(1), deviations)]
+    return _levels(torch.cat(blurred))
 
 
 def mask(pictures: Tensor, seeds: Seeds, strokes: float = 0.5) -> Tensor:
@@ -141,7 +143,7 @@ def sketch(pictures: Tensor, seeds: Seeds, detail: float = 0.5) -> Tensor:
     Args:
         detail: 0 draws the strongest outlines alone, 1 faint ones too.
     """
-    smooth = _gaussian(pictures.float().expand(-1, 3, -1, -1), [1.0] * len(pictures))
+    smooth = _gaussian(pictures.float().expand(-1, 3, -1, -1), 1.0)
     padded = torch.nn.functional.pad(smooth, (1, 1, 1, 1), mode="replicate")
     across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
@@ -157,7 +159,7 @@ def sketch(pictures: Tensor, seeds: Seeds, detail: float = 0.5) -> Tensor:
     for _ in range(8):  # a faint piece belongs to the line that it continues, for some pixels
         line = ridge & (_grow(line.float()) > 0)
     # A pen is round and a little wider than a pixel.
-    ink = _gaussian(line.float(), [0.6] * len(pictures)) * 1.8
+    ink = _gaussian(line.float(), 0.6) * 1.8
     return _levels(255 * (1 - ink))
 
 
@@ -182,18 +184,15 @@ def _grow(line: Tensor) -> Tensor:
     return torch.nn.functional.max_pool2d(line, 3, stride=1, padding=1)
 
 
-def _gaussian(pictures: Tensor, deviations: Sequence[float]) -> Tensor:
-    """Each of (N, C, H, W) blurred by its own deviation in px, the rim repeated."""
-    radius = max(1, int(np.ceil(3 * max(deviations))))
-    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / np.array(deviations)[:, None]) ** 2)  # (N, 2 * radius + 1)
-    taps = torch.from_numpy(taps / taps.sum(axis=1, keepdims=True)).float().to(pictures.device)
-    for dim in (2, 3):
-        rim = (radius, radius, 0, 0) if dim == 3 else (0, 0, radius, radius)
+def _gaussian(pictures: Tensor, deviation: float) -> Tensor:
+    """(N, C, H, W) blurred, the rim repeated; `deviation` is in px."""
+    radius = max(1, int(np.ceil(3 * deviation)))
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
+    for dim, rim in ((2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0))):
         padded = torch.nn.functional.pad(pictures, rim, mode="replicate")
-        size, blurred = pictures.shape[dim], 0
-        for tap in range(2 * radius + 1):
-            blurred = blurred + padded.narrow(dim, tap, size) * taps[:, tap].view(-1, 1, 1, 1)
-        pictures = blurred
+        size, pictures = pictures.shape[dim], 0
+        for start, tap in enumerate((taps / taps.sum()).tolist()):
+            pictures = pictures + padded.narrow(dim, start, size) * tap
     return pictures
 
 
