@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from pretrained import networks
 from pretrained.errors import InputError
@@ -62,6 +63,13 @@ class Options(PairOptions):
     """Halvings in D, whose patches are of 16, 34, 70 or 142 px with 1, 2, 3 or 4 of them."""
 
 
+def patch_discriminator(inputs: int, size: int, width: int, layers: int) -> nn.Module:
+    """A D that judges patches of pictures (N, inputs, size, size); InputError where they are too small for it."""
+    if size < 4 * 2**layers:
+        raise InputError(f"--size {size} is too small for a D with --layers {layers}: {4 * 2**layers} or more")
+    return networks.build({"class": "patchgan.Discriminator", "inputs": inputs, "width": width, "layers": layers})
+
+
 class Pix2Pix(Method):
     """A translator G against D, which sees patches of (source, picture)."""
 
@@ -79,8 +87,9 @@ class Pix2Pix(Method):
         shape = {"size": data.size, "inputs": data.inputs, "channels": data.channels, "width": options.width}
         self.spec = {"class": f"{options.network}.Generator", **shape}
         self.G = networks.build(self.spec)
-        D = {"inputs": data.inputs + data.channels, "width": options.discriminator_width, "layers": options.layers}
-        self.D = networks.build({"class": "patchgan.Discriminator", **D})
+        self.D = patch_discriminator(
+            data.inputs + data.channels, data.size, options.discriminator_width, options.layers
+        )
         self.loss = LOSSES[options.loss]
         self.eyes = perceptual.choose(options.perceptual)
 
@@ -101,7 +110,7 @@ class Pix2Pix(Method):
             "L1": self.options.l1_weight * F.l1_loss(output.float(), target),
         }
         if self.eyes:
-            terms["perceptual"] = self.options.perceptual_weight * self.eyes.content(output, target)
+            terms["perceptual"] = self.options.perceptual_weight * self.eyes.difference(output, target)
         yield self.G, terms
 
     def checkpoint(self) -> dict[str, Any]:

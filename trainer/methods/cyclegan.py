@@ -1,0 +1,149 @@
+"""CycleGAN (Zhu et al. 2017, arXiv:1703.10593): two translators that undo each other, learnt without pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pretrained import networks
+from trainer import pairs
+from trainer.data import Batches
+from trainer.losses import Targets, lsgan_discriminator
+from trainer.method import Adam, Method, Updates
+from trainer.methods.pix2pix import patch_discriminator
+from trainer.pairs import JITTER, Domains
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the networks are made, and what they minimise."""
+
+    cycle_weight: float = 10.0
+    """Weight of |a - BA(AB(a))| and of the same for b: lambda in the paper."""
+    identity_weight: float = 5.0
+    """Weight of |b - AB(b)| and of the same for a, which keeps colours; half of lambda in the paper."""
+    pool_size: int = 50
+    """Past fakes that each D is shown half of the time (section 4)."""
+    width: int = 64
+    """Channels of a translator's largest map; the smaller ones have more."""
+    blocks: int = 9
+    """Residual blocks: 6 at 128 px in the paper, 9 at 256 px."""
+    discriminator_width: int = 64
+    """The same of both D."""
+    layers: int = 3
+    """Halvings in D, whose patches are of 16, 34, 70 or 142 px with 1, 2, 3 or 4 of them."""
+    jitter: float = JITTER
+    """Pictures are stored larger by this share, and cut to size at random places."""
+
+
+class Pool(nn.Module):
+    """The last fakes (Shrivastava et al. 2016, arXiv:1612.07828), in buffers, so that a resumed run has them too."""
+
+    def __init__(self, pool_size: int, channels: int, size: int):
+        super().__init__()
+        self.register_buffer("pictures", torch.zeros(pool_size, channels, size, size))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def swap(self, fakes: Tensor) -> Tensor:
+        """Store fakes (N, C, H, W) and give as many; of a full pool half are older ones, whose place they take."""
+        shown = fakes.detach().float().clone()
+        pool_size = len(self.pictures)
+        for i in range(len(shown) if pool_size else 0):
+            if self.count < pool_size:
+                self.pictures[self.count] = shown[i]
+                self.count += 1
+            elif torch.rand(()) < 0.5:
+                place = int(torch.randint(pool_size, ()))
+                older = self.pictures[place].clone()
+                self.pictures[place] = shown[i]
+                shown[i] = older
+        return shown
+
+
+class CycleGAN(Method):
+    """AB and BA, one network to the optimiser, against a D in each domain, which sees patches."""
+
+    optimizer = Adam(2e-4)
+    published, reverse = "G.AB", "G.BA"
+
+    def __init__(self, options: Options, data: Domains):
+        super().__init__(options, data)
+        shape = {"size": data.size, "inputs": data.channels, "channels": data.channels}
+        self.spec = {"class": "resnet.Generator", **shape, "width": options.width, "blocks": options.blocks}
+        self.G = nn.ModuleDict({"AB": networks.build(self.spec), "BA": networks.build(self.spec)})
+        judge = data.channels, data.size, options.discriminator_width, options.layers
+        self.D_A, self.D_B = patch_discriminator(*judge), patch_discriminator(*judge)
+        self.pool_A = Pool(options.pool_size, data.channels, data.size)
+        self.pool_B = Pool(options.pool_size, data.channels, data.size)
+
+    @classmethod
+    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Domains:
+        return pairs.load_domains(name, size, channels, options.jitter)
+
+    def updates(self, batches: Batches) -> Updates:
+        a, b = next(batches)
+        AB, BA = self.G["AB"], self.G["BA"]
+        fake_a, fake_b = BA(b), AB(a)
+        cycle = F.l1_loss(BA(fake_b).float(), a) + F.l1_loss(AB(fake_a).float(), b)  # eq. 2
+        terms = {
+            "AB": (self.D_B(fake_b).float() - 1).square().mean(),
+            "BA": (self.D_A(fake_a).float() - 1).square().mean(),
+            "cycle": self.options.cycle_weight * cycle,
+        }
+        if self.options.identity_weight:  # section 5.2: what is in its domain already stays as it is
+            identity = F.l1_loss(AB(b).float(), b) + F.l1_loss(BA(a).float(), a)
+            terms["identity"] = self.options.identity_weight * identity
+        yield self.G, terms
+        for name, D, real, fake in (
+            ("D_A", self.D_A, a, self.pool_A.swap(fake_a)),
+            ("D_B", self.D_B, b, self.pool_B.swap(fake_b)),
+        ):
+            # The row's two halves are the paper's, which halve D's objective so that it learns more slowly than G.
+            yield D, {name: lsgan_discriminator(D(real).float(), D(fake).float(), Targets())}
+
+    def checkpoint(self) -> dict[str, Any]:
+        given = {"source": {"kind": "picture"}, "size": self.spec["size"], "scale": 1}
+        return {"pipeline": "translate", "network": self.spec, "input": given}
+
+    def reverse_checkpoint(self) -> dict[str, Any]:
+        return self.checkpoint()
+
+
+RECIPES = [
+    # Old and new Noto emoji, github.com/googlefonts/noto-emoji, png/128: the commits e4566541 and 41e31b11, in folders
+    # A and B, which may be links. Narrower than the paper's networks, with its 6 blocks at 128 px, its batch and rate.
+    Recipe(
+        name="cyclegan-emoji",
+        method=CycleGAN,
+        options=Options(width=32, blocks=6, discriminator_width=32),
+        summary="CycleGAN at 128 px: old emoji made new, and back, without pairs",
+        data="blob2noto",
+        size=128,
+        kimg=100,
+        batch_size=1,
+        ema_kimg=1,
+        decay=0.5,
+        horizontal_flip=True,
+    ),
+    # As the paper has it: 100 epochs of horse2zebra's 1,067 horses, and as many while the rate falls.
+    Recipe(
+        name="cyclegan-256",
+        method=CycleGAN,
+        options=Options(),
+        summary="CycleGAN at 256 px, as the paper has it, on a folder with trainA and trainB",
+        data="horse2zebra",
+        size=256,
+        kimg=213,
+        batch_size=1,
+        ema_kimg=1,
+        decay=0.5,
+        horizontal_flip=True,
+    ),
+]
