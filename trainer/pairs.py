@@ -285,6 +285,8 @@ def load_domains(name: str, size: int, channels: int | None, jitter: float) -> D
     found = layout.domains(path)
     if found is None:
         raise InputError(f"--data {name} needs the sub-folders trainA and trainB, or A and B, of pictures")
+    if not all(entries for part in found for entries in part):
+        raise InputError(f"--data {path} needs two pictures at least in each domain, of which one is held out")
     (a, b), (held_a, held_b) = (
         [folder.read_stacks(path, [(entry,) for entry in entries], pixels, channels)[0] for entries in part]
         for part, pixels in zip(found, (stored_size, size))
@@ -310,6 +312,8 @@ def _outline(blobs: Tensor) -> Tensor:
 def _read(
     path: Path, parts: Sequence[list[tuple[Entry, ...]]], size: int, stored_size: int, channels: int, columns: int = 1
 ) -> Pairs:
+    if not all(parts):
+        raise InputError(f"--data {path} needs two pictures at least, of which one is held out")
     train, held_out = (
         folder.read_stacks(path, stacks, pixels, channels, columns)[0]
         for stacks, pixels in zip(parts, (stored_size, size))

@@ -46,40 +46,46 @@ class Eyes:
     content_layer: int
     style_layers: tuple[int, ...]
 
-    def features(self, x: Tensor, places: tuple[int, ...]) -> list[Tensor]:
-        """Pictures (N, 1 or 3, H, W) in [-1, 1] -> the outputs (N, C, h, w) of the layers `places`, in their order."""
+    def look(self, x: Tensor) -> dict[int, Tensor]:
+        """Pictures (N, 1 or 3, H, W) in [-1, 1] -> outputs (N, C, h, w) of the layers that count, by their place."""
         self.layers.to(x.device)
-        x, found = self.prepare(x.float().expand(-1, 3, -1, -1)), []
+        places = {self.content_layer, *self.style_layers}
+        x, seen = self.prepare(x.float().expand(-1, 3, -1, -1)), {}
         for place, layer in enumerate(self.layers[: max(places) + 1]):
             x = layer(x)
             if place in places:
-                found.append(x.float())
-        return found
+                seen[place] = x.float()
+        return seen
 
-    def content(self, x: Tensor, y: Tensor) -> Tensor:
-        """How far `x` is from showing what `y` shows (eq. 2); no gradient for `y`."""
-        with torch.no_grad():
-            (wanted,) = self.features(y, (self.content_layer,))
-        (found,) = self.features(x, (self.content_layer,))
-        return F.mse_loss(found, wanted) / wanted.square().mean().clamp(min=1e-8)
+    def content(self, seen: dict[int, Tensor], wanted: dict[int, Tensor]) -> Tensor:
+        """How far pictures are from showing what others show (eq. 2), both as `look` sees them."""
+        aim = wanted[self.content_layer].detach()
+        return F.mse_loss(seen[self.content_layer], aim) / aim.square().mean().clamp(min=1e-8)
 
-    def grams(self, x: Tensor) -> list[Tensor]:
-        """The Gram matrix (N, C, C) of each style layer."""
-        return [gram(found) for found in self.features(x, self.style_layers)]
+    def grams(self, seen: dict[int, Tensor]) -> list[Tensor]:
+        """The Gram matrices (N, C, C) of the style layers."""
+        return [gram(seen[place]) for place in self.style_layers]
 
-    def style(self, x: Tensor, wanted: list[Tensor]) -> Tensor:
-        """How far pictures (N, ...) are from being painted like that of the Gram matrices (1, C, C) -> (N,) (eq. 4)."""
+    def style(self, seen: dict[int, Tensor], wanted: list[Tensor]) -> Tensor:
+        """How far pictures are from being painted like that of the Gram matrices (1, C, C) -> (N,) (eq. 4)."""
         shares = [
             (found - aim).square().sum(dim=(1, 2)) / aim.square().sum().clamp(min=1e-16)
-            for found, aim in zip(self.grams(x), wanted, strict=True)
+            for found, aim in zip(self.grams(seen), wanted, strict=True)
         ]
         return torch.stack(shares).mean(dim=0)
+
+    def difference(self, x: Tensor, y: Tensor) -> Tensor:
+        """`content` of pictures in [-1, 1]; no gradient for `y`."""
+        with torch.no_grad():
+            wanted = self.look(y)
+        return self.content(self.look(x), wanted)
 
 
 def gram(features: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, C): which features come together, over C·H·W (eq. 3)."""
     flat = features.flatten(2)
-    return flat @ flat.mT / flat[0].numel()
+    with torch.autocast(flat.device.type, enabled=False):  # it sums thousands of products
+        return flat @ flat.mT / flat[0].numel()
 
 
 def total_variation(x: Tensor) -> Tensor:

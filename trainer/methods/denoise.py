@@ -1,0 +1,85 @@
+"""DnCNN (Zhang et al. 2016, arXiv:1608.03981): a network that learns the noise in a picture, to take it away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pretrained import networks
+from trainer import pairs
+from trainer.data import Batches
+from trainer.fidelity import psnr
+from trainer.method import Adam, Method, Updates
+from trainer.pairs import PairOptions, Pairs
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much noise there is, and how the network is made."""
+
+    low: float = 0.0
+    """The least standard deviation of the noise, of 255."""
+    high: float = 55.0
+    """The largest; each picture has its own, in between. Noisy pictures are rounded and clipped to 0..255."""
+    width: int = 64
+    """Channels of the maps."""
+    layers: int = 20
+    """Convolutions: 17 in the paper for one known noise, 20 for any."""
+    jitter: float = 1.0
+    """Pictures are stored larger by this share, and cut to size at random places."""
+
+
+class Denoiser(Method):
+    """One network, which nothing judges but the squared error."""
+
+    optimizer = Adam(1e-3, (0.9, 0.999))
+
+    def __init__(self, options: Options, data: Pairs):
+        super().__init__(options, data)
+        shape = {"channels": data.channels, "width": options.width, "layers": options.layers}
+        self.spec = {"class": "dncnn.Generator", **shape}
+        self.G = networks.build(self.spec)
+        self.input = data.checkpoint_input() | {"size": None}
+
+    @classmethod
+    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
+        made = PairOptions(degradation="noise", jitter=options.jitter)
+        return pairs.load_pairs(name, size, root, channels, made, {"low": options.low, "high": options.high})
+
+    def updates(self, batches: Batches) -> Updates:
+        source, target = next(batches)
+        output = self.G(source).float()
+        self.measures = {"PSNR": _decibels(output.detach(), target), "PSNR noisy": _decibels(source, target)}
+        yield self.G, {"L2": 0.5 * F.mse_loss(output, target)}  # eq. 1, mean over pixels
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {"pipeline": "translate", "network": self.spec, "input": self.input}
+
+
+@torch.no_grad()
+def _decibels(made: Tensor, target: Tensor) -> Tensor:
+    """PSNR of pictures in [-1, 1], mean over a batch."""
+    return psnr((made.clamp(-1, 1) + 1) / 2, (target + 1) / 2).mean()
+
+
+RECIPES = [
+    # The paper's blind colour denoiser, CDnCNN-B, and its batch; its patches are of 50 px, and SGD gave way to Adam.
+    Recipe(
+        name="dncnn",
+        method=Denoiser,
+        options=Options(),
+        summary="DnCNN: noise of any strength taken from pictures of any size, on any folder of pictures",
+        data="pictures",
+        size=48,
+        kimg=1000,
+        batch_size=128,
+        decay=0.5,
+        horizontal_flip=True,
+    ),
+]

@@ -1,0 +1,89 @@
+"""PixelDTGAN (Yoo et al. 2016, arXiv:1603.07442): from one domain into another by way of a short code.
+
+D asks whether a picture is real; A asks whether it belongs to the source, of three kinds of pair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pretrained import networks
+from pretrained.errors import InputError
+from trainer import pairs
+from trainer.data import Batches
+from trainer.losses import bce
+from trainer.method import Adam, Method, Updates
+from trainer.pairs import PairOptions, Pairs
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Options(PairOptions):
+    """Where pairs come from, and how the networks are made."""
+
+    width: int = 64
+    """Channels of the largest maps; the smaller ones have more."""
+    bottleneck: int = 64
+    """Length of the code that a whole picture goes through."""
+
+
+def three_way(logits: tuple[Tensor, Tensor, Tensor], targets: tuple[float, float, float]) -> Tensor:
+    """The mean of three cross-entropies (eq. 2 and 4): the target, another picture's target, a generated one."""
+    return sum(bce(logit.float(), target) for logit, target in zip(logits, targets, strict=True)) / 3
+
+
+class PixelDT(Method):
+    """A converter G, a discriminator D of pictures and one, A, of pairs."""
+
+    optimizer = Adam(2e-4)
+
+    def __init__(self, options: Options, data: Pairs):
+        super().__init__(options, data)
+        shape = {"size": data.size, "width": options.width}
+        network = {"inputs": data.inputs, "channels": data.channels, "bottleneck": options.bottleneck}
+        self.spec = {"class": "context.Generator", **shape, **network}
+        self.G = networks.build(self.spec)
+        self.D = networks.build({"class": "dcgan.Discriminator", "channels": data.channels, **shape})
+        self.A = networks.build({"class": "dcgan.Discriminator", "channels": data.inputs + data.channels, **shape})
+        self.input = data.checkpoint_input()
+
+    @classmethod
+    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
+        return pairs.load_pairs(name, size, root, channels, options)
+
+    def updates(self, batches: Batches) -> Updates:
+        source, target = next(batches)
+        if len(target) < 2:
+            raise InputError("--batch-size 1 has no second picture that does not belong to the first: 2 or more")
+        other = target.roll(1, dims=0)
+        output = self.G(source)
+        fake = output.detach()
+        yield self.D, {"D": three_way((self.D(target), self.D(other), self.D(fake)), (1.0, 1.0, 0.0))}
+        associated = tuple(self.A(torch.cat([source, picture], dim=1)) for picture in (target, other, fake))
+        yield self.A, {"A": three_way(associated, (1.0, 0.0, 0.0))}
+        belongs = self.A(torch.cat([source, output], dim=1)).float()
+        yield self.G, {"real": 0.5 * bce(self.D(output).float(), 1.0), "belongs": 0.5 * bce(belongs, 1.0)}
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {"pipeline": "translate", "network": self.spec, "input": self.input}
+
+
+RECIPES = [
+    # The paper's 64 px, code and rate, on the folder of cyclegan-emoji, whose pictures of the same name are pairs.
+    Recipe(
+        name="pixeldt-emoji",
+        method=PixelDT,
+        options=Options(),
+        summary="PixelDTGAN at 64 px: old emoji made new, from a code of 64 numbers",
+        data="blob2noto",
+        size=64,
+        kimg=500,
+        batch_size=64,
+        horizontal_flip=True,
+    ),
+]

@@ -1,0 +1,116 @@
+"""Pose-guided pictures of people (Ma et al. 2017, arXiv:1705.09368): the same person, in another pose.
+
+As there, G first learns by L1 alone, more where the body is, and a D joins in later. Here one U-Net does both in turn;
+the paper has a second network refine what the first one gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pretrained import networks
+from trainer import figures, pairs
+from trainer.data import Batches
+from trainer.losses import bce
+from trainer.method import Adam, Method, Updates
+from trainer.methods.pix2pix import patch_discriminator
+from trainer.pairs import NUM_FAKE, NUM_FAKE_HELD_OUT, Pairs
+from trainer.recipe import Recipe
+
+FIGURES = "figures"
+NUM_FIGURES, NUM_HELD_OUT = 2000, 100
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the networks are made, and what they minimise."""
+
+    l1_kimg: float = 20.0
+    """Thousands of pictures on which G minimises L1 alone; then D joins in."""
+    l1_weight: float = 100.0
+    """Weight of |target - output|, twice as much on the body."""
+    thickness: float = 0.08
+    """How far from the bones of the pose the body reaches, as a share of a side."""
+    width: int = 64
+    """Channels of G's largest map; the smaller ones have more."""
+    discriminator_width: int = 64
+    """The same of D."""
+    layers: int = 3
+    """Halvings in D, whose patches are of 16, 34, 70 or 142 px with 1, 2, 3 or 4 of them."""
+
+
+def body_mask(pose: Tensor, radius: int) -> Tensor:
+    """Poses (N, 3, H, W) in [-1, 1], black but for the bones -> (N, 1, H, W), 1 within `radius` px of them (3.2)."""
+    bones = (pose.amax(dim=1, keepdim=True) > -0.5).float()
+    return F.max_pool2d(bones, 2 * radius + 1, stride=1, padding=radius)
+
+
+def masked_l1(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """|target - output|, twice where the mask (N, 1, H, W) is 1, mean over all (eq. 1)."""
+    return ((output - target).abs() * (1 + mask)).mean()
+
+
+class PoseGuided(Method):
+    """A translator G of (person, pose), and D, which sees patches of (person, picture)."""
+
+    optimizer = Adam(2e-4)
+
+    def __init__(self, options: Options, data: Pairs):
+        super().__init__(options, data)
+        self.second, self.channels = data.second, data.channels
+        shape = {"size": data.size, "inputs": data.inputs, "channels": data.channels, "width": options.width}
+        self.spec = {"class": "unet.Generator", **shape}
+        self.G = networks.build(self.spec)
+        self.D = patch_discriminator(2 * data.channels, data.size, options.discriminator_width, options.layers)
+        self.radius = max(1, round(options.thickness * data.size))
+        self.input = data.checkpoint_input() | {"second": {"kind": "pose", "channels": data.second}}
+        self.notes.append(f"D joins in at {options.l1_kimg:g} kimg")
+
+    @classmethod
+    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
+        if name not in (FIGURES, "fake"):
+            return pairs.load_stacks(name, size, 3, 0.0, ("A", "pose", "B"))
+        count, held_out = (NUM_FIGURES, NUM_HELD_OUT) if name == FIGURES else (NUM_FAKE, NUM_FAKE_HELD_OUT)
+        images = figures.render(count + held_out, size)
+        dataset = Pairs(name, images[held_out:], licence="CC0", side=size, held_out=images[:held_out])
+        return replace(dataset, stored=6, second=3)
+
+    def updates(self, batches: Batches) -> Updates:
+        starts_with_l1 = batches.images_seen < self.options.l1_kimg * 1000
+        source, target = next(batches)
+        person, pose = source.split([self.channels, self.second], dim=1)
+        output = self.G(source)
+        l1 = self.options.l1_weight * masked_l1(output.float(), target, body_mask(pose, self.radius))
+        if starts_with_l1:
+            yield self.G, {"L1": l1}
+            return
+        real = self.D(torch.cat([person, target], dim=1)).float()
+        fake = self.D(torch.cat([person, output.detach()], dim=1)).float()
+        yield self.D, {"D": 0.5 * (bce(real, 1.0) + bce(fake, 0.0))}
+        yield self.G, {"L1": l1, "G": bce(self.D(torch.cat([person, output], dim=1)).float(), 1.0)}
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {"pipeline": "translate", "network": self.spec, "input": self.input}
+
+
+RECIPES = [
+    # People are drawn before training begins; a folder of your own holds person, pose and person side by side in each
+    # file, or sub-folders A, pose and B.
+    Recipe(
+        name="pose-figures",
+        method=PoseGuided,
+        options=Options(width=32, discriminator_width=32),
+        summary="pose-guided pictures at 64 px: a drawn person in the pose of a stick figure",
+        data=FIGURES,
+        size=64,
+        kimg=100,
+        batch_size=8,
+        ema_kimg=2,
+    ),
+]

@@ -1,0 +1,113 @@
+"""SRGAN (Ledig et al. 2016, arXiv:1609.04802): small pictures made four times larger, first right, then sharp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pretrained import networks
+from pretrained.errors import InputError
+from trainer import pairs, perceptual
+from trainer.data import Batches
+from trainer.fidelity import WINDOW, luma, psnr, ssim
+from trainer.losses import bce
+from trainer.method import Adam, Method, Updates
+from trainer.pairs import PairOptions, Pairs
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the networks are made, what they minimise, and when D joins in."""
+
+    scale: int = 4
+    """How many times larger pictures become: 2, 4 or 8."""
+    mse_kimg: float = 100.0
+    """Thousands of pictures on which G minimises the squared error alone (SRResNet); then D joins in."""
+    adversarial_weight: float = 1e-3
+    """Weight of the adversarial loss."""
+    perceptual: str = "vgg16"
+    """What G is compared by then: the features of vgg16, squeezenet (both downloaded), a file of their weights
+    (.pth, .npz), or none: the squared error as before."""
+    width: int = 64
+    """Channels of G's maps."""
+    blocks: int = 16
+    """G's residual blocks."""
+    discriminator_width: int = 64
+    """Channels of D's largest map; the smaller ones have more."""
+    jitter: float = 1.0
+    """Pictures are stored larger by this share, and cut to size at random places."""
+
+
+class SRGAN(Method):
+    """An enlarger G, and a D that sees large pictures only."""
+
+    optimizer = Adam(1e-4, (0.9, 0.999))
+
+    def __init__(self, options: Options, data: Pairs):
+        super().__init__(options, data)
+        smallest = 2 * options.scale + WINDOW
+        if data.size < smallest:
+            raise InputError(f"--size {data.size} is too small to be compared without its border: {smallest} or more")
+        network = {"width": options.width, "blocks": options.blocks, "scale": options.scale}
+        self.spec = {"class": "srresnet.Generator", "inputs": data.inputs, "channels": data.channels, **network}
+        self.G = networks.build(self.spec)
+        judge = {"size": data.size, "channels": data.channels, "width": options.discriminator_width}
+        self.D = networks.build({"class": "srresnet.Discriminator", **judge})
+        self.eyes = perceptual.choose(options.perceptual)
+        self.input = data.checkpoint_input() | {"size": None, "scale": options.scale}
+        self.notes.append(f"D joins in at {options.mse_kimg:g} kimg")
+
+    @classmethod
+    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
+        made = PairOptions(degradation="mosaic", jitter=options.jitter)
+        return pairs.load_pairs(name, size, root, channels, made, {"scale": options.scale})
+
+    def updates(self, batches: Batches) -> Updates:
+        starts_with_error = batches.images_seen < self.options.mse_kimg * 1000
+        source, target = next(batches)
+        output = self.G(source)
+        self.measures = self._measures(source, output.detach(), target)
+        error = F.mse_loss(output.float(), target)
+        if starts_with_error:
+            yield self.G, {"MSE": error}
+            return
+        yield self.D, {"D": bce(self.D(target).float(), 1.0) + bce(self.D(output.detach()).float(), 0.0)}
+        content = {"content": self.eyes.difference(output, target)} if self.eyes else {"MSE": error}
+        yield self.G, {**content, "G": self.options.adversarial_weight * bce(self.D(output).float(), 1.0)}
+
+    @torch.no_grad()
+    def _measures(self, source: Tensor, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """PSNR and SSIM of the brightness without a border of `scale` px, of G and of bicubic enlargement."""
+        bicubic = F.interpolate(source, target.shape[2:], mode="bicubic")
+        wanted = luma(target, self.options.scale)
+        return {
+            f"{measure.__name__.upper()}{name}": measure(luma(made, self.options.scale), wanted).mean()
+            for measure in (psnr, ssim)
+            for name, made in (("", output), (" bicubic", bicubic))
+        }
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {"pipeline": "translate", "network": self.spec, "input": self.input}
+
+
+RECIPES = [
+    # The paper's networks (G without batch normalisation), batch, rate and 96 px; its features are those of VGG-19's
+    # last convolution, and it trains on 350,000 pictures.
+    Recipe(
+        name="srgan-x4",
+        method=SRGAN,
+        options=Options(),
+        summary="SRGAN: pictures of any size made four times larger, on any folder of pictures",
+        data="pictures",
+        size=96,
+        kimg=200,
+        batch_size=16,
+        horizontal_flip=True,
+    ),
+]

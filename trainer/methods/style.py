@@ -1,0 +1,112 @@
+"""Fast style transfer (Johnson et al. 2016, arXiv:1603.08155): one network paints any picture in one style.
+
+How strongly is chosen when it is used: the strength s in [0, 1] weighs the style term, and the network is told s by its
+instance norms (Babaeizadeh & Ghiasi 2018, arXiv:1811.08560).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pretrained import networks
+from pretrained.errors import InputError
+from pretrained.images import fit, open_picture
+from trainer import pairs, perceptual
+from trainer.data import Batches
+from trainer.method import Adam, Method, Updates
+from trainer.pairs import JITTER, Pairs
+from trainer.perceptual import total_variation
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which style, through whose eyes, and how the network is made."""
+
+    style: str = ""
+    """The picture whose style is learnt: a file."""
+    perceptual: str = "vgg16"
+    """Whose eyes: vgg16, squeezenet (both downloaded), or a file of their weights (.pth, .npz)."""
+    content_weight: float = 1.0
+    """Weight of what the picture shows."""
+    style_weight: float = 1.0
+    """Weight of how it is painted, at full strength."""
+    smoothness_weight: float = 1.0
+    """Weight of the total variation."""
+    style_size: int | None = None
+    """Shorter side of the style picture; by default as `size`. Its brush strokes grow with it."""
+    width: int = 32
+    """Channels of the largest map; the smaller ones have more."""
+    blocks: int = 5
+    """Residual blocks."""
+    jitter: float = JITTER
+    """Pictures are stored larger by this share, and cut to size at random places."""
+
+
+class StyleTransfer(Method):
+    """A translator G, which nothing judges but a fixed network."""
+
+    optimizer = Adam(1e-3, (0.9, 0.999))
+
+    def __init__(self, options: Options, data: Pairs):
+        super().__init__(options, data)
+        shape = {"size": data.size, "inputs": data.channels, "channels": data.channels}
+        network = {"width": options.width, "blocks": options.blocks, "strength": True}
+        self.spec = {"class": "resnet.Generator", **shape, **network}
+        self.G = networks.build(self.spec)
+        self.eyes = perceptual.choose(options.perceptual)
+        if self.eyes is None:
+            raise InputError(
+                f"--perceptual none cannot see a style: {', '.join(perceptual.KINDS)} or a file of weights"
+            )
+        if not Path(options.style).expanduser().is_file():
+            raise InputError(
+                f"--style {options.style or '(nothing)'} is no file: give the picture whose style is learnt"
+            )
+        style = fit(open_picture(Path(options.style).expanduser()), options.style_size or data.size)
+        with torch.no_grad():
+            self.grams = self.eyes.grams(self.eyes.look(style))
+        self.input = data.checkpoint_input() | {"size": None, "strength": True}
+
+    @classmethod
+    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
+        return pairs.load_singles(name, size, root, channels, options.jitter)
+
+    def updates(self, batches: Batches) -> Updates:
+        x, _ = next(batches)
+        strength = torch.rand(len(x)).to(x.device)
+        output = self.G(x, strength)
+        seen = self.eyes.look(output)
+        style = self.eyes.style(seen, [aim.to(x.device) for aim in self.grams])
+        yield (
+            self.G,
+            {
+                "content": self.options.content_weight * self.eyes.content(seen, self.eyes.look(x.detach())),
+                "style": self.options.style_weight * (strength * style).mean(),
+                "smoothness": self.options.smoothness_weight * total_variation(output.float()),
+            },
+        )
+
+    def checkpoint(self) -> dict[str, Any]:
+        return {"pipeline": "translate", "network": self.spec, "input": self.input}
+
+
+RECIPES = [
+    # python -m trainer style-transfer --style starry_night.jpg --data FOLDER. In the paper COCO, two epochs of 80,000.
+    Recipe(
+        name="style-transfer",
+        method=StyleTransfer,
+        options=Options(),
+        summary="pictures of any size, painted in the style of --style, as strongly as you choose",
+        data="pictures",
+        size=256,
+        kimg=160,
+        batch_size=4,
+        ema_kimg=2,
+        horizontal_flip=True,
+    ),
+]
