@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pretrained.checkpoint import SAMPLES, Config
+from pretrained.degradations import DEGRADATIONS
 from pretrained.errors import InputError
+from pretrained.source import KINDS
 
 # What each pipeline is called on the Hub, what it does, and how it is used from a shell and from Python.
 USES = {
@@ -19,13 +21,18 @@ USES = {
         "unconditional-image-generation",
         "makes pictures from noise",
         "sample {id} --seeds 0-63 --out grid.png",
-        "sample(range(64))  # uint8 (64, height, width, channels)",
+        "import pretrained\n\npretrained.load({id}).sample(range(64))  # uint8 (64, height, width, channels)",
     ),
     "translate": (
         "image-to-image",
         "turns one picture into another",
-        "translate {id} --input in.png --out out.png",
-        "translate(picture)  # a PIL image",
+        "translate {id} --input in.png{extras} --out out.png",
+        """\
+import pretrained
+from PIL import Image
+
+picture = pretrained.load({id}).translate(Image.open("in.png"){extras})
+picture.save("out.png")""",
     ),
 }
 # What a config's input may say beside, and what can be done then.
@@ -36,7 +43,10 @@ ABILITIES = {
         "reconstruct {id} --input in.png --out out.png",
         "interpolate {id} --input a.png b.png --frames 60 --out film.mp4",
     ),
+    "strength": ("translate {id} --input in.png --strength 0.5 --out out.png",),
 }
+# What a translator needs beside a picture.
+EXTRAS = ("mask", "second")
 HUB_DATASETS = {
     "mnist": "ylecun/mnist",
     "fashion-mnist": "zalando-datasets/fashion_mnist",
@@ -130,7 +140,7 @@ def _front_matter(config: Config) -> str:
 def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
     training = config.training
     _, does, shell, python = USES[config.pipeline]
-    size, source = config.network.get("size"), training.get("data")
+    size, source = config.size, training.get("data")
     yield f"# {_plain(config.name)}"
     yield (
         f"A {_plain(config.network['class'])} network that {does}"
@@ -138,14 +148,23 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
         + (f", trained on {_plain(source)}" if source else "")
         + " with Ganvas."
     )
+    if config.pipeline == "translate":
+        yield _reading(config)
     if samples:
         yield f"![Pictures of this model]({SAMPLES})"
     yield "## Use it"
     example = shlex.quote(_line(config.input["text"]["examples"][0])) if config.input.get("text") else ""
+    extras = [name for name in EXTRAS if config.input.get(name)]
+    flags = "".join(f" --{name} {name}.png" for name in extras)
     shells = [shell, *(line for ability, lines in ABILITIES.items() if config.input.get(ability) for line in lines)]
-    lines = [f"python -m pretrained {line.format(id=shlex.quote(id), example=example)}" for line in shells]
+    if _kind(config) in DEGRADATIONS:
+        shells.append("translate {id} --input photo.png --degrade --out out.png")
+    lines = [
+        f"python -m pretrained {line.format(id=shlex.quote(id), example=example, extras=flags)}" for line in shells
+    ]
     yield _code("bash", "\n".join(lines))
-    yield _code("python", f"import pretrained\n\npretrained.load({json.dumps(id)}).{python}")
+    arguments = "".join(f', {name}=Image.open("{name}.png")' for name in extras)
+    yield _code("python", python.format(id=json.dumps(id), extras=arguments))
     yield f"Or `streamlit run app.py`, and choose {_plain(id)} there."
     if config.classes:
         yield f"Its labels, from 0 on: {', '.join(map(_plain, config.classes))}."
@@ -164,6 +183,31 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
         "Its pictures show what its data shows, with the same gaps and biases. "
         "Check the licence of the data before you build on them."
     )
+
+
+def _reading(config: Config) -> str:
+    """What a translator reads, and what it gives."""
+    source = config.input["source"]
+    name = f" ({_plain(source['name'])})" if source.get("name") else ""
+    target = f", and makes {_plain(source['target'])}" if source.get("target") else ""
+    text = f"It reads {KINDS[_kind(config)]}{name}{target}. Pictures of any size will do"
+    text += ": it takes the middle, unless `--fit tile` or `--fit stretch` is said." if config.size else "."
+    if config.input.get("scale", 1) > 1:
+        text += f" What it gives is {config.input['scale']} times larger."
+    if config.input.get("mask"):
+        text += " A mask of the same size is white where the hole is; all outside it stays as it was."
+    if config.input.get("strength"):
+        text += " A strength from 0 to 1 says how far to go."
+    if _kind(config) in DEGRADATIONS:
+        text += " `--degrade` first makes any picture one like those it was trained on."
+    if source.get("palette"):
+        labels = ", ".join(f"{_plain(label)} {_plain(colour)}" for label, colour in source["palette"].items())
+        text += f" Its labels: {labels}."
+    return text
+
+
+def _kind(config: Config) -> str | None:
+    return config.input["source"]["kind"] if config.pipeline == "translate" else None
 
 
 def metrics(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -73,6 +73,11 @@ class Config:
         """The names of the labels that a conditional network takes; empty when it takes none."""
         return self.condition["classes"] if self.condition else []
 
+    @property
+    def size(self) -> int | None:
+        """The side in px of the pictures that the network makes of noise, or reads; None: any size."""
+        return self.input.get("size") if self.pipeline == "translate" else self.network.get("size")
+
 
 def _check_fields(values: Mapping[str, Any]) -> None:
     types = {"name": str, "pipeline": str, "network": dict, "input": dict, "training": dict, "format": int}

@@ -16,6 +16,8 @@ from torch import Tensor
 from pretrained.errors import InputError
 
 MAX_PIXELS = 100_000_000
+# What a folder is searched for.
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 
 
 def to_uint8(pictures: Tensor) -> np.ndarray:

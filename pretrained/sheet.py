@@ -11,7 +11,8 @@ from PIL import Image
 
 from pretrained import images
 from pretrained.errors import InputError
-from pretrained.pipelines import Generate, autoencoder
+from pretrained.pipelines import Generate, Translate, autoencoder
+from pretrained.translate import Fit
 
 METADATA = "ganvas"
 
@@ -89,12 +90,32 @@ def reconstruct(pipeline: Generate, id: str, picture: Image.Image, label: int | 
     return _encode(pipeline, id, coder.decode([z], label)[0], scale, {"z": z.tolist(), "label": label})
 
 
+def translate(
+    pipeline: Translate,
+    id: str,
+    picture: Image.Image,
+    mask: Image.Image | None = None,
+    strength: float = 1.0,
+    second: Image.Image | None = None,
+    degrade: bool = False,
+    seed: int = 0,
+    fit: Fit = "crop",
+) -> bytes:
+    """What `Translate.translate` makes of a picture -> PNG.
+
+    Its metadata holds what was set, and nothing of the pictures' files.
+    """
+    made = np.asarray(pipeline.translate(picture, mask, strength, second, degrade, seed, fit))
+    recipe = {"strength": strength, "degrade": degrade, "seed": seed, "fit": fit}
+    return _encode(pipeline, id, made.reshape(*made.shape[:2], -1), 1, recipe)
+
+
 def _check_size(pipeline: Generate, count: int, scale: int) -> None:
     size = pipeline.config.network.get("size", 1) * scale
     if count * size**2 > images.MAX_PIXELS:
         raise InputError(f"{count:,} pictures of {size} px are too many: at most {images.MAX_PIXELS:,} pixels")
 
 
-def _encode(pipeline: Generate, id: str, picture: np.ndarray, scale: int, recipe: dict[str, Any]) -> bytes:
+def _encode(pipeline: Generate | Translate, id: str, picture: np.ndarray, scale: int, recipe: dict[str, Any]) -> bytes:
     recipe = {"id": id, "revision": pipeline.revision, **recipe}
     return images.encode_png(images.enlarge(picture, scale), {METADATA: json.dumps(recipe)})

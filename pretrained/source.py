@@ -75,7 +75,7 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:
         if type(value) is not kind and not (value is None and key in ("size", "second")):
             raise InputError(f"the config's {key!r} must be {kind.__name__}, not {type(value).__name__}")
     source, second = given["source"], given.get("second")
-    if source.get("kind") not in KINDS:
+    if str(source.get("kind")) not in KINDS:
         raise InputError(f"the config's 'source' needs a \"kind\": one of {', '.join(KINDS)}")
     if second and second.get("channels") not in (1, 3):
         raise InputError(f"the config's 'second' has {second.get('channels')!r} channels: 1 or 3")

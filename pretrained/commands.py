@@ -1,0 +1,137 @@
+"""What the commands of `python -m pretrained` do, each with the options that the command line has read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+import pretrained
+from pretrained import checkpoint, images, networks, sheet, video
+from pretrained.errors import InputError
+from pretrained.files import write_atomic
+from pretrained.pipelines import Generate, Translate, autoencoder, expect
+
+
+def show_list(options: argparse.Namespace) -> None:
+    """Print each bundled checkpoint: its name, what its pictures are of, and their size."""
+    for name in pretrained.available():
+        config = checkpoint.read_config(pretrained.resolve(name)[0])
+        size = f"{config.size} px" if config.size else "any size"
+        print(f"{name:24} {_plain(size)}  {_plain(config.training.get('data', ''))}")
+
+
+def show_info(options: argparse.Namespace) -> None:
+    """Print what a checkpoint is, without reading its weights."""
+    path, revision = pretrained.resolve(options.id)
+    config = checkpoint.read_config(path)
+    num_parameters = sum(weight.numel() for weight in networks.outline(config.network).parameters())
+    facts = {"file": str(path), "revision": revision, "bytes": path.stat().st_size, "parameters": num_parameters}
+    if options.json:
+        print(json.dumps(facts | {"config": json.loads(config.to_json())}, indent=2))
+        return
+    facts |= json.loads(config.to_json())
+    facts |= {"classes": ", ".join(f"{label} {name}" for label, name in enumerate(config.classes))}
+    _print_facts({key: facts[key] for key in ("name", *facts) if key != "condition"})
+
+
+def _print_facts(facts: dict[str, Any], indent: str = "") -> None:
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            print(f"{indent}{_plain(key)}")
+            _print_facts(value, indent + "  ")
+        elif value not in (None, "", []):
+            print(f"{indent}{_plain(key):{24 - len(indent)}} {_plain(value)}")
+
+
+def _plain(value: Any) -> str:
+    """One line; what a stranger's checkpoint says must not steer the terminal."""
+    text = value if isinstance(value, str) else f"{value:,}" if type(value) is int else json.dumps(value)
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def write_sample(options: argparse.Namespace) -> None:
+    """Write the pictures of some seeds as one PNG."""
+    pipeline = _load(options)
+    how = (options.label, options.truncation, options.columns, options.scale, options.text)
+    write_atomic(options.out, sheet.render(pipeline, options.id, options.seeds, *how))
+
+
+def write_walk(options: argparse.Namespace) -> None:
+    """Write a film that wanders through the pictures of some seeds."""
+    pipeline = _load(options)
+    how = (options.label, options.truncation, not options.open, options.text)
+    _write_film(pipeline.walk(options.seeds, options.frames, *how), options)
+
+
+def write_mix(options: argparse.Namespace) -> None:
+    """Write a table of pictures: each has the coarse styles of its row's seed and the fine ones of its column's."""
+    pipeline = _load(options)
+    how = (options.layers, options.label, options.truncation, options.scale)
+    write_atomic(options.out, sheet.mix(pipeline, options.id, options.rows, options.columns, *how))
+
+
+def write_reconstruction(options: argparse.Namespace) -> None:
+    """Write a picture of yours as the network sees it: encoded, and drawn again."""
+    pipeline = _load(options)
+    write_atomic(options.out, sheet.reconstruct(pipeline, options.id, options.input, options.label, options.scale))
+
+
+def write_interpolation(options: argparse.Namespace) -> None:
+    """Write a film that leads from one picture of yours to another, as the network sees them."""
+    pipeline = autoencoder(_load(options))
+    _write_film(pipeline.interpolate(*options.input, options.frames), options)
+
+
+def _write_film(frames: Iterable[np.ndarray], options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    # tqdm stays silent where stderr is no terminal.
+    video.write(tqdm(frames, total=options.frames, unit="frame", disable=None), options.out, options.fps)
+
+
+def write_translation(options: argparse.Namespace) -> None:
+    """Write what a network makes of a picture of yours, or of each picture in a folder and the folders in it.
+
+    A network of one size takes the square in the middle; --fit says otherwise. One of any size takes the whole
+    picture, made smaller if what comes out would have more than 2048 px on a side, or 4096 with --fit tile.
+    """
+    pipeline = _load(options, "translate")
+    how = {name: getattr(options, name) for name in ("mask", "strength", "second", "degrade", "seed", "fit")}
+    if not options.input.is_dir():
+        try:
+            picture = images.open_picture(options.input)
+        except InputError as error:
+            raise InputError(f"--input {options.input}: {error}") from None
+        write_atomic(options.out, sheet.translate(pipeline, options.id, picture, **how))
+        return
+    from tqdm import tqdm
+
+    files = sorted(file for file in options.input.rglob("*") if file.suffix.lower() in images.SUFFIXES)
+    if not files:
+        raise InputError(f"--input {options.input} holds no pictures ({', '.join(sorted(images.SUFFIXES))})")
+    names = [file.relative_to(options.input) for file in files]
+    same = Counter(name.with_suffix("") for name in names)
+    broken = []
+    for file, name in zip(tqdm(files, unit="picture", disable=None), names):
+        out = name.with_suffix(".png") if same[name.with_suffix("")] == 1 else name.with_name(f"{name.name}.png")
+        try:
+            made = sheet.translate(pipeline, options.id, images.open_picture(file), **how)
+        except InputError as error:
+            broken.append(f"{name}: {error}")
+        else:
+            write_atomic(options.out / out, made)
+    if len(broken) == len(files):
+        raise InputError(f"--input {options.input}: {broken[0]}")
+    if broken:
+        shown = "; ".join(broken[:3]) + ("; ..." if len(broken) > 3 else "")
+        print(f"left out {len(broken)} of {len(files)} pictures: {_plain(shown)}", file=sys.stderr)
+
+
+def _load(options: argparse.Namespace, kind: str = "generate") -> Generate | Translate:
+    return expect(pretrained.load(options.id, options.device), kind)
