@@ -15,7 +15,7 @@ from trainer import compare, evaluate, loop
 from trainer.command import Command, Push, fail, parse, parse_as, parse_known
 from trainer.guard import Collapsed
 from trainer.methods import RECIPES
-from trainer.run import describe
+from trainer.run import REVERSE, describe
 from trainer.stop import Stopped
 
 
@@ -27,10 +27,25 @@ def list_recipes(arguments: Sequence[str]) -> None:
 
 def push(arguments: Sequence[str]) -> None:
     """Publish a finished run."""
-    publish = parse_as(Push, "push", arguments)
-    checkpoint.read_config(publish.folder / checkpoint.MODEL)
-    repo_id = hub.check_push(publish.repo_id, publish.folder.resolve().name)
-    print(hub.push(publish.folder, repo_id, publish.private))
+    command = parse_as(Push, "push", arguments)
+    checkpoint.read_config(command.folder / checkpoint.MODEL)
+    has_reverse = (command.folder / REVERSE / checkpoint.MODEL).exists()
+    publish(command.folder, check_push(command.repo_id, command.folder.resolve().name, has_reverse), command.private)
+
+
+def check_push(repo_id: str | None, default_name: str, has_reverse: bool) -> str:
+    """The full name under which a run would be published, and its reverse with "-reverse" behind; else InputError."""
+    repo_id = hub.check_push(repo_id, default_name)
+    if has_reverse:
+        hub.check_push(f"{repo_id}-{REVERSE}", "")
+    return repo_id
+
+
+def publish(folder: Path, repo_id: str, private: bool) -> None:
+    """Publish a run and, where it has one, the network that translates back; print their links."""
+    print(hub.push(folder, repo_id, private))
+    if (folder / REVERSE / checkpoint.MODEL).exists():
+        print(hub.push(folder / REVERSE, f"{repo_id}-{REVERSE}", private))
 
 
 def measure(arguments: Sequence[str]) -> None:
@@ -51,12 +66,13 @@ def train(arguments: Sequence[str]) -> None:
     if settings.dry_run:
         print(dry_run(command, folder))
         return
-    repo_id = hub.check_push(settings.repo_id, recipe.name) if settings.push_to_hub else None
+    has_reverse = recipe.method.reverse is not None
+    repo_id = check_push(settings.repo_id, recipe.name, has_reverse) if settings.push_to_hub else None
     typed = shlex.join(["python", "-m", "trainer", *(word for word in arguments if word != "--resume")])
     loop.train(recipe, settings, folder, typed)
     print(f"finished: {folder}; look at {folder / 'samples.png'}", file=sys.stderr)
     if repo_id:
-        print(hub.push(folder, repo_id, settings.private))
+        publish(folder, repo_id, settings.private)
 
 
 def dry_run(command: Command, folder: Path) -> str:
