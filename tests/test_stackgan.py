@@ -246,3 +246,15 @@ def test_the_captions_command_overwrites_nothing(tmp_path):
     assert again.returncode == 2
     assert again.stderr.count("\n") == 1
     assert (folder / captions.FILE).read_bytes() == before
+
+
+def test_stage_two_begins_as_the_enlarged_small_picture():
+    torch.manual_seed(0)
+    G = networks.build(
+        {"class": "stackgan.Generator", "size": 32, "z_dim": 8, "width": 4, "text_dim": 6, "num_words": 3}
+    )
+    torch.nn.init.zeros_(G.second.to_picture.weight)
+    z, y = torch.randn(4, 8), torch.tensor([[1], [2], [3], [1]])
+    small, large = G.eval().draw_first(z, y)[0], G.draw_second(z, y)[0]
+    enlarged = torch.nn.functional.interpolate(small, scale_factor=4, mode="bilinear")
+    torch.testing.assert_close(large, 0.98 * enlarged)

@@ -80,7 +80,11 @@ class Residual(nn.Module):
 
 
 class StageTwo(nn.Module):
-    """The small picture and the condition, read once more -> the large picture: what was left out, drawn in."""
+    """The small picture and the condition, read once more -> the large picture: what was left out, drawn in.
+
+    It is drawn over the enlarged small picture, where the paper begins on white: copying what stage I has found is then
+    nothing to be learnt.
+    """
 
     def __init__(self, size: int, channels: int, c_dim: int, width: int, text_dim: int):
         super().__init__()
@@ -101,7 +105,8 @@ class StageTwo(nn.Module):
         c, divergence = self.condition(text, epsilon)
         x = self.encode(small)
         x = self.join(torch.cat([x, c[:, :, None, None].expand(-1, -1, *x.shape[2:]).to(x.dtype)], dim=1))
-        return self.to_picture(self.blocks(x)).tanh(), divergence
+        enlarged = F.interpolate(small, scale_factor=FACTOR, mode="bilinear", align_corners=False)
+        return (self.to_picture(self.blocks(x)) + (0.98 * enlarged.float()).atanh()).tanh(), divergence
 
 
 class Generator(nn.Module):
