@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pretrained.degradations import DEGRADATIONS, degrade
+from pretrained.degradations import DEGRADATIONS, check, degrade
 from pretrained.errors import InputError
 from pretrained.images import from_source, from_uint8, to_pil
 from trainer import data, folder, layout
@@ -228,6 +228,7 @@ def load_pairs(
     if options.degradation != "none":
         if options.direction != "AtoB":
             raise InputError("--direction means nothing to --degradation: give only one of them")
+        check(options.degradation, settings)
         dataset = load_singles(name, size, root, channels, options.jitter)
         return replace(dataset, degradation=options.degradation, settings=settings)
     return load_stacks(name, size, channels or 3, options.jitter, ("A", "B"), options.direction == "BtoA")

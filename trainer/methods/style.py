@@ -58,16 +58,16 @@ class StyleTransfer(Method):
         network = {"width": options.width, "blocks": options.blocks, "strength": True}
         self.spec = {"class": "resnet.Generator", **shape, **network}
         self.G = networks.build(self.spec)
-        self.eyes = perceptual.choose(options.perceptual)
-        if self.eyes is None:
-            raise InputError(
-                f"--perceptual none cannot see a style: {', '.join(perceptual.KINDS)} or a file of weights"
-            )
         if not Path(options.style).expanduser().is_file():
             raise InputError(
                 f"--style {options.style or '(nothing)'} is no file: give the picture whose style is learnt"
             )
         style = fit(open_picture(Path(options.style).expanduser()), options.style_size or data.size)
+        self.eyes = perceptual.choose(options.perceptual)
+        if self.eyes is None:
+            raise InputError(
+                f"--perceptual none cannot see a style: {', '.join(perceptual.KINDS)} or a file of weights"
+            )
         with torch.no_grad():
             self.grams = self.eyes.grams(self.eyes.look(style))
         self.input = data.checkpoint_input() | {"size": None, "strength": True}
