@@ -123,5 +123,5 @@ def _smaller(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
     """`size` halved until it holds no more than `max_pixels`."""
     width, height = size
     while width * height > max_pixels:
-        width, height = width // 2, height // 2
+        width, height = max(1, width // 2), max(1, height // 2)
     return width, height

@@ -9,6 +9,7 @@ import yaml
 
 from pretrained.card import is_edited, model_card
 from pretrained.checkpoint import Config
+from pretrained.degradations import DEGRADATIONS
 from pretrained.errors import InputError
 
 SPEC = {"class": "dcgan.Generator", "size": 16, "channels": 1, "z_dim": 8, "width": 4}
@@ -76,6 +77,52 @@ def test_a_card_says_what_else_the_checkpoint_can_do(ability, words) -> None:
     commands = [line for line in card.splitlines() if line.startswith("python -m pretrained")]
     assert len(commands) == 1 + len(words)
     assert all(word in command for word, command in zip(words, commands[1:]))
+
+
+UNET = {"class": "unet.Generator", "size": 32, "inputs": 1, "channels": 3, "width": 4}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"source": {"kind": "sketch", "name": "edges", "target": "emoji"}, "size": 32},
+            [
+                "turns one picture into another, 32×32 pixels",
+                "a sketch, in black lines on white (edges), and makes emoji",
+                "takes the middle",
+                "translate tiny --input photo.png --degrade --out out.png",
+            ],
+        ),
+        (
+            {"source": {"kind": "picture"}, "size": None, "strength": True},
+            ["It reads a picture. Pictures of any size will do.", "from 0 to 1", "--strength 0.5"],
+        ),
+        (
+            {"source": {"kind": "mask"}, "size": 32, "mask": True},
+            ["white where the hole is", "--input in.png --mask mask.png", ', mask=Image.open("mask.png"))'],
+        ),
+        ({"source": {"kind": "mosaic"}, "scale": 4}, ["a small picture", "4 times larger"]),
+        (
+            {"source": {"kind": "picture"}, "size": 32, "second": {"kind": "pose", "channels": 3}},
+            ["--input in.png --second second.png", ', second=Image.open("second.png"))'],
+        ),
+        (
+            {"source": {"kind": "labels", "palette": {"<b>wall</b>": "#0055ff"}}, "size": 32},
+            ["a map of labels", "Its labels: &lt;b&gt;wall&lt;/b&gt; \\#0055ff."],
+        ),
+    ],
+)
+def test_a_card_says_what_a_translator_reads_and_makes(given, words) -> None:
+    card = model_card(Config("tiny", "translate", UNET, given))
+    assert front_matter(card)["pipeline_tag"] == "image-to-image"
+    assert "python -m pretrained translate tiny --input in.png" in card
+    assert 'pretrained.load("tiny").translate(Image.open("in.png")' in card
+    assert "(samples.png)" in card
+    assert "sample(range" not in card
+    assert ("--degrade" in card) == (given["source"]["kind"] in DEGRADATIONS)
+    for text in words:
+        assert text in card, text
 
 
 def test_a_card_of_a_bare_config_names_nothing_that_is_not_known() -> None:

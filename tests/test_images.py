@@ -105,3 +105,27 @@ def test_a_bomb_is_refused_before_it_is_decoded():
     bomb = encode(Image.new("1", (20_000, 20_000)))
     with pytest.raises(InputError, match="too large|bomb"):
         images.open_picture(bomb)
+
+
+@pytest.mark.parametrize("size", [(200, 120), (203, 121)])
+def test_a_jpeg_that_is_too_large_is_decoded_smaller(size):
+    file = encode(Image.new("RGB", size, (200, 10, 10)), "JPEG", quality=95)
+    for limit, shrunk in ((size[0] * size[1], 1), (size[0] * size[1] - 1, 2), (size[0] * size[1] // 17, 8)):
+        file.seek(0)
+        picture = images.open_picture(file, max_pixels=limit)
+        assert picture.size == tuple(-(-side // shrunk) for side in size)
+        np.testing.assert_allclose(picture.getpixel((0, 0)), (200, 10, 10), atol=4)
+    file.seek(0)
+    for strip in (file, encode(Image.new("RGB", (9000, 1)), "JPEG")):
+        with pytest.raises(InputError, match="too large"):
+            images.open_picture(strip, max_pixels=10)
+
+
+def test_a_picture_near_the_limit_of_pillow_is_read_without_a_warning():
+    assert images.open_picture(encode(Image.new("1", (9000, 10_000))), channels=1).size == (9000, 10_000)
+
+
+def test_what_a_translator_reads():
+    levels = torch.tensor([0, 255, 255, 0], dtype=torch.uint8).view(1, 2, 1, 2)
+    assert images.from_source(levels).flatten().tolist() == [-1, 1, 1, -1]
+    assert images.from_source(levels, mask=True).flatten().tolist() == [-1, 1, 1, 0]
