@@ -25,8 +25,8 @@ from trainer.recipe import Recipe
 class Options:
     """Which generator is inverted, and by what."""
 
-    generator: str = "./runs/cdcgan-mnist"
-    """A conditional DCGAN, as cdcgan-mnist trains it: a bundled name, a folder, or USER/NAME on the Hub."""
+    generator: str = "dcgan-mnist"
+    """A conditional DCGAN: a bundled name, a folder that cdcgan-mnist has trained, or USER/NAME on the Hub."""
     encoder_width: int = 32
     """Channels of the encoders' widest map; the deeper ones have more."""
 
@@ -78,7 +78,7 @@ def _check(config: Config, id: str, data: Dataset) -> None:
 
 
 RECIPES = [
-    # python -m trainer cdcgan-mnist, then python -m trainer icgan-mnist: the paper's independent encoders (IND).
+    # The paper's independent encoders (IND), on the bundled generator.
     Recipe(
         name="icgan-mnist",
         method=IcGAN,
