@@ -47,14 +47,17 @@ class Command:
     """Folder of the runs, of the table and of the picture; the same command goes on where it was stopped."""
     samples: int = 2000
     """How many pictures of each network are scored, where --feature-weights says by whose eyes."""
+    reference: int = evaluate.Command.reference
+    """Against how many real ones at most."""
 
     def __post_init__(self) -> None:
         if unknown := [loss for loss in self.names if loss not in LOSSES]:
             raise InputError(f"--losses has {unknown[0]!r}: {', '.join(LOSSES)}")
         if self.seeds < 1:
             raise InputError(f"--seeds is {self.seeds}: at least 1")
-        if self.samples < evaluate.MIN_PICTURES:
-            raise InputError(f"--samples is {self.samples}: at least {evaluate.MIN_PICTURES}")
+        for name in ("samples", "reference"):
+            if getattr(self, name) < evaluate.MIN_PICTURES:
+                raise InputError(f"--{name} is {getattr(self, name)}: at least {evaluate.MIN_PICTURES}")
 
     @property
     def names(self) -> list[str]:
@@ -109,7 +112,8 @@ def run(command: Command, arguments: Sequence[str]) -> str:
     for (loss, seed), words in commands.items():
         print(f"{loss}, seed {seed} ({len(outcomes) + 1} of {len(plan)})", file=sys.stderr)
         problem = _train(words)
-        outcomes.append(_outcome(loss, seed, _run_of(words).folder, problem, reference, eyes, command.samples))
+        how = (reference, eyes, command.samples, min(command.reference, len(reference.images)))
+        outcomes.append(_outcome(loss, seed, _run_of(words).folder, problem, *how))
         _write(command, recipe.name, outcomes)
     return table(recipe.name, outcomes)
 
@@ -143,19 +147,19 @@ def _outcome(
     reference: Dataset,
     eyes: Features | None,
     num_samples: int,
+    num_reference: int,
 ) -> Outcome:
     training = checkpoint.read_config(folder / MODEL).training if (folder / MODEL).exists() else {}
-    scores = _scores(folder, reference, eyes, num_samples) if eyes and not problem else {}
+    scores = _scores(folder, reference, eyes, num_samples, num_reference) if eyes and not problem else {}
     return Outcome(loss, seed, str(folder), problem, training.get("kimg", 0.0), training.get("minutes", 0.0), scores)
 
 
-def _scores(folder: Path, reference: Dataset, eyes: Features, num_samples: int) -> dict[str, float]:
+def _scores(folder: Path, reference: Dataset, eyes: Features, num_samples: int, num_reference: int) -> dict[str, float]:
     """The scores of a run, by name: read from its checkpoint where they are there, else measured and written there.
 
     That of its best snapshot is among them, as training measured it.
     """
     split = "test" if reference.name in data.NAMED else ""
-    num_reference = min(evaluate.Command.reference, len(reference.images))
     with evaluate.lock(folder):
         pipeline = pretrained.load(str(folder), eyes.device.type)
         how = evaluate.protocol(pipeline, reference, split, eyes, num_samples, num_reference)
