@@ -136,3 +136,10 @@ def test_pushing_without_a_token_is_refused_before_training(capsys, elsewhere, m
     monkeypatch.delenv("HF_TOKEN", raising=False)
     assert "token" in error(capsys, *TINY, "--push-to-hub").lower()
     assert not (elsewhere / "runs").exists()
+
+
+def test_licences_reach_the_model_card(elsewhere):
+    main([*TINY, "--data-licence", "my own photographs", "--licence", "cc-by-4.0"])
+    card = (elsewhere / "runs" / "dcgan-mnist" / "README.md").read_text()
+    assert "license: cc-by-4.0" in card
+    assert "| Licence of the data | my own photographs |" in card

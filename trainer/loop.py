@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,11 @@ class Trainer:
 
     def config(self, run: Run, reverse: bool = False) -> Config:
         """The config of a checkpoint at this moment."""
-        seen = self.batches.images_seen
-        return make_config(self.recipe, self.method, self.data, run.command, seen, self.seconds, self.device, reverse)
+        where = self.batches.images_seen, self.seconds, self.device
+        config = make_config(self.recipe, self.method, self.data, run.command, *where, reverse)
+        licences = {"data_licence": self.settings.data_licence, "licence": self.settings.licence}
+        said = {name: licence for name, licence in licences.items() if licence}
+        return replace(config, training=config.training | said)
 
     def compile(self) -> None:
         """torch.compile, where asked for; a network that a penalty differentiates twice stays as it is."""

@@ -36,6 +36,10 @@ class Settings:
     """Compile the networks with torch.compile, where no gradient penalty forbids it."""
     threads: int | None = None
     """Processor threads; by default as torch decides."""
+    data_licence: str | None = None
+    """What may be done with the pictures of a folder, for the model card: "CC BY 4.0", "my own"."""
+    licence: str | None = None
+    """What may be done with the weights, likewise: apache-2.0, cc-by-4.0."""
     dry_run: bool = False
     """Print the whole configuration and what would be written, and train nothing."""
     push_to_hub: bool = False
