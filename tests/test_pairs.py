@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from pretrained.errors import InputError
-from trainer import pairs
+from trainer import domains, pairs
 from trainer.pairs import PairOptions
 
 CPU = torch.device("cpu")
@@ -174,7 +174,7 @@ def test_jitter_cuts_source_and_target_at_one_place():
 def test_domains_are_found(tmp_path, layout):
     LAYOUTS[layout](tmp_path)
     paint(tmp_path / ("B" if layout == "A and B" else "trainB") / "more.png", RED)
-    found = pairs.load_domains(str(tmp_path), 16, None, 0.0)
+    found = domains.load(str(tmp_path), 16, None, 0.0)
     assert len(found.images) == (5 if layout == "A and B" else 6)
     assert len(found.others) == len(found.images) + 1
     assert found.reversed().images is found.others
@@ -182,7 +182,7 @@ def test_domains_are_found(tmp_path, layout):
 
 
 def test_domains_are_shuffled_by_themselves_and_resume():
-    found = pairs.load_domains("fake", 16, None, 0.25)
+    found = domains.load("fake", 16, None, 0.25)
     whole = found.batches(8, 3, CPU, horizontal_flip=True)
     seen = [next(whole) for _ in range(40)]
     resumed = found.batches(8, 3, CPU, horizontal_flip=True)
@@ -202,7 +202,7 @@ def test_examples_are_what_a_person_would_give(tmp_path):
     assert [example.target.size for example in examples] == [(16, 16)] * 4
     assert all(set(np.unique(example.extras["mask"])) == {0, 255} for example in examples)
     assert pairs.load_stacks("fake", 16, 3, 0.0, ("A", "pose", "B")).examples(1)[0].extras.keys() == {"second"}
-    assert pairs.load_domains("fake", 16, None, 0.0).examples(2)[0].target is None
+    assert domains.load("fake", 16, None, 0.0).examples(2)[0].target is None
 
 
 @pytest.mark.parametrize(
@@ -230,4 +230,4 @@ def test_mistakes_are_sentences(tmp_path, make, options, words):
 def test_domains_that_are_none(tmp_path):
     side_by_side(tmp_path)
     with pytest.raises(InputError, match="trainA and trainB, or A and B"):
-        pairs.load_domains(str(tmp_path), 16, None, 0.0)
+        domains.load(str(tmp_path), 16, None, 0.0)

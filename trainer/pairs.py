@@ -1,4 +1,4 @@
-"""Pictures to translate, in pairs of source and target or in two domains -> endless batches of both."""
+"""Pairs of pictures, of source and target -> endless batches of both."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Pairs(Dataset):
         name = "mask" if self.masked else "second"
         has_target = self.stored or self.degradation != "none"
         return [
-            Example(_pil(source), {name: _pil(second)} if extra else {}, _pil(target) if has_target else None)
+            Example(pil(source), {name: pil(second)} if extra else {}, pil(target) if has_target else None)
             for source, second, target in zip(pictures, extras, targets)
         ]
 
@@ -149,60 +149,8 @@ class PairBatches(Batches):
         )
 
 
-@dataclass(frozen=True)
-class Domains(Dataset):
-    """Two sets of pictures of which none belong together.
-
-    Attributes:
-        images: uint8 (N, C, S, S), domain A; S at least `side`.
-        others: uint8 (M, C, S, S), domain B.
-        side: the size at which they are seen.
-        held_out, held_out_others: of each, uint8 (., C, side, side), never trained on.
-    """
-
-    side: int = 0
-    others: Tensor = NONE
-    held_out: Tensor = NONE
-    held_out_others: Tensor = NONE
-
-    @property
-    def size(self) -> int:
-        return self.side
-
-    def reversed(self) -> Domains:
-        """B in place of A."""
-        domains = {"images": self.others, "others": self.images}
-        return replace(self, **domains, held_out=self.held_out_others, held_out_others=self.held_out)
-
-    def examples(self, count: int) -> list[Example]:
-        """At most `count` held-out pictures of A, always the same."""
-        return [Example(_pil(picture), {}, None) for picture in self.held_out[:count]]
-
-    def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> DomainBatches:
-        return DomainBatches(self, batch_size, seed, device, horizontal_flip)
-
-
-class OtherBatches(Batches):
-    """Batches whose random numbers have nothing to do with those of `Batches`."""
-
-    stream = 16
-
-
-class DomainBatches(Batches):
-    """Endless batches (a, b) of two domains, each shuffled by itself; `images_seen` counts the pictures of one."""
-
-    def __init__(
-        self, dataset: Domains, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False
-    ):
-        super().__init__(dataset, batch_size, seed, device, horizontal_flip)
-        self.others = OtherBatches(dataset.reversed(), batch_size, seed, device, horizontal_flip)
-
-    def __next__(self) -> tuple[Tensor, Tensor]:
-        self.others.images_seen = self.images_seen
-        return super().__next__()[0], next(self.others)[0]
-
-
-def _pil(picture: Tensor) -> Image.Image:
+def pil(picture: Tensor) -> Image.Image:
+    """uint8 (C, H, W) -> PIL."""
     return to_pil(picture.permute(1, 2, 0).numpy())
 
 
@@ -236,7 +184,7 @@ def load_pairs(
 
 def load_singles(name: str, size: int, root: Path, channels: int | None, jitter: float) -> Pairs:
     """Pictures that are their own sources, from all that `data.load` takes."""
-    stored_size = _stored_size(size, jitter)
+    stored_size = stored_size_of(size, jitter)
     if name == "fake":
         return _fake([data.fake(pixels, channels or 3, NUM_FAKE).images for pixels in (stored_size, size)], size)
     if name in data.NAMED:
@@ -253,7 +201,7 @@ def load_stacks(
     name: str, size: int, channels: int, jitter: float, kinds: tuple[str, ...], swapped: bool = False
 ) -> Pairs:
     """Pictures that belong together, `kinds` in a row: side by side in a file, or in sub-folders of these names."""
-    stored_size, stored = _stored_size(size, jitter), channels * (len(kinds) - 1)
+    stored_size, stored = stored_size_of(size, jitter), channels * (len(kinds) - 1)
     if name == "fake":
         blobs = [data.fake(pixels, channels, NUM_FAKE).images for pixels in (stored_size, size)]
         dataset = _fake([torch.cat([_outline(part)] * (len(kinds) - 1) + [part], dim=1) for part in blobs], size)
@@ -267,35 +215,8 @@ def load_stacks(
     return replace(dataset, stored=stored, second=stored - channels, swapped=swapped)
 
 
-def load_domains(name: str, size: int, channels: int | None, jitter: float) -> Domains:
-    """Two domains, in sub-folders trainA and trainB (held out: testA and testB, or valA and valB), or A and B.
-
-    Raises:
-        InputError: there is no such folder, or it has no such sub-folders.
-    """
-    stored_size, channels = _stored_size(size, jitter), channels or 3
-    if name == "fake":  # narrow and wide blobs
-        (a, b), (held_a, held_b) = (
-            [data.fake(pixels, channels, 2 * NUM_FAKE).images[domain::2] for domain in (0, 1)]
-            for pixels in (stored_size, size)
-        )
-        cut = NUM_FAKE_HELD_OUT
-        held_out = {"held_out": held_a[:cut], "held_out_others": held_b[:cut]}
-        return Domains(name, a[cut:], licence="CC0", side=size, others=b[cut:], **held_out)
-    path = layout.open_folder(name)
-    found = layout.domains(path)
-    if found is None:
-        raise InputError(f"--data {name} needs the sub-folders trainA and trainB, or A and B, of pictures")
-    if not all(entries for part in found for entries in part):
-        raise InputError(f"--data {path} needs two pictures at least in each domain, of which one is held out")
-    (a, b), (held_a, held_b) = (
-        [folder.read_stacks(path, [(entry,) for entry in entries], pixels, channels)[0] for entries in part]
-        for part, pixels in zip(found, (stored_size, size))
-    )
-    return Domains(path.resolve().stem, a, side=size, others=b, held_out=held_a, held_out_others=held_b)
-
-
-def _stored_size(size: int, jitter: float) -> int:
+def stored_size_of(size: int, jitter: float) -> int:
+    """How large pictures are stored that are seen at `size` px."""
     if not 0 <= jitter <= 4:
         raise InputError(f"--jitter is {jitter}: 0 to 4")
     return round(size * (1 + jitter))

@@ -11,7 +11,8 @@ from PIL import Image
 from pretrained.images import grid
 from pretrained.pipelines import Generate
 from trainer.data import Dataset
-from trainer.pairs import Domains, Pairs
+from trainer.domains import Domains
+from trainer.pairs import Pairs
 
 SEEDS = range(64)
 NUM_ROWS = 8

@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrained import networks
-from trainer import pairs
+from trainer import domains
 from trainer.data import Batches
+from trainer.domains import Domains
 from trainer.losses import Targets, lsgan_discriminator
 from trainer.method import Adam, Method, Updates
 from trainer.methods.pix2pix import patch_discriminator
-from trainer.pairs import JITTER, Domains
+from trainer.pairs import JITTER
 from trainer.recipe import Recipe
 
 
@@ -85,7 +86,7 @@ class CycleGAN(Method):
 
     @classmethod
     def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Domains:
-        return pairs.load_domains(name, size, channels, options.jitter)
+        return domains.load(name, size, channels, options.jitter)
 
     def updates(self, batches: Batches) -> Updates:
         a, b = next(batches)
