@@ -6,17 +6,19 @@ from dataclasses import replace
 from itertools import repeat
 from statistics import mean
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from recipes import TRANSLATORS, eyes
+from small import save_squeezenet
 from test_loop import shrink, train, weights
 from torch import nn
 
 import pretrained
 from pretrained import pipelines
 from pretrained.errors import InputError
-from trainer import perceptual
+from trainer import evaluate_pairs, perceptual, run
 from trainer.__main__ import main
 from trainer.methods import RECIPES
 from trainer.methods.context import restoration_error
@@ -387,3 +389,59 @@ def test_mistakes_are_one_line(capsys, tmp_path, monkeypatch, typed, words):
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert words in line
     assert not (tmp_path / "runs").exists()
+
+
+def test_evaluating_by_hand(tmp_path, capsys, monkeypatch):
+    """A denoiser that does nothing scores what its sources score."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    method, data = make("dncnn")
+    nn.init.zeros_(method.G.layers[-1].weight)
+    nn.init.zeros_(method.G.layers[-1].bias)
+    recipe = shrink("dncnn")
+    training = {"recipe": "dncnn", "options": run.describe(recipe)}
+    config = pretrained.checkpoint.Config("dncnn", **method.checkpoint(), training=training)
+    pretrained.checkpoint.save(tmp_path / "run", method.G, config)
+    weights = save_squeezenet(tmp_path / "squeezenet.npz")
+    main(["evaluate", str(tmp_path / "run"), "--data", "fake", "--device", "cpu", "--feature-weights", str(weights)])
+    report = json.loads(capsys.readouterr().out)
+    scores = report["scores"]
+    assert scores["psnr"] == scores["psnr_source"]
+    assert scores["ssim"] == scores["ssim_source"] < 1
+    errors = []
+    for example in data.examples(200):
+        x, y = (np.asarray(picture, np.float64) / 255 for picture in (example.source, example.target))
+        errors.append(-10 * math.log10(np.square(x - y).mean()))
+    assert scores["psnr"] == pytest.approx(mean(errors), rel=1e-4)
+    assert scores["distance"] > 0
+    assert report["protocol"]["samples"] == f"{len(errors)} held-out pictures"
+    assert "kid" not in scores, "too few pictures for that"
+
+
+@pytest.mark.parametrize(("name", "words"), [("style-transfer", "no targets"), ("pix2pix-emoji", "by which recipe")])
+def test_what_cannot_be_evaluated(tmp_path, name, words):
+    recipe = shrink(name, **eyes(tmp_path, RECIPES[name]))
+    training = {"recipe": name, "options": run.describe(recipe)} if name == "style-transfer" else {}
+    config = pretrained.checkpoint.Config(name, **make(name, tmp_path)[0].checkpoint(), training=training)
+    with pytest.raises(InputError, match=words):
+        evaluate_pairs.read(config, "fake", tmp_path)
+
+
+def test_the_reverse_is_evaluated_the_other_way_round():
+    method, data = make("cyclegan-emoji")
+    training = {"recipe": "cyclegan-emoji", "options": run.describe(shrink("cyclegan-emoji"))}
+    for name, wanted in (("cyclegan-emoji", data), ("cyclegan-emoji-reverse", data.reversed())):
+        config = pretrained.checkpoint.Config(name, **method.checkpoint(), training=training)
+        assert evaluate_pairs.read(config, "fake", None).images.equal(wanted.images)
+
+
+def test_snapshots_are_not_scored_by_seeds(tmp_path):
+    weights = save_squeezenet(tmp_path / "squeezenet.npz")
+    with pytest.raises(InputError, match="--feature-weights scores pictures of seeds"):
+        train(shrink("dncnn"), tmp_path / "run", feature_weights=weights)
+
+
+def test_like_looks_like(seeing):
+    x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    near, far = x + 0.05, -x
+    assert seeing.distance(x, x).tolist() == [0, 0]
+    assert (seeing.distance(x, near) < seeing.distance(x, far)).all()

@@ -24,9 +24,12 @@ from pretrained.checkpoint import CARD, MODEL, SAMPLES
 from pretrained.errors import InputError
 from pretrained.files import cache_folder, write_atomic
 from pretrained.pipelines import Generate
-from trainer import data, features, metrics
+from pretrained.translate import Translate
+from trainer import data, evaluate_pairs, features, metrics
 from trainer.data import Dataset
+from trainer.domains import Domains
 from trainer.features import Features
+from trainer.pairs import Pairs
 from trainer.settings import Settings
 
 MIN_PICTURES = 50
@@ -39,13 +42,20 @@ NAMES = {
     "recall": "Recall",
     "density": "Density",
     "coverage": "Coverage",
+    "distance": "Perceptual distance",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "psnr_source": "PSNR of the source",
+    "ssim_source": "SSIM of the source",
 }
+EYELESS = ("psnr", "ssim", "psnr_source", "ssim_source")
 LIBRARIES = ("torch", "torch-fidelity")
 
 
 @dataclass(frozen=True)
 class Command:
-    """Measure a checkpoint against real pictures: FID, KID, precision, recall, density and coverage, as JSON."""
+    """Measure a checkpoint against real pictures: FID, KID, precision, recall, density and coverage, as JSON; one that
+    translates against the targets of held-out pictures: PSNR, SSIM and, with --feature-weights, FID, KID and more."""
 
     id: Annotated[str, tyro.conf.Positional]
     """A bundled name, a folder or file, or a Hub repository user/name[@revision]."""
@@ -94,10 +104,15 @@ class Result:
 
     def rows(self) -> list[dict[str, Any]]:
         """For `config.training["metrics"]`. Features that are not Inception's stand in the name: nothing compares."""
-        seen_by = self.protocol["features"].split()[0]
+        seen_by = self.protocol.get("features", "Inception").split()[0]
         suffix = "" if seen_by == "Inception" else f" ({seen_by})"
         rows = [
-            {"name": NAMES[name] + suffix, "value": value, "data": self.protocol["data"], "protocol": self.protocol}
+            {
+                "name": NAMES[name] + suffix * (name not in EYELESS),
+                "value": value,
+                "data": self.protocol["data"],
+                "protocol": self.protocol,
+            }
             for name, value in self.scores.items()
             if name in NAMES
         ]
@@ -118,11 +133,7 @@ def run(command: Command) -> dict[str, Any]:
         raise InputError(f"--write needs the folder of a run, not {command.id}")
     with lock(path.parent) if command.write else contextlib.nullcontext():
         pipeline = pretrained.load(command.id, command.device)
-        eyes = features.load(command.features, command.feature_weights, pipeline.device)
-        size, channels = shape(pipeline)
-        dataset = data.load(command.data, size, command.data_root, channels, command.split)
-        split = command.split if command.data in data.NAMED else ""
-        result = measure(pipeline, dataset, split, eyes, command.samples, command.reference, command.batch_size)
+        result = (_score_pictures if isinstance(pipeline, Translate) else _score_seeds)(pipeline, command)
         if command.write:
             write(result, path.parent, path.parent)
     report = {
@@ -135,6 +146,24 @@ def run(command: Command) -> dict[str, Any]:
     if command.out:
         write_atomic(command.out, (json.dumps(report, indent=2) + "\n").encode())
     return report
+
+
+def _score_seeds(pipeline: Generate, command: Command) -> Result:
+    eyes = features.load(command.features, command.feature_weights, pipeline.device)
+    size, channels = shape(pipeline)
+    dataset = data.load(command.data, size, command.data_root, channels, command.split)
+    split = command.split if command.data in data.NAMED else ""
+    return measure(pipeline, dataset, split, eyes, command.samples, command.reference, command.batch_size)
+
+
+def _score_pictures(pipeline: Translate, command: Command) -> Result:
+    """Without --feature-weights only what needs no eyes."""
+    weights = command.feature_weights
+    wants_eyes = weights is not None or command.features != "auto"
+    eyes = features.load(command.features, weights, pipeline.device) if wants_eyes else None
+    dataset = evaluate_pairs.read(pipeline.config, command.data, command.data_root)
+    scores, how = evaluate_pairs.measure(pipeline, dataset, eyes, weights, command.samples)
+    return Result({name: float(f"{value:.6g}") for name, value in scores.items()}, how)
 
 
 def shape(pipeline: Generate) -> tuple[int, int]:
@@ -248,6 +277,8 @@ def open_eyes(weights: Path | None, dataset: Dataset, device: torch.device) -> F
     """What scores the snapshots of a run; None without weights. Refuses at once what would be refused then."""
     if weights is None:
         return None
+    if isinstance(dataset, (Pairs, Domains)):
+        raise InputError("--feature-weights scores pictures of seeds: leave it away, and score the run by evaluate")
     choose(dataset, MIN_PICTURES)
     return features.load("auto", weights, device)
 

@@ -74,6 +74,15 @@ class Eyes:
         ]
         return torch.stack(shares).mean(dim=0)
 
+    @torch.no_grad()
+    def distance(self, x: Tensor, y: Tensor) -> Tensor:
+        """How unlike pictures (N, ...) in [-1, 1] look -> (N,): LPIPS (Zhang 2018, eq. 1) without its weights."""
+        shares = []
+        for found, wanted in zip(self.look(x).values(), self.look(y).values(), strict=True):
+            squared = (F.normalize(found, dim=1) - F.normalize(wanted, dim=1)).square().sum(dim=1)
+            shares.append(squared.mean(dim=(1, 2)))
+        return torch.stack(shares).mean(dim=0)
+
     def difference(self, x: Tensor, y: Tensor) -> Tensor:
         """`content` of pictures in [-1, 1]; no gradient for `y`."""
         with torch.no_grad():
