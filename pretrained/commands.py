@@ -99,7 +99,7 @@ def write_translation(options: argparse.Namespace) -> None:
     """Write what a network makes of a picture of yours, or of each picture in a folder and the folders in it.
 
     A network of one size takes the square in the middle; --fit says otherwise. One of any size takes the whole
-    picture, made smaller if what comes out would have more than 2048 px on a side, or 4096 with --fit tile.
+    picture, made smaller if what comes out would have more than 1536 px on a side, or 4096 with --fit tile.
     """
     pipeline = _load(options, "translate")
     how = {name: getattr(options, name) for name in ("mask", "strength", "second", "degrade", "seed", "fit")}

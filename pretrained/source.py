@@ -24,8 +24,8 @@ KINDS = {
     "labels": "a map of labels, each with its colour",
     "pose": "a pose",
 }
-# The longest side of what comes out, in px: memory grows with it, to some GB for a wide network.
-MAX_SIDE = {"crop": 2048, "stretch": 2048, "tile": 4096}
+# The longest side of what comes out, in px. In one piece a ResNet of width 32 takes 1 GB for each million pixels.
+MAX_SIDE = {"crop": 1536, "stretch": 1536, "tile": 4096}
 FIELDS = {"source": dict, "size": int, "scale": int, "mask": bool, "strength": bool, "second": dict}
 DEFAULTS = {"size": None, "scale": 1, "mask": False, "strength": False, "second": None}
 

@@ -160,14 +160,14 @@ def test_sides_are_mirrored_to_what_the_network_needs_and_cut_off_again(width, h
 @pytest.mark.parametrize(
     ("size", "scale", "fit", "given", "seen", "made"),
     [
-        (None, 1, "crop", (4000, 1000), (2048, 512), (2048, 512)),
-        (None, 1, "crop", (1000, 10_000), (205, 2048), (205, 2048)),
-        (None, 1, "crop", (9000, 1), (2048, 1), (2048, 1)),
+        (None, 1, "crop", (4000, 1000), (1536, 384), (1536, 384)),
+        (None, 1, "crop", (1000, 10_000), (154, 1536), (154, 1536)),
+        (None, 1, "crop", (9000, 1), (1536, 1), (1536, 1)),
         (None, 1, "tile", (5000, 50), (4096, 41), (4096, 41)),
-        (None, 4, "crop", (512, 100), (512, 100), (2048, 400)),
+        (None, 4, "crop", (384, 100), (384, 100), (1536, 400)),
         (None, 4, "tile", (1024, 10), (1024, 10), (4096, 40)),
         (32, 1, "crop", (5000, 20), (32, 32), (32, 32)),
-        (32, 1, "stretch", (9000, 30), (32, 32), (2048, 32)),
+        (32, 1, "stretch", (9000, 30), (32, 32), (1536, 32)),
         (32, 1, "tile", (9000, 20), (4096, 32), (4096, 32)),
         (32, 1, "tile", (10, 15), (32, 48), (32, 48)),
     ],
@@ -240,9 +240,9 @@ def test_what_a_network_cannot_do_is_a_sentence(row, how, words):
 
 
 @pytest.mark.parametrize(
-    ("fit", "words"), [("crop", "at most 512 px, or 1024 with --fit tile"), ("tile", "at most 1024")]
+    ("fit", "words"), [("crop", "at most 384 px, or 1024 with --fit tile"), ("tile", "at most 1024")]
 )
 def test_what_is_too_large_to_be_made_larger_is_a_sentence(fit, words):
     with pytest.raises(InputError, match=words):
         make("enlarge").translate(Image.new("RGB", (1500, 10)), fit=fit)
-    assert make("enlarge").source(Image.new("RGB", (3000, 40)), degrade=True).size == (512, 6)
+    assert make("enlarge").source(Image.new("RGB", (3000, 40)), degrade=True).size == (384, 5)

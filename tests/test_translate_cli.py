@@ -153,7 +153,7 @@ def test_a_folder_becomes_a_folder_and_broken_pictures_are_named(models, place, 
         ("translate {style} --input photo.jpg --degrade --out a.png", ["leave --degrade away"]),
         ("translate {sketch} --input photo.jpg --fit squeeze --out a.png", ["--fit", "stretch"]),
         ("translate {sketch} --input photo.jpg --seed -1 --out a.png", ["--seed", "0 to 4294967295"]),
-        ("translate {enlarge} --input wide.png --out a.png", ["too large", "512", "--fit tile"]),
+        ("translate {enlarge} --input wide.png --out a.png", ["too large", "384", "--fit tile"]),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(models, place, capsys, arguments, words):
