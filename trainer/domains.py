@@ -10,7 +10,7 @@ from torch import Tensor
 from pretrained.errors import InputError
 from trainer import data, folder, layout
 from trainer.data import Batches, Dataset
-from trainer.pairs import NONE, NUM_FAKE, NUM_FAKE_HELD_OUT, Example, pil, stored_size_of
+from trainer.pairs import NONE, NUM_FAKE, NUM_FAKE_HELD_OUT, Example, pil, spread, stored_size_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Domains(Dataset):
 
     def examples(self, count: int) -> list[Example]:
         """At most `count` held-out pictures of A, always the same."""
-        return [Example(pil(picture), {}, None) for picture in self.held_out[:count]]
+        return [Example(pil(picture), {}, None) for picture in spread(self.held_out, count)]
 
     def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> DomainBatches:
         return DomainBatches(self, batch_size, seed, device, horizontal_flip)

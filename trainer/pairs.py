@@ -116,7 +116,7 @@ class Pairs(Dataset):
 
     def examples(self, count: int) -> list[Example]:
         """At most `count` held-out pictures, always the same."""
-        pictures = self.held_out[:count]
+        pictures = spread(self.held_out, count)
         sources, targets = self._sources(pictures, range(len(pictures))), self.targets(pictures)
         extra = 1 if self.masked else self.second
         pictures, extras = sources.split([sources.shape[1] - extra, extra], dim=1)
@@ -147,6 +147,11 @@ class PairBatches(Batches):
         return source.contiguous(memory_format=torch.channels_last), target.contiguous(
             memory_format=torch.channels_last
         )
+
+
+def spread(items: Tensor, count: int) -> Tensor:
+    """At most `count` of (N, ...), evenly from the first on: neighbours in a folder are often alike."""
+    return items[:: max(len(items) // count, 1)][:count]
 
 
 def pil(picture: Tensor) -> Image.Image:

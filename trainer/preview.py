@@ -12,7 +12,7 @@ from pretrained.images import grid
 from pretrained.pipelines import Generate
 from trainer.data import Dataset
 from trainer.domains import Domains
-from trainer.pairs import Pairs
+from trainer.pairs import Pairs, spread
 
 SEEDS = range(64)
 NUM_ROWS = 8
@@ -37,9 +37,9 @@ class Preview:
 def real_pictures(dataset: Dataset) -> np.ndarray:
     """What the pictures of a preview should be like: uint8 (N, H, W, C)."""
     if isinstance(dataset, Domains):
-        images = dataset.held_out_others[:NUM_ROWS]
+        images = spread(dataset.held_out_others, NUM_ROWS)
     elif isinstance(dataset, Pairs):
-        images = dataset.targets(dataset.held_out[:NUM_ROWS])
+        images = dataset.targets(spread(dataset.held_out, NUM_ROWS))
     else:
         images = dataset.images[: len(SEEDS)]
     return images.permute(0, 2, 3, 1).numpy()
