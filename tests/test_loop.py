@@ -173,6 +173,9 @@ def test_what_a_run_writes(tmp_path):
         ("python -m trainer --out /home/me/x --kimg 5 --data-root=/mnt/d", "python -m trainer --kimg 5"),
         ("python -m trainer --data '/home/me/my cats/' --flag", "python -m trainer --data 'my cats' --flag"),
         ("python -m trainer --data=mnist", "python -m trainer --data mnist"),
+        ("python -m trainer --style /home/me/wave.jpg", "python -m trainer --style wave.jpg"),
+        ("python -m trainer --perceptual ~/eyes.npz", "python -m trainer --perceptual eyes.npz"),
+        ("python -m trainer --perceptual vgg16", "python -m trainer --perceptual vgg16"),
     ],
 )
 def test_paths_are_not_published(typed, published):

@@ -340,6 +340,29 @@ def test_both_directions_are_published(tmp_path):
     assert not any(there[name].equal(back[name]) for name in there if there[name].dim() > 1)
 
 
+def test_both_directions_are_pushed(hub, tmp_path):
+    small = "--data fake --size 32 --width 4 --blocks 1 --discriminator-width 4 --layers 2 --batch-size 8 --kimg 0.008"
+    words = f"cyclegan-emoji {small} --device cpu --threads 1 --push-to-hub --repo-id alice/emoji"
+    done = hub.run("-m", "trainer", *words.split(), "--out", str(tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [f"{hub.url}/alice/emoji", f"{hub.url}/alice/emoji-reverse"]
+    for name in ("emoji", "emoji-reverse"):
+        folder = tmp_path / "run" / ("reverse" if "reverse" in name else "")
+        assert hub.hub.content(f"alice/{name}", "model.safetensors") == (folder / "model.safetensors").read_bytes()
+    again = hub.run("-m", "trainer", "push", str(tmp_path / "run"), "--repo-id", "alice/emoji")
+    assert again.stdout == done.stdout
+
+
+def test_no_path_of_the_user_is_published(tmp_path):
+    recipe = shrink("style-transfer", kimg=0.008, **eyes(tmp_path, RECIPES["style-transfer"]))
+    train(recipe, tmp_path / "run")
+    for path in (tmp_path / "run").glob("*.*"):
+        if path.name != "resume.pt":
+            assert str(tmp_path).encode() not in path.read_bytes(), path
+    config = pretrained.load(str(tmp_path / "run"), "cpu").config
+    assert config.training["options"]["style"] == "style.png"
+
+
 def test_samples_are_source_output_and_target(tmp_path):
     recipe = replace(shrink("pix2pix-facades"), kimg=0.008)
     train(recipe, tmp_path)

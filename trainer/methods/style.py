@@ -33,7 +33,7 @@ class Options:
     """Whose eyes: vgg16, squeezenet (both downloaded), or a file of their weights (.pth, .npz)."""
     content_weight: float = 1.0
     """Weight of what the picture shows."""
-    style_weight: float = 1.0
+    style_weight: float = 5.0
     """Weight of how it is painted, at full strength."""
     smoothness_weight: float = 1.0
     """Weight of the total variation."""
