@@ -13,6 +13,7 @@ PAGES = {
     "walk": ("Walk", ":material/conversion_path:", "noise"),
     "mix": ("Mix", ":material/blender:", "style"),
     "encode": ("Encode", ":material/image_search:", "encode"),
+    "translate": ("Translate", ":material/brush:", "source"),
 }
 
 st.set_page_config(page_title="Ganvas", page_icon=str(UI / "icon.svg"), layout="wide")
@@ -20,10 +21,17 @@ st.logo(str(UI / "wordmark.svg"), size="medium")
 st.html(UI / "style.css")
 abilities = choose_model()
 # A hidden page is still there for a link that leads to it.
+visible = [name for name, (_, _, need) in PAGES.items() if need in abilities]
 page = st.navigation(
     [
-        st.Page(UI / f"{name}.py", title=title, icon=icon, visibility="visible" if need in abilities else "hidden")
-        for name, (title, icon, need) in PAGES.items()
+        st.Page(
+            UI / f"{name}.py",
+            title=title,
+            icon=icon,
+            default=visible[:1] == [name],
+            visibility="visible" if name in visible else "hidden",
+        )
+        for name, (title, icon, _) in PAGES.items()
     ],
     position="top",
 )

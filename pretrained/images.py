@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from pretrained.errors import InputError
@@ -115,6 +115,8 @@ def open_picture(
             return flatten(picture, channels)
     except InputError:
         raise
+    except UnidentifiedImageError as error:  # its message would show a Python object
+        raise InputError("not a picture that can be read: no kind of picture file that is known") from error
     except Exception as error:  # Pillow's decoders raise many kinds on a broken file
         raise InputError(f"not a picture that can be read: {error}") from error
 

@@ -18,10 +18,10 @@ import torch
 import pretrained
 from pretrained import checkpoint, hub
 from pretrained.errors import InputError
-from pretrained.pipelines import Generate
+from pretrained.pipelines import Generate, Translate
 
 RUNS = Path("runs")
-BASIC = {"noise"}  # what every checkpoint takes
+BASIC = {"noise"}  # what is offered while there is no checkpoint
 HUB_PATIENCE = 60  # seconds until a branch on the Hub is looked at again
 # Sessions run in threads of one process, and share its device.
 DEVICE = threading.Lock()
@@ -36,7 +36,7 @@ class Model:
     id: str
     key: tuple[str, str, int]
     bytes: int
-    pipeline: Generate
+    pipeline: Generate | Translate
 
     @property
     def size(self) -> int:
@@ -71,7 +71,7 @@ def choose_model() -> set[str]:
         return BASIC
 
 
-def chosen_model(ability: str = "noise", lacks: str = "") -> Model:
+def chosen_model(ability: str = "noise", lacks: str = "makes no pictures from seeds") -> Model:
     """The checkpoint of the sidebar, loaded and described there; a mistake ends the page in a sentence.
 
     Args:
@@ -91,16 +91,16 @@ def chosen_model(ability: str = "noise", lacks: str = "") -> Model:
         _describe(model)
     if not model.pipeline.config.input.get(ability):
         able = [id for id in _local() if ability in _abilities(_locate(id)[0])]
-        instead = f"; choose {' or '.join(map(plain, able[:5]))}" if able else ", nor has any other checkpoint here"
+        instead = f"; choose {' or '.join(map(plain, able[:8]))}" if able else ", nor has any other checkpoint here"
         st.info(f"{plain(model.pipeline.config.name)} {lacks}{instead}.")
         st.stop()
     return model
 
 
 def _abilities(path: Path) -> set[str]:
-    """What the config of a checkpoint says that it takes: noise, and perhaps style, text or encode."""
+    """What the config of a checkpoint says that it takes: noise, and perhaps style, text or encode; or a source."""
     try:
-        return BASIC | {ability for ability, said in checkpoint.read_config(path).input.items() if said}
+        return {ability for ability, said in checkpoint.read_config(path).input.items() if said}
     except InputError:
         return BASIC
 
@@ -169,10 +169,11 @@ def _load(id: str, path: str, revision: str, modified: int) -> Model:
 def _describe(model: Model) -> None:
     config, training = model.pipeline.config, model.pipeline.config.training
     kimg = training.get("kimg")
+    side = config.input.get("size") if "source" in config.input else config.network["size"]
     facts = {
         "Name": config.name,
         "Network": config.network["class"],
-        "Pictures": f"{model.size} × {model.size} px",
+        "Pictures": f"{side} × {side} px" if side else "of any size",
         "Labels": len(config.classes) or None,
         "Data": training.get("data"),
         "Trained on": f"{kimg * 1000:,.0f} pictures" if isinstance(kimg, (int, float)) else None,

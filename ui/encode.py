@@ -1,30 +1,18 @@
 """Encode: a picture of the visitor's as the network sees it, and a film from one picture to another."""
 
-import io
 from functools import partial
 
 import streamlit as st
 from PIL import Image
 
 from pretrained import images, sheet
-from pretrained.errors import InputError
 from ui.common import DEVICE, Model, chosen_model, file_name, plain, sentences, shell
 from ui.film import MAX_FRAMES, film, film_downloads, play
 from ui.gallery import download_png
 from ui.knobs import film_fields, label_picker
+from ui.upload import MAX_MEGABYTES, SUFFIXES, read
 
-SUFFIXES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
-MAX_MEGABYTES = 20
-MAX_PIXELS = 50_000_000
 SIDE = 160  # px of a picture on the page, about: two beside each other on a phone
-
-
-@st.cache_data(max_entries=64, show_spinner="Reading …")
-def read(data: bytes, size: int, channels: int) -> Image.Image:
-    """The square of an upload that the network looks at."""
-    with DEVICE:  # one large picture is unpacked at a time
-        picture = images.open_picture(io.BytesIO(data), channels, MAX_PIXELS)
-        return images.to_pil(images.to_uint8(images.fit(picture, size, channels))[0])
 
 
 @st.cache_data(max_entries=64, show_spinner="Drawing …")
@@ -36,12 +24,12 @@ def reconstruct(_model: Model, key: tuple, picture: Image.Image, label: int | No
 
 
 def upload(label: str) -> Image.Image | None:
+    """The square of a picture that the network looks at."""
     file = st.file_uploader(label, SUFFIXES, max_upload_size=MAX_MEGABYTES)
     if file is None:
         return None
-    if file.size > MAX_MEGABYTES * 2**20:
-        raise InputError(f"{file.name[:100]} has {file.size / 2**20:.0f} MB: at most {MAX_MEGABYTES}")
-    return read(file.getvalue(), model.size, model.pipeline.config.network["channels"])
+    squares = images.fit(read(file), model.size, model.pipeline.config.network["channels"])
+    return images.to_pil(images.to_uint8(squares)[0])
 
 
 st.title("Encode")
