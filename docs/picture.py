@@ -11,14 +11,20 @@ import pretrained
 from pretrained.files import write_atomic
 from pretrained.images import encode_png, enlarge, grid
 
-IDS = ("dcgan-mnist", "dcgan-fashion")
-COLUMNS, ROWS, SCALE = 24, 3, 2
+IDS = ("dcgan-mnist", "stylegan-fashion", "dcgan-signs")
+COLUMNS, ROWS, CELL = 24, 2, 64
 
 
 def main(ids: list[str]) -> None:
-    """Seeds 0 to 71 of each checkpoint, one above the other; none is left out."""
-    rows = [grid(pretrained.load(id).sample(range(COLUMNS * ROWS)), COLUMNS) for id in ids or IDS]
-    write_atomic(Path(__file__).with_name("samples.png"), encode_png(enlarge(np.concatenate(rows), SCALE)))
+    """Seeds 0 to 47 of each checkpoint, one above the other; none is left out."""
+    rows = [band(pretrained.load(id).sample(range(COLUMNS * ROWS))) for id in ids or IDS]
+    write_atomic(Path(__file__).with_name("samples.png"), encode_png(np.concatenate(rows)))
+
+
+def band(pictures: np.ndarray) -> np.ndarray:
+    """uint8 (N, H, W, 1 or 3) -> their grid, each CELL px wide, in colour."""
+    coloured = np.broadcast_to(pictures, (*pictures.shape[:3], 3))
+    return enlarge(grid(coloured, COLUMNS), CELL // pictures.shape[1])
 
 
 if __name__ == "__main__":
