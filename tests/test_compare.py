@@ -15,7 +15,7 @@ from small import save_squeezenet
 
 import pretrained
 from pretrained.errors import InputError
-from trainer import compare, evaluate, loop
+from trainer import best, compare, loop
 from trainer.__main__ import main
 from trainer.compare import Command, Outcome
 from trainer.features import KINDS
@@ -98,11 +98,11 @@ def test_a_stopped_comparison_goes_on(tmp_path, capsys):
 def test_runs_are_scored_once(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setitem(KINDS, "squeezenet", replace(KINDS["squeezenet"], size=32))
-    monkeypatch.setattr(evaluate, "QUICK_SAMPLES", 50)
+    monkeypatch.setattr(best, "QUICK_SAMPLES", 50)
     flags = ["--samples", "50", "--feature-weights", str(save_squeezenet(tmp_path / "squeezenet.npz"))]
     compare_losses(tmp_path / "all", "lsgan", *flags)
     (run,) = json.loads((tmp_path / "all/compare.json").read_text())["runs"]
-    names = {f"{name} (SqueezeNet)" for name in evaluate.NAMES.values()}
+    names = {f"{name} (SqueezeNet)" for name in ("FID", "KID", "Precision", "Recall", "Density", "Coverage")}
     assert run["scores"].keys() == names | {"KID (SqueezeNet) of the best snapshot"}
     config = pretrained.load(run["folder"], "cpu").config
     written = {row["name"]: row["value"] for row in config.training["metrics"]}

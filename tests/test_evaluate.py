@@ -19,7 +19,7 @@ from small import save_small
 import pretrained
 from pretrained import card, checkpoint
 from pretrained.errors import InputError
-from trainer import data, evaluate, features, loop, metrics
+from trainer import best, data, evaluate, features, loop, metrics
 from trainer.__main__ import main
 from trainer.evaluate import Command
 from trainer.features import KINDS, RESIZER, Features
@@ -45,7 +45,7 @@ def cheap(monkeypatch, tmp_path):
     """A cache of our own, and a SqueezeNet that looks at smaller pictures than it should."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setitem(KINDS, "squeezenet", replace(KINDS["squeezenet"], size=32))
-    monkeypatch.setattr(evaluate, "QUICK_SAMPLES", 50)
+    monkeypatch.setattr(best, "QUICK_SAMPLES", 50)
 
 
 @pytest.fixture
@@ -207,13 +207,13 @@ def test_the_best_snapshot_is_kept(tmp_path):
         for weight in network.parameters():
             weight.mul_(gain)
         checkpoint.save(folder, network, config)
-        kids[name] = evaluate.keep_best(folder, dataset, eyes())
+        kids[name] = best.keep(folder, dataset, eyes())
     assert kids["grey"] != kids["lively"]
     for order in (["grey", "lively"], ["lively", "grey"]):
         folder = tmp_path / "-".join(order)
         for name in order:
             shutil.copytree(tmp_path / name, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("best"))
-            assert evaluate.keep_best(folder, dataset, eyes()) == kids[name]
+            assert best.keep(folder, dataset, eyes()) == kids[name]
         kept = checkpoint.read_config(folder / "best/model.safetensors")
         assert kept.name == min(kids, key=kids.get)
         assert [row["value"] for row in card.metrics(kept.training)] == [min(kids.values())]

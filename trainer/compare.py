@@ -23,6 +23,7 @@ from pretrained.images import encode_png, enlarge
 from pretrained.pipelines import pick_device
 from trainer import command as command_line
 from trainer import data, evaluate, features, loop
+from trainer.best import BEST
 from trainer.data import Dataset
 from trainer.features import Features
 from trainer.guard import Collapsed
@@ -166,7 +167,7 @@ def _scores(folder: Path, reference: Dataset, eyes: Features, num_samples: int, 
         if not _recorded(folder, how):
             result = evaluate.measure(pipeline, reference, split, eyes, num_samples, num_reference)
             evaluate.write(result, folder, folder)
-    best = card.metrics(checkpoint.read_config(folder / evaluate.BEST / MODEL).training)
+    best = card.metrics(checkpoint.read_config(folder / BEST / MODEL).training)
     return {**_recorded(folder, how), **{f"{row['name']} of the best snapshot": row["value"] for row in best}}
 
 

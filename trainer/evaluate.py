@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import pretrained
-from pretrained import card, checkpoint, pipelines
+from pretrained import card, checkpoint
 from pretrained.checkpoint import CARD, MODEL, SAMPLES
 from pretrained.errors import InputError
 from pretrained.files import cache_folder, write_atomic
@@ -27,14 +27,10 @@ from pretrained.pipelines import Generate
 from pretrained.translate import Translate
 from trainer import data, evaluate_pairs, features, metrics
 from trainer.data import Dataset
-from trainer.domains import Domains
 from trainer.features import Features
-from trainer.pairs import Pairs
 from trainer.settings import Settings
 
 MIN_PICTURES = 50
-QUICK_SAMPLES = 1000
-BEST = "best"
 NAMES = {
     "fid": "FID",
     "kid": "KID",
@@ -197,16 +193,6 @@ def measure(
     return Result({name: float(f"{value:.6g}") for name, value in scores.items()}, how)
 
 
-def quick_score(pipeline: Generate, dataset: Dataset, split: str, eyes: Features) -> Result:
-    """KID alone, which is unbiased, of QUICK_SAMPLES pictures against as many real ones: to rank snapshots of a run."""
-    real = choose(dataset, QUICK_SAMPLES)
-    real_features = extract_once(real, eyes)
-    fake_features = eyes.extract(draw(pipeline, len(real)))
-    kid, _ = metrics.kid(fake_features, real_features, subsets=1, subset_size=len(real))
-    how = protocol(pipeline, dataset, split, eyes, len(real), len(real))
-    return Result({"kid": float(f"{kid:.6g}")}, how | {"KID": f"one set of {len(real)}"})
-
-
 def protocol(
     pipeline: Generate, dataset: Dataset, split: str, eyes: Features, num_samples: int, num_reference: int
 ) -> dict[str, Any]:
@@ -271,43 +257,6 @@ def write(result: Result, source: Path, target: Path) -> None:
     if not card.is_edited(text):
         write_atomic(target / CARD, card.model_card(config, samples=has_samples).encode())
     checkpoint.save_again(source / MODEL, target, config)
-
-
-def open_eyes(weights: Path | None, dataset: Dataset, device: torch.device) -> Features | None:
-    """What scores the snapshots of a run; None without weights. Refuses at once what would be refused then."""
-    if weights is None:
-        return None
-    if isinstance(dataset, (Pairs, Domains)):
-        raise InputError("--feature-weights scores pictures of seeds: leave it away, and score the run by evaluate")
-    choose(dataset, MIN_PICTURES)
-    return features.load("auto", weights, device)
-
-
-def keep_best(folder: Path, dataset: Dataset, eyes: Features) -> float:
-    """Score the snapshot in the folder of a run; where none before was better, copy it to `folder`/best.
-
-    Args:
-        dataset: what is trained on.
-
-    Returns:
-        Its KID, by `quick_score`.
-    """
-    pipeline = pipelines.make(*checkpoint.load(folder / MODEL), eyes.device)
-    shape(pipeline)
-    result = quick_score(pipeline, dataset, "train" if dataset.name in data.NAMED else "", eyes)
-    best = best_score(folder, result)
-    if best is None or result.scores["kid"] < best:
-        write(result, folder, folder / BEST)
-    return result.scores["kid"]
-
-
-def best_score(folder: Path, like: Result) -> float | None:
-    """The KID of the best snapshot in the folder of a run, where it was measured as `like` was."""
-    if not (folder / BEST / MODEL).exists():
-        return None
-    rows = card.metrics(checkpoint.read_config(folder / BEST / MODEL).training)
-    how = comparable(like.protocol)
-    return next((row["value"] for row in rows if comparable(row.get("protocol", {})) == how), None)
 
 
 @contextlib.contextmanager

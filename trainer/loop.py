@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pretrained import pipelines
 from pretrained.checkpoint import Config
 from pretrained.pipelines import pick_device
-from trainer import evaluate, preview
+from trainer import best, preview
 from trainer.average import Average
 from trainer.guard import Collapsed, Guard
 from trainer.method import Adam, Method
@@ -56,7 +56,7 @@ class Trainer:
             torch.set_num_threads(settings.threads)
         where = recipe.data, recipe.size, settings.data_root, recipe.channels
         self.data = recipe.method.read(recipe.options, *where)
-        self.eyes = evaluate.open_eyes(settings.feature_weights, self.data, self.device)
+        self.eyes = best.open_eyes(settings.feature_weights, self.data, self.device)
         torch.manual_seed(recipe.seed)
         self.method: Method = recipe.method(recipe.options, self.data)
         self.method.to(self.device, memory_format=torch.channels_last)
@@ -102,7 +102,7 @@ class Trainer:
             run.snapshot_reverse(back, self.config(run, reverse=True), dtype, self.device, self.data.reversed())
         run.snapshot(self.average.network, self.config(run), dtype, self.device, self.data)
         if self.eyes:
-            run.log(self.batches.images_seen, {"KID": evaluate.keep_best(run.folder, self.data, self.eyes)})
+            run.log(self.batches.images_seen, {"KID": best.keep(run.folder, self.data, self.eyes)})
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain numbers: networks, optimisers, average, random state, place in the data, time spent."""
