@@ -33,6 +33,7 @@ examples:
   python -m pretrained mix runs/stylegan --rows 0-3 --columns 10-15 --layers 3 --out mix.png
   python -m pretrained reconstruct runs/vae --input in.png --out out.png
   python -m pretrained translate runs/pix2pix --input in.png --out out.png
+  python -m pretrained export dcgan-mnist --out model.onnx
 
 One seed is one picture, on every machine. `python -m pretrained COMMAND --help` tells the rest."""
 
@@ -142,8 +143,13 @@ def _parser() -> Parser:
         "another picture made of a picture of yours, or of each in a folder",
         "runs/pix2pix --input in.png --out out.png",
     )
+    export = add(
+        "export", commands.write_export, "one ONNX file that runs without PyTorch", "dcgan-mnist --out model.onnx"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write: .onnx")
+    export.set_defaults(suffixes=[".onnx"])
     drawings, films = (sample, mix, reconstruct), (walk, interpolate)
-    for command in (info, *drawings, translate, *films):
+    for command in (info, *drawings, translate, *films, export):
         command.add_argument("id", metavar="ID", help="a bundled name, a folder, a file, or user/name[@revision]")
     info.add_argument("--json", action="store_true", help="print it as JSON")
     seeds = (

@@ -133,5 +133,17 @@ def write_translation(options: argparse.Namespace) -> None:
         print(f"left out {len(broken)} of {len(files)} pictures: {_plain(shown)}", file=sys.stderr)
 
 
+def write_export(options: argparse.Namespace) -> None:
+    """Write a checkpoint as one ONNX file, whose pictures are compared with PyTorch's first.
+
+    Its metadata carries the config. `pretrained/export.py` says what its inputs are.
+    """
+    from pretrained import export
+
+    data, difference = export.export(pretrained.load(options.id, "cpu"))
+    write_atomic(options.out, data)
+    print(f"differs from PyTorch by {difference:.1e} at most")
+
+
 def _load(options: argparse.Namespace, kind: str = "generate") -> Generate | Translate:
     return expect(pretrained.load(options.id, options.device), kind)

@@ -102,8 +102,14 @@ def distributions_of(files: list[Path]) -> set[str]:
 
 def test_requirements_are_what_is_imported():
     imported = distributions_of([file for room in FORBIDDEN for file in files_of(room)])
-    # hf_xet is imported by huggingface_hub, where it is there.
-    assert imported | {"hf_xet"} == requirements("requirements.txt")
+    # hf_xet is imported by huggingface_hub, where it is there; onnxscript by torch.onnx.
+    declared = requirements("requirements.txt") | requirements("requirements-onnx.txt")
+    assert imported | {"hf_xet", "onnxscript"} == declared
+
+
+def test_the_tests_install_what_is_optional():
+    assert requirements("requirements-onnx.txt") <= requirements("requirements-dev.txt")
+    assert not requirements("requirements-onnx.txt") & requirements("requirements.txt")
 
 
 def test_tests_and_benchmarks_import_only_what_is_declared():
