@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_loop import logged, shrink, train
+from recipes import logged, shrink, train
 
 from pretrained import checkpoint
 from trainer import loop

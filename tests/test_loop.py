@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import resource
-import signal
 import threading
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from recipes import TRANSLATORS, eyes
+from recipes import TRANSLATORS, eyes, logged, same, shrink, train, weights
 
 import pretrained
 from pretrained import checkpoint
@@ -20,60 +19,8 @@ from pretrained.errors import InputError
 from pretrained.files import write_atomic
 from pretrained.images import grid
 from trainer import loop, run
-from trainer.average import Average
 from trainer.methods import RECIPES
 from trainer.run import Run, without_paths
-from trainer.settings import Settings
-from trainer.stop import Stopped
-
-SMALL = {"width": 4, "z_dim": 8}
-SMALL |= {"discriminator_width": 4, "blocks": 1, "layers": 2, "bottleneck": 8, "pool_size": 10}
-SMALL |= {"mse_kimg": 0.032, "l1_kimg": 0.032}  # where another phase begins
-# StackGAN's first stage draws a quarter of that; so many halvings need it.
-SIZES = dict.fromkeys(("stackgan-emoji", *TRANSLATORS), 32)
-
-
-def shrink(name, kimg=0.064, **options):
-    """A recipe at the size of a test."""
-    recipe = RECIPES[name]
-    small = {key: value for key, value in SMALL.items() if hasattr(recipe.options, key)}
-    options = replace(recipe.options, **small, **options)
-    return replace(recipe, options=options, data="fake", size=SIZES.get(name, 16), batch_size=8, kimg=kimg)
-
-
-def train(recipe, folder, stop_after=None, **settings):
-    """Train in this process, on one thread; `stop_after` steps, a SIGTERM arrives."""
-    settings = Settings(device="cpu", threads=1, **settings)
-    if stop_after is None:
-        return loop.train(recipe, settings, folder, "python -m trainer tiny")
-    step, count = loop.Trainer.step, iter(range(1, 10_000))
-
-    def counted(self):
-        terms = step(self)
-        if next(count) == stop_after:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return terms
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop.Trainer, "step", counted)
-        with pytest.raises(Stopped) as stopped:
-            loop.train(recipe, settings, folder, "python -m trainer tiny")
-    assert stopped.value.status == 128 + signal.SIGTERM
-    assert "python -m trainer tiny --resume" in str(stopped.value)
-
-
-def weights(folder):
-    return checkpoint.load(folder / "model.safetensors")[0].state_dict()
-
-
-def logged(folder):
-    """log.jsonl without what depends on the clock."""
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in ("seconds", "images/s")} for line in lines]
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(a[name].equal(b[name]) for name in a)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -317,29 +264,3 @@ def test_two_processes_in_one_folder(tmp_path):
         thread.start()
         thread.join()
     assert "another process" in failed[0]
-
-
-def test_average_by_hand():
-    network = torch.nn.Linear(1, 1, bias=False)
-    network.weight.data.fill_(0.0)
-    average = Average(network, half_life=10.0)
-    network.weight.data.fill_(1.0)
-    average.update(network, 10)  # kept: min(0.5, 1/10)
-    assert average.network.weight.item() == pytest.approx(0.9)
-    for _ in range(100):
-        average.num_updates = 10_000
-        network.weight.data.fill_(0.0)
-        before = average.network.weight.item()
-        average.update(network, 10)
-        assert average.network.weight.item() == pytest.approx(before / 2)
-    assert not average.network.training
-
-
-def test_batch_normalisation_is_averaged_too():
-    network = torch.nn.BatchNorm1d(2)
-    average = Average(network, half_life=1e9)
-    average.num_updates = 1
-    network(torch.randn(64, 2) * 3 + 5)
-    average.update(network, 1)
-    assert average.network.num_batches_tracked == network.num_batches_tracked
-    assert 0 < average.network.running_mean.mean() < 5
