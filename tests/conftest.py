@@ -14,7 +14,7 @@ import pytest
 import torch
 from hub_client import CLIENT, Client, HubClient
 from hub_store import Hub
-from small import save_squeezenet
+from small import CLASSES, save_small, save_squeezenet
 from tiny import recipe, settings
 
 from trainer.loop import train
@@ -81,3 +81,9 @@ def conditional(tmp_path_factory: pytest.TempPathFactory) -> str:
 def squeezenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The weights of a SqueezeNet that has learnt nothing."""
     return save_squeezenet(tmp_path_factory.mktemp("weights") / "squeezenet.npz")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a small conditional generator."""
+    return str(save_small(tmp_path_factory.mktemp("models") / "small", classes=CLASSES))
