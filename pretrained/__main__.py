@@ -12,6 +12,7 @@ from typing import Any, NoReturn, get_args
 from PIL import Image
 
 from pretrained import commands, images, video
+from pretrained.deploy import KINDS
 from pretrained.errors import InputError
 from pretrained.latents import MAX_SEED
 from pretrained.seeds import LEGAL, parse_seeds
@@ -34,6 +35,7 @@ examples:
   python -m pretrained reconstruct runs/vae --input in.png --out out.png
   python -m pretrained translate runs/pix2pix --input in.png --out out.png
   python -m pretrained export dcgan-mnist --out model.onnx
+  python -m pretrained deploy user/name --space static --repo-id user/name
 
 One seed is one picture, on every machine. `python -m pretrained COMMAND --help` tells the rest."""
 
@@ -148,8 +150,23 @@ def _parser() -> Parser:
     )
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write: .onnx")
     export.set_defaults(suffixes=[".onnx"])
+    deploy = add(
+        "deploy",
+        commands.deploy_space,
+        "a page of its own for a checkpoint, as a Space on the Hub",
+        "dcgan-mnist --space static --dry-run page",
+    )
+    deploy.add_argument(
+        "--space",
+        choices=tuple(KINDS),
+        default="static",
+        help="static: the model runs in the visitor's browser; docker: the app (default static)",
+    )
+    deploy.add_argument("--repo-id", metavar="USER/NAME", help="the Space; by default yours, named as the checkpoint")
+    deploy.add_argument("--private", action="store_true", help="create a Space that only you see")
+    deploy.add_argument("--dry-run", type=Path, metavar="FOLDER", help="write its files there, and send nothing")
     drawings, films = (sample, mix, reconstruct), (walk, interpolate)
-    for command in (info, *drawings, translate, *films, export):
+    for command in (info, *drawings, translate, *films, export, deploy):
         command.add_argument("id", metavar="ID", help="a bundled name, a folder, a file, or user/name[@revision]")
     info.add_argument("--json", action="store_true", help="print it as JSON")
     seeds = (

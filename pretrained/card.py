@@ -87,7 +87,16 @@ def model_card(config: Config, id: str | None = None, samples: bool = True) -> s
     if config.pipeline not in USES:
         raise InputError(f"unknown pipeline {config.pipeline!r}: one of {', '.join(USES)}")
     text = f"---\n{_front_matter(config)}---\n\n" + "\n\n".join(_sections(config, id or config.name, samples)) + "\n"
-    return f"{text}\n<!-- ganvas card {_digest(text)} -->\n"
+    return sign(text)
+
+
+def sign(card: str) -> str:
+    """A README.md with the mark by which `is_edited` knows it, and `is_signed` any that began as ours."""
+    return f"{card}\n<!-- ganvas card {_digest(card)} -->\n"
+
+
+def is_signed(card: str) -> bool:
+    return bool(MARK.search(card))
 
 
 def is_edited(card: str) -> bool:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 import pretrained
-from pretrained import checkpoint, images, networks, sheet, video
+from pretrained import checkpoint, deploy, hub, images, networks, sheet, video
 from pretrained.errors import InputError
+from pretrained.export import export
 from pretrained.files import write_atomic
 from pretrained.pipelines import Generate, Translate, autoencoder, expect
 
@@ -138,11 +139,23 @@ def write_export(options: argparse.Namespace) -> None:
 
     Its metadata carries the config. `pretrained/export.py` says what its inputs are.
     """
-    from pretrained import export
-
-    data, difference = export.export(pretrained.load(options.id, "cpu"))
+    data, difference = export(pretrained.load(options.id, "cpu"))
     write_atomic(options.out, data)
     print(f"differs from PyTorch by {difference:.1e} at most")
+
+
+def deploy_space(options: argparse.Namespace) -> None:
+    """Give a checkpoint a page of its own: a Space on the Hugging Face Hub, created and filled in one commit.
+
+    With --dry-run its files are written to a folder, which any server of static files can show.
+    """
+    if options.dry_run:
+        deploy.write(deploy.build(options.id, options.space), options.dry_run)
+        print(options.dry_run)
+        return
+    name = options.repo_id or deploy.default_name(options.id)
+    repo_id = hub.check_writable(name)
+    print(deploy.publish(deploy.build(options.id, options.space), repo_id, options.space, options.private))
 
 
 def _load(options: argparse.Namespace, kind: str = "generate") -> Generate | Translate:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pretrained.degradations import GREY
 from pretrained.errors import InputError
 from pretrained.pipelines import Generate, Translate
 from pretrained.text import MAX_WORDS
@@ -64,7 +65,8 @@ def export(pipeline: Generate | Translate) -> tuple[bytes, float]:
 
         picture     float32 (N, C, H, W) in [-1, 1]
         second      float32 (N, C, H, W) in [-1, 1], for a network that takes two pictures
-        mask        float32 (N, 1, H, W), 1 in the hole and else 0; outside it the picture comes out as it was
+        mask        float32 (N, 1, H, W), 1 in the hole and else 0; outside it the picture comes out as it was, and
+                    what the picture shows in it does not matter
         strength    float32 (N,), 0 to 1
 
     Its output is "output", float32 (N, C, H', W') in about [-1, 1]; its metadata has the config as JSON at "ganvas".
@@ -125,10 +127,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _graph(pipeline: Generate | Translate, names: list[str]) -> Graph:
-    styled = pipeline.config.input.get("style")
-    fills = pipeline.config.pipeline == "translate" and pipeline.inputs == pipeline.channels
-    run = {"generate": _draw_style if styled else _draw, "translate": _fill if fills else _translate}
-    return Graph(pipeline.network, names, run[pipeline.config.pipeline]).eval()
+    draw = _draw_style if pipeline.config.input.get("style") else _draw
+    return Graph(pipeline.network, names, draw if pipeline.config.pipeline == "generate" else _translate).eval()
 
 
 def _draw(
@@ -142,15 +142,13 @@ def _draw_style(network: nn.Module, z: Tensor, truncation: Tensor, label: Tensor
     return network.synthesis(w[:, None].expand(-1, network.num_styles, -1))
 
 
-def _translate(network: nn.Module, strength: Tensor | None = None, **layers: Tensor) -> Tensor:
-    x = torch.cat(list(layers.values()), dim=1)
-    return network(x) if strength is None else network(x, strength)
-
-
-def _fill(network: nn.Module, picture: Tensor, mask: Tensor | None = None, **others: Tensor) -> Tensor:
-    if mask is None:
-        return _translate(network, picture=picture, **others)
-    return torch.where(mask > 0.5, _translate(network, picture=picture, mask=mask, **others), picture)
+def _translate(
+    network: nn.Module, picture: Tensor, mask: Tensor | None = None, strength: Tensor | None = None, **second: Tensor
+) -> Tensor:
+    x = picture if mask is None else torch.where(mask > 0.5, GREY / 127.5 - 1, picture)
+    x = torch.cat([x, *second.values(), *([] if mask is None else [mask])], dim=1)
+    y = network(x) if strength is None else network(x, strength)
+    return y if mask is None or y.shape[1] != picture.shape[1] else torch.where(mask > 0.5, y, picture)
 
 
 def _inputs(pipeline: Generate | Translate, count: int, sides: tuple[int, int]) -> dict[str, Tensor]:

@@ -47,7 +47,7 @@ def pull(repo_id: str, revision: str | None = None) -> tuple[Path, str]:
     from huggingface_hub import constants, is_offline_mode
 
     revision = revision or constants.DEFAULT_REVISION
-    _check_name(repo_id)
+    check_name(repo_id)
     if not REVISION.fullmatch(revision):
         raise InputError(f"{revision!r} is not a revision: give a branch, a tag or a commit, as in {repo_id}@main")
     cached = _cached(repo_id, revision)
@@ -84,21 +84,27 @@ def check_push(repo_id: str | None, default_name: str) -> str:
     Raises:
         InputError: no token, one that cannot write there, or a name that is taken by something else.
     """
-    from huggingface_hub import get_token, is_offline_mode
     from huggingface_hub.errors import RepositoryNotFoundError
+
+    full_name = check_writable(repo_id or default_name)
+    with sentences(full_name), contextlib.suppress(RepositoryNotFoundError):
+        _check_ours(retry(lambda: _info(full_name)))
+    return full_name
+
+
+def check_writable(name: str) -> str:
+    """The full "user/name" of a repository; InputError when there is no token that may write there."""
+    from huggingface_hub import get_token, is_offline_mode
 
     if is_offline_mode():
         raise InputError("HF_HUB_OFFLINE=1 forbids publishing: unset it, or train without --push-to-hub")
     if not get_token():
         raise InputError(f"publishing needs a Hugging Face token: {LOGIN}")
-    name = repo_id or default_name
     with sentences(name):
-        account = retry(lambda: _api().whoami())
+        account = retry(lambda: api().whoami())
         full_name = name if "/" in name else f"{account['name']}/{name}"
-        _check_name(full_name)
+        check_name(full_name)
         _check_permission(account, full_name)
-        with contextlib.suppress(RepositoryNotFoundError):
-            _check_ours(retry(lambda: _info(full_name)))
     return full_name
 
 
@@ -113,7 +119,7 @@ def push(folder: Path, repo_id: str, private: bool = False) -> str:
     """
     from huggingface_hub import get_token
 
-    _check_name(repo_id)
+    check_name(repo_id)
     files = _published(folder, repo_id)
     if (token := get_token()) and any(token in data.decode() for data in files.values() if isinstance(data, bytes)):
         raise InputError(
@@ -164,7 +170,7 @@ def _publish(files: dict[str, bytes | Path], repo_id: str, private: bool) -> str
     from huggingface_hub import CommitOperationAdd
 
     # None leaves the choice to the account's own default; False would override it.
-    link = _api().create_repo(repo_id, private=private or None, exist_ok=True)
+    link = api().create_repo(repo_id, private=private or None, exist_ok=True)
     info = _info(repo_id)
     if private and not info.private:
         raise InputError(f"{repo_id} is public already: make it private in its settings, or choose another --repo-id")
@@ -172,7 +178,7 @@ def _publish(files: dict[str, bytes | Path], repo_id: str, private: bool) -> str
     if _size(info, checkpoint.CARD) is not None and is_edited(_download(info, checkpoint.CARD).read_text("utf-8")):
         log.warning("%s of %s was edited on the Hub: it stays as it is", checkpoint.CARD, repo_id)
         files = {name: data for name, data in files.items() if name != checkpoint.CARD}
-    _api().create_commit(
+    api().create_commit(
         repo_id,
         [CommitOperationAdd(name, data) for name, data in files.items()],
         commit_message="Publish a Ganvas checkpoint",
@@ -182,7 +188,8 @@ def _publish(files: dict[str, bytes | Path], repo_id: str, private: bool) -> str
     return str(link)
 
 
-def _api() -> HfApi:
+def api() -> HfApi:
+    """The Hub's client, which waits for a silent Hub no longer than TIMEOUT."""
     from huggingface_hub import HfApi, get_session
 
     session = get_session()
@@ -195,7 +202,7 @@ def _info(repo_id: str, revision: str | None = None) -> ModelInfo:
     """One request: the commit, and the name and size of each file."""
     from huggingface_hub import constants
 
-    return _api().model_info(repo_id, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    return api().model_info(repo_id, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
 
 
 def _size(info: ModelInfo, name: str) -> int | None:
@@ -220,7 +227,8 @@ def _cached(repo_id: str, revision: str) -> Path | None:
     return Path(model).parent if isinstance(model, str) else None
 
 
-def _check_name(repo_id: str) -> None:
+def check_name(repo_id: str) -> None:
+    """Refuse what cannot be the name of a repository."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 

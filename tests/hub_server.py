@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from hub_store import Fault, Hub, described, pointer
 
 REPO = r"(?P<id>[\w.-]+/[\w.-]+)"
+DATE = "2026-01-01T00:00:00.000Z"
 KIND = r"(?P<kind>models|datasets|spaces)"
 
 
@@ -236,6 +237,13 @@ class Handler(BaseHTTPRequestHandler):
         files = self._commit(kind, id, rev)["files"]
         return [{"type": "file", "path": path, "oid": entry["oid"]} | described(entry) for path, entry in files.items()]
 
+    def commits(self, kind: str, id: str, rev: str) -> Any:
+        self._commit(kind, id, rev)
+        return [
+            {"id": commit["oid"], "title": commit["message"], "message": "", "date": DATE, "authors": []}
+            for commit in reversed(self._repo(kind, id)["commits"])
+        ]
+
     def resolve(self, kind: str | None, id: str, rev: str, path: str) -> Any:
         kind = (kind or "models/").rstrip("/")
         commit = self._commit(kind, id, rev)
@@ -269,6 +277,7 @@ ROUTES = [
     ("POST", rf"/api/{KIND}/{REPO}/commit/(?P<rev>[^/]+)", Handler.commit),
     ("GET", rf"/api/{KIND}/{REPO}/xet-(?P<access>read|write)-token/(?P<rev>[^/]+)", Handler.xet_token),
     ("GET", rf"/api/{KIND}/{REPO}/tree/(?P<rev>[^/]+)", Handler.tree),
+    ("GET", rf"/api/{KIND}/{REPO}/commits/(?P<rev>[^/]+)", Handler.commits),
     ("GET", rf"/api/{KIND}/{REPO}(?:/revision/(?P<rev>[^/]+))?", Handler.info),
     ("POST", rf"/(?P<kind>datasets/|spaces/)?{REPO}\.git/info/lfs/objects/batch", Handler.lfs_batch),
     ("PUT", r"/lfs/upload/(?P<sha256>[0-9a-f]{64})", Handler.lfs_upload),
