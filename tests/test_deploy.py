@@ -7,6 +7,7 @@ import functools
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -128,14 +129,14 @@ def send(hub: HubClient, page: Path, *options: str) -> tuple[int, str]:
     run = hub.run("-c", SEND, page, "--repo-id", "small", *options)
     lines = (run.stdout + run.stderr).strip().splitlines()
     assert len(lines) == 1, lines
-    return run.returncode, line
+    return run.returncode, lines[0]
 
 
 def history(hub: HubClient) -> list[str]:
     return [commit["message"] for commit in hub.hub.repos[f"spaces/{ID}"]["commits"]]
 
 
-def test_a_space_is_created_and_filled_in_one_commit(hub, model, page):
+def test_a_space_is_created_and_filled_in_one_commit(hub, model, page, tmp_path):
     run = hub.run("-m", "pretrained", "deploy", model, "--space", "static")
     assert (run.returncode, run.stdout) == (0, f"{hub.url}/spaces/{ID}\n"), run.stderr
     assert history(hub) == ["initial commit", "Deploy a Ganvas checkpoint"]
@@ -144,7 +145,10 @@ def test_a_space_is_created_and_filled_in_one_commit(hub, model, page):
     # Again: one commit more, and a README.md that was edited there stays.
     edited = (page / "README.md").read_text().replace("# A model", "# My model").encode()
     hub.hub.commit(f"spaces/{ID}", {"README.md": hub.hub.store(edited)}, "Update README.md")
-    assert send(hub, page) == (0, f"{hub.url}/spaces/{ID}")
+    shutil.copytree(page, tmp_path / "changed")
+    (tmp_path / "changed/model.onnx").write_bytes(b"another")
+    assert send(hub, tmp_path / "changed") == (0, f"{hub.url}/spaces/{ID}")
+    assert hub.hub.content(ID, "model.onnx", "spaces") == b"another"
     assert history(hub)[2:] == ["Update README.md", "Deploy a Ganvas checkpoint"]
     assert hub.hub.content(ID, "README.md", "spaces") == edited
 

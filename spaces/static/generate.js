@@ -64,8 +64,11 @@ export async function play({ name, noise, z_dim: width, classes, text }, run) {
 
   const step = newest(async () => {
     const first = seed();
-    paint(large, await draw([between(keys, Math.floor(place) % LEGS, place % 1)], [first]));
-    large.dataset.place = place;
+    const now = place;
+    const output = await draw([between(keys, Math.floor(now) % LEGS, now % 1)], [first]);
+    if (walking === null) return; // it was stopped meanwhile, and the seed is shown again
+    paint(large, output);
+    large.dataset.place = now;
   });
 
   function stop() {
