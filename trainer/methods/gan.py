@@ -71,6 +71,8 @@ class GAN(Method):
         if options.conditional and not data.classes:
             raise InputError("--conditional needs labels: a named set, or a folder whose pictures lie in sub-folders")
         self.classes = data.classes if options.conditional else []
+        if self.classes and self.penalty_name == "none":
+            self.notes.append("without a penalty labels are learnt late, if at all: --penalty r1 --penalty-every 8")
         shape = {"size": data.size, "channels": data.channels, "width": options.width, "num_classes": len(self.classes)}
         self.spec = {"class": f"{options.network}.Generator", "z_dim": options.z_dim, **shape}
         self.G = networks.build(self.spec)
