@@ -168,3 +168,14 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(InputError, match="holds other files"):
         compare.run(command, ["dcgan-mnist", *FLAGS])
     assert [path.name for path in tmp_path.rglob("*")] == ["lsgan-0", "thesis.txt"]
+
+
+def test_runs_that_nobody_looked_at_are_scored_afterwards(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setitem(KINDS, "squeezenet", replace(KINDS["squeezenet"], size=32))
+    compare_losses(tmp_path / "all", "lsgan")
+    weights = save_squeezenet(tmp_path / "squeezenet.npz")
+    compare_losses(tmp_path / "all", "lsgan", "--samples", "50", "--reference", "60", "--feature-weights", str(weights))
+    (run,) = json.loads((tmp_path / "all/compare.json").read_text())["runs"]
+    assert {"FID (SqueezeNet)", "KID (SqueezeNet)"} <= run["scores"].keys()
+    assert not any("best" in name for name in run["scores"])

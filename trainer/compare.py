@@ -167,8 +167,9 @@ def _scores(folder: Path, reference: Dataset, eyes: Features, num_samples: int, 
         if not _recorded(folder, how):
             result = evaluate.measure(pipeline, reference, split, eyes, num_samples, num_reference)
             evaluate.write(result, folder, folder)
-    best = card.metrics(checkpoint.read_config(folder / BEST / MODEL).training)
-    return {**_recorded(folder, how), **{f"{row['name']} of the best snapshot": row["value"] for row in best}}
+    best = folder / BEST / MODEL  # not there where the run had no --feature-weights
+    rows = card.metrics(checkpoint.read_config(best).training) if best.exists() else []
+    return {**_recorded(folder, how), **{f"{row['name']} of the best snapshot": row["value"] for row in rows}}
 
 
 def _recorded(folder: Path, how: dict[str, Any]) -> dict[str, float]:
