@@ -124,7 +124,8 @@ class GAN(Method):
 
 
 RECIPES = [
-    # The paper's networks, dropout and batch; Adam in place of its gradient descent with momentum.
+    # The paper's networks, dropout and batch; Adam in place of its gradient descent with momentum. After 600 kimg, in 5
+    # minutes on one thread with bf16, a classifier recognises 0.66 times as many samples as real digits.
     Recipe(
         name="gan-mnist",
         method=GAN,
@@ -172,6 +173,9 @@ RECIPES = [
         size=32,
         kimg=600,
     ),
+    # dcgan-64 --data sign_digits --conditional --width 32 --penalty r1 --penalty-weight 0.1 --penalty-every 8
+    # --batch-size 64 --learning-rate 5e-4 --betas 0 0.99 --kimg 240 --decay 0.4: the bundled dcgan-signs, 24 minutes on
+    # one thread with bf16. A weight of 1 for R1 held D at chance.
     Recipe(
         name="dcgan-64",
         method=GAN,

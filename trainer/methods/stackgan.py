@@ -110,6 +110,8 @@ class StackGAN(Method):
 
 RECIPES = [
     # A folder of Noto emoji (github.com/googlefonts/noto-emoji, png/128), named by: python -m trainer.captions emoji
+    # --stage-one-kimg 150 --kimg 230, 35 minutes on one thread with bf16: skin, hair, hearts and faces follow the
+    # words; what is small does not.
     Recipe(
         name="stackgan-emoji",
         method=StackGAN,
