@@ -41,6 +41,7 @@ def test_train_push_pull_play(hub, tmp_path, monkeypatch, xet):
         launch(playwright) as browser,
         visit(browser, f"{url}/?seed=3&count=16&columns=4", **DESKTOP) as page,
     ):
+        page.locator(PICTURES).first.wait_for()  # a page that is still being laid out forgets what is typed
         page.get_by_role("combobox", name="Model").fill("alice/blobs")
         page.keyboard.press("Enter")
         expect(page.locator(PICTURES).first).to_have_attribute("width", "16", timeout=90_000)
