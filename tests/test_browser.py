@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from small import CLASSES, save_able, save_small
 
 import pretrained
+from pretrained.checkpoint import read_config
 from pretrained.images import enlarge
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -293,8 +294,20 @@ def test_a_typed_id_that_leads_nowhere_is_answered_in_a_sentence(browser, url, t
         expect(page.locator(PICTURES)).to_have_count(0)
 
 
-@pytest.mark.parametrize("name", pretrained.available())
-def test_a_bundled_checkpoint_draws(browser, url, name):
+def bundled(ability: str) -> list[str]:
+    """The bundled checkpoints that take this."""
+    configs = {name: read_config(pretrained.resolve(name)[0]) for name in pretrained.available()}
+    return [name for name, config in configs.items() if ability in config.input]
+
+
+@pytest.mark.parametrize("name", bundled("source"))
+def test_a_bundled_translator_shows_its_first_example(browser, url, name):
+    with visit(browser, f"{url}/?model={name}&way=Examples") as page:
+        expect(page.locator(".curtain")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", bundled("noise"))
+def test_a_bundled_generator_draws(browser, url, name):
     with visit(browser, f"{url}/?model={name}&count=4") as page:
         assert np.array_equal(
             pixels(page), np.broadcast_to(pretrained.load(name).sample(range(4)), (4, *pixels(page)[0].shape))
