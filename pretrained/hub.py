@@ -97,7 +97,7 @@ def check_writable(name: str) -> str:
     from huggingface_hub import get_token, is_offline_mode
 
     if is_offline_mode():
-        raise InputError("HF_HUB_OFFLINE=1 forbids publishing: unset it, or do without")
+        raise InputError("HF_HUB_OFFLINE=1 forbids publishing: unset it, or publish later")
     if not get_token():
         raise InputError(f"publishing needs a Hugging Face token: {LOGIN}")
     with sentences(name):

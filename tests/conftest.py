@@ -19,6 +19,8 @@ from tiny import recipe, settings
 
 from trainer.loop import train
 
+pytest_plugins = ["visiting"]
+
 
 @pytest.fixture(scope="session")
 def _hub_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:

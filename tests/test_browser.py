@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import subprocess
 import sys
@@ -11,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import ROOT, serve, visit
-from chromium import launch
+from browser import visit
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from small import CLASSES, save_able, save_small
 
 import pretrained
@@ -34,23 +32,6 @@ def folder(tmp_path_factory) -> Path:
     for name, ability in {"styled": "style", "editor": "encode labels", "reader": "text"}.items():
         save_able(folder / "runs" / name, ability)
     return folder
-
-
-@pytest.fixture(scope="module")
-def env() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-
-
-@pytest.fixture(scope="module")
-def url(folder, env):
-    with serve(folder, env) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright, launch(playwright) as browser:
-        yield browser
 
 
 def pixels(page: Page) -> list[np.ndarray]:

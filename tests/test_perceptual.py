@@ -7,19 +7,6 @@ from recipes import eyes, make
 from trainer import perceptual
 from trainer.methods import RECIPES
 
-CPU = torch.device("cpu")
-# The order of updates; before an extra network joins in, and after.
-TURNS = {
-    "Pix2Pix": (["D", "G"],),
-    "CycleGAN": (["G", "D_A", "D_B"],),
-    "StyleTransfer": (["G"],),
-    "SRGAN": (["G"], ["D", "G"]),
-    "ContextEncoder": (["D", "G"],),
-    "Denoiser": (["G"],),
-    "PixelDT": (["D", "A", "G"],),
-    "PoseGuided": (["G"], ["D", "G"]),
-}
-
 
 @pytest.fixture(scope="module")
 def seeing(tmp_path_factory):

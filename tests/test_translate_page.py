@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import subprocess
 import sys
 import zipfile
@@ -12,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import ROOT, serve, visit
-from chromium import launch
+from browser import visit
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from translating import photo, save
 
 import pretrained
@@ -30,23 +28,6 @@ def folder(tmp_path_factory) -> Path:
     for row in ("sketch", "label", "pose", "fill", "style"):
         save(folder / "runs" / row, row)
     return folder
-
-
-@pytest.fixture(scope="module")
-def env() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-
-
-@pytest.fixture(scope="module")
-def url(folder, env):
-    with serve(folder, env) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright, launch(playwright) as browser:
-        yield browser
 
 
 def stroke(page: Page, *places: tuple[float, float]) -> None:

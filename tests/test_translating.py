@@ -1,4 +1,4 @@
-"""The methods that translate: whose turn it is, what is minimised, by hand, and what is published."""
+"""The methods that translate: whose turn it is, and what is minimised, by hand."""
 
 import math
 from itertools import repeat

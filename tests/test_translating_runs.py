@@ -7,7 +7,6 @@ from statistics import mean
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from recipes import eyes, make, shrink, train, weights
 from small import save_squeezenet
@@ -18,19 +17,6 @@ from pretrained.errors import InputError
 from trainer import evaluate_pairs, run
 from trainer.__main__ import main
 from trainer.methods import RECIPES
-
-CPU = torch.device("cpu")
-# The order of updates; before an extra network joins in, and after.
-TURNS = {
-    "Pix2Pix": (["D", "G"],),
-    "CycleGAN": (["G", "D_A", "D_B"],),
-    "StyleTransfer": (["G"],),
-    "SRGAN": (["G"], ["D", "G"]),
-    "ContextEncoder": (["D", "G"],),
-    "Denoiser": (["G"],),
-    "PixelDT": (["D", "A", "G"],),
-    "PoseGuided": (["G"], ["D", "G"]),
-}
 
 
 def test_both_directions_are_published(tmp_path):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pretrained.errors import InputError
 from pretrained.files import write_atomic
-from trainer.folder import SUFFIXES
+from pretrained.images import SUFFIXES
 
 FILE = "captions.jsonl"
 EMOJI = re.compile(r"emoji_u([0-9a-f]+(?:_[0-9a-f]+)*)")

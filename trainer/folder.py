@@ -20,9 +20,8 @@ from tqdm import tqdm
 
 from pretrained.errors import InputError
 from pretrained.files import cache_folder, write_atomic
-from pretrained.images import open_picture
+from pretrained.images import SUFFIXES, open_picture
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 NARROWEST = 0.6  # of pictures side by side: width over height
 
 
