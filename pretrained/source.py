@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -24,10 +25,52 @@ KINDS = {
     "labels": "a map of labels, each with its colour",
     "pose": "a pose",
 }
+# What making a picture poorer does, for those kinds that `degradations` can make.
+POORER = {
+    "sketch": "Trace its outlines first",
+    "grey": "Take its colours away first",
+    "mosaic": "Shrink it first",
+    "mask": "Cut a hole at random",
+    "noise": "Add noise first",
+    "blur": "Blur it first",
+}
+CRAYONS = {
+    "black": "#000000",
+    "grey": "#808080",
+    "white": "#ffffff",
+    "red": "#e53935",
+    "orange": "#fb8c00",
+    "yellow": "#fdd835",
+    "green": "#43a047",
+    "blue": "#1e88e5",
+    "violet": "#8e24aa",
+    "brown": "#6d4c41",
+    "skin": "#f4c69b",
+}
+CANVAS = 256  # px, the side of a canvas for a network that takes any size
 # The longest side of what comes out, in px. In one piece a ResNet of width 32 takes 1 GB for each million pixels.
 MAX_SIDE = {"crop": 1536, "stretch": 1536, "tile": 4096}
 FIELDS = {"source": dict, "size": int, "scale": int, "mask": bool, "strength": bool, "second": dict}
 DEFAULTS = {"size": None, "scale": 1, "mask": False, "strength": False, "second": None}
+
+
+class Pen(NamedTuple):
+    """What a source is drawn with: CSS colours by name, that of the paper, and the side and the brush's width in px."""
+
+    palette: Mapping[str, str]
+    paper: str
+    side: int
+    brush: int
+
+
+def pen_for(config: Config) -> Pen | None:
+    """The pen that draws sources for a translator; None when they cannot be drawn."""
+    source, side = config.input["source"], config.input.get("size") or CANVAS
+    if source["kind"] == "sketch":
+        return Pen({"black": "#000000"}, "#ffffff", side, max(1, side // 64))
+    if palette := source.get("palette"):
+        return Pen(palette, next(iter(palette.values())), side, max(1, side // 16))
+    return Pen(CRAYONS, "#ffffff", side, max(1, side // 24)) if source["kind"] == "picture" else None
 
 
 def options_of(config: Config) -> dict[str, Any]:

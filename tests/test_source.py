@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from translating import ROWS, make
+from translating import PALETTE, ROWS, make
 
 from pretrained import networks, pipelines
 from pretrained.checkpoint import Config
 from pretrained.errors import InputError
-from pretrained.source import options_of
+from pretrained.source import options_of, pen_for
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,24 @@ def test_a_network_that_is_none_of_pictures_is_refused(name):
     config = Config("x", "translate", spec, ROWS["sketch"][1])
     with pytest.raises(InputError, match=f"{name} does not turn pictures into pictures"):
         pipelines.make(networks.outline(spec), config, torch.device("meta"))
+
+
+@pytest.mark.parametrize(
+    ("row", "palette", "paper", "side"),
+    [
+        ("sketch", {"black": "#000000"}, "#ffffff", 32),
+        ("label", PALETTE, PALETTE["wall"], 32),
+        ("square", None, "#ffffff", 32),
+        ("style", None, "#ffffff", 256),
+    ],
+)
+def test_a_pen_has_the_colours_that_the_network_knows(row, palette, paper, side):
+    pen = pen_for(make(row).config)
+    assert (pen.paper, pen.side) == (paper, side)
+    assert palette is None or pen.palette == palette
+    assert 1 <= pen.brush <= side // 8
+
+
+@pytest.mark.parametrize("row", ["colour", "enlarge", "clean", "sharpen", "fill"])
+def test_a_source_that_only_a_photo_gives_has_no_pen(row):
+    assert pen_for(make(row).config) is None

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from pretrained.degradations import DEGRADATIONS
 from pretrained.errors import InputError
-from pretrained.source import KINDS
+from pretrained.source import KINDS, POORER, pen_for
 from ui.canvas import canvas, curtain
 from ui.common import Model, chosen_model, file_name, plain, sentences, shell
 from ui.examples import examples
@@ -23,42 +23,14 @@ from ui.translation import WIDTH, Done, png, translate
 from ui.upload import MAX_MEGABYTES, SUFFIXES, read
 
 MAX_FILES = 32
-CRAYONS = {
-    "black": "#000000",
-    "grey": "#808080",
-    "white": "#ffffff",
-    "red": "#e53935",
-    "orange": "#fb8c00",
-    "yellow": "#fdd835",
-    "green": "#43a047",
-    "blue": "#1e88e5",
-    "violet": "#8e24aa",
-    "brown": "#6d4c41",
-    "skin": "#f4c69b",
-}
-# Kinds of source that can be drawn: the colours, the paper, and how many brushes go into the width of the picture.
-PENS = {"sketch": ({"black": "#000000"}, "#ffffff", 64), "picture": (CRAYONS, "#ffffff", 24)}
-FIRST = {
-    "sketch": "Trace its outlines first",
-    "grey": "Take its colours away first",
-    "mosaic": "Shrink it first",
-    "mask": "Cut a hole at random",
-    "noise": "Add noise first",
-    "blur": "Blur it first",
-}
 
 Named = list[tuple[str, Image.Image, dict[str, Image.Image]]]  # a name, a picture, and what goes with it
 
 
 def draw(model: Model) -> Named:
     """What is on the canvas, as soon as drawing stops."""
-    source, side = model.pipeline.config.input["source"], model.pipeline.size or 256
-    palette, paper, brushes = PENS.get(source["kind"]) or (
-        source["palette"],
-        next(iter(source["palette"].values())),
-        16,
-    )
-    drawing = canvas(f"canvas {model.id}", "Draw here", (side, side), palette, paper, brush=max(1, side // brushes))
+    pen = pen_for(model.pipeline.config)
+    drawing = canvas(f"canvas {model.id}", "Draw here", (pen.side, pen.side), pen.palette, pen.paper, brush=pen.brush)
     return [] if drawing is None else [("drawing", drawing, {})]
 
 
@@ -94,8 +66,7 @@ WAYS = {"Draw": draw, "Upload": upload, "Camera": photograph, "Examples": choose
 
 def ways(model: Model) -> list[str]:
     """How a picture can come here."""
-    source = model.pipeline.config.input["source"]
-    missing = set() if source["kind"] in PENS or source.get("palette") else {"Draw"}
+    missing = set() if pen_for(model.pipeline.config) else {"Draw"}
     return [way for way in WAYS if way not in missing | (set() if examples(model) else {"Examples"})]
 
 
@@ -104,7 +75,7 @@ def knobs(model: Model, way: str) -> dict[str, Any]:
     given, kind, how = model.pipeline.config.input, model.pipeline.kind, {}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if kind in DEGRADATIONS and way in ("Upload", "Camera"):
-            how["degrade"] = st.toggle(FIRST[kind], True, key="degrade", bind="query-params")
+            how["degrade"] = st.toggle(POORER[kind], True, key="degrade", bind="query-params")
         if how.get("degrade") and kind in ("mask", "noise", "blur"):
             how["seed"] = st.number_input("Seed", 0, 2**32 - 1, 0, key="seed", bind="query-params", width=150)
         if given.get("strength"):
