@@ -48,7 +48,7 @@ def choose_model() -> set[str]:
 
     It stands in app.py, so that pages share it.
     """
-    local = _local()
+    local = local_models()
     if "model" not in st.session_state:
         st.session_state["model"] = st.query_params.get("model", local[0] if local else None)
     id = st.sidebar.selectbox(
@@ -64,7 +64,7 @@ def choose_model() -> set[str]:
     if id and st.query_params.get("model") != id:
         st.query_params["model"] = id
     try:
-        st.session_state["file"] = _locate((id or "").strip()) if id else None
+        st.session_state["file"] = locate((id or "").strip()) if id else None
         return _abilities(st.session_state["file"][0]) if id else BASIC
     except InputError as error:
         st.session_state["file"] = error  # for the page to show, below its title
@@ -85,12 +85,11 @@ def chosen_model(ability: str = "noise", lacks: str = "makes no pictures from se
     with sentences():
         if isinstance(file, InputError):
             raise file
-        path, revision = file
-        model = _load(st.session_state["model"].strip(), str(path), revision, path.stat().st_mtime_ns)
+        model = load(st.session_state["model"].strip(), *file)
     with st.sidebar:
         _describe(model)
     if not model.pipeline.config.input.get(ability):
-        able = [id for id in _local() if ability in _abilities(_locate(id)[0])]
+        able = [id for id in local_models() if ability in _abilities(locate(id)[0])]
         instead = f"; choose {' or '.join(map(plain, able[:8]))}" if able else ", nor has any other checkpoint here"
         st.info(f"{plain(model.pipeline.config.name)} {lacks}{instead}.")
         st.stop()
@@ -131,15 +130,16 @@ def alone(items: Iterable[Item]) -> Iterator[Item]:
         yield item
 
 
-def _local() -> list[str]:
-    """The bundled checkpoints, then the runs, the newest first."""
-    models = sorted(RUNS.glob(f"*/{checkpoint.MODEL}"), key=lambda model: -model.stat().st_mtime)
+def local_models() -> list[str]:
+    """The bundled checkpoints, then the runs, the newest first, then those that lie in a folder below."""
+    found = [*RUNS.glob(f"*/{checkpoint.MODEL}"), *RUNS.glob(f"*/*/{checkpoint.MODEL}")]
+    models = sorted(found, key=lambda model: (len(model.parts), -model.stat().st_mtime))
     return [*pretrained.available(), *(str(model.parent) for model in models)]
 
 
-def _locate(id: str) -> tuple[Path, str]:
+def locate(id: str) -> tuple[Path, str]:
     """The file of a model and its commit. What a visitor types is looked up on the Hub only, never as a path."""
-    if id in _local():
+    if id in local_models():
         return pretrained.resolve(id)
     if not (match := pretrained.HUB_ID.fullmatch(id)):
         raise InputError(f"{id[:100]!r} is no model: choose one, or type a Hugging Face Hub repository, user/name")
@@ -158,6 +158,11 @@ def _release(model: Model) -> None:
         model.pipeline.device = torch.device("cpu")
         model.pipeline.network.cpu()
         torch.cuda.empty_cache()
+
+
+def load(id: str, path: Path, revision: str) -> Model:
+    """The model that `locate` has found, from memory if its file is the same."""
+    return _load(id, str(path), revision, path.stat().st_mtime_ns)
 
 
 @st.cache_resource(max_entries=3, on_release=_release, show_spinner="Loading the model …")

@@ -36,7 +36,11 @@ def text_field(model: Model) -> str | None:
 
 def label_picker(model: Model, own: str = OWN) -> int | None:
     """The class to draw, offered only by a checkpoint that has some; `own` stands for none in particular."""
-    classes = model.pipeline.config.classes
+    return class_picker(model.pipeline.config.classes, own)
+
+
+def class_picker(classes: list[str], own: str = OWN) -> int | None:
+    """One of `classes`, if there are any; None is none in particular."""
     if not classes:
         return None
     names = [own, *(f"{label} {name}" for label, name in enumerate(classes))]
