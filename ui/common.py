@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 import shlex
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,12 +18,13 @@ import pretrained
 from pretrained import checkpoint, hub
 from pretrained.errors import InputError
 from pretrained.pipelines import Generate, Translate
+from ui.line import Line
 
 RUNS = Path("runs")
 BASIC = {"noise"}  # what is offered while there is no checkpoint
 HUB_PATIENCE = 60  # seconds until a branch on the Hub is looked at again
 # Sessions run in threads of one process, and share its device.
-DEVICE = threading.Lock()
+DEVICE = Line()
 
 Item = TypeVar("Item")
 
