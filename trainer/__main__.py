@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pretrained import checkpoint, hub
 from pretrained.errors import InputError
-from trainer import compare, evaluate, loop
+from trainer import compare, evaluate, loop, nearest
 from trainer.command import Command, Push, fail, parse, parse_as, parse_known
 from trainer.guard import Collapsed
 from trainer.methods import RECIPES
@@ -58,6 +58,11 @@ def compare_losses(arguments: Sequence[str]) -> None:
     print(compare.run(*parse_known(compare.Command, "compare RECIPE", arguments)))
 
 
+def find_nearest(arguments: Sequence[str]) -> None:
+    """Show the training pictures that are nearest to samples."""
+    print(json.dumps(nearest.run(parse_as(nearest.Command, "nearest", arguments)), indent=2))
+
+
 def train(arguments: Sequence[str]) -> None:
     """Train the recipe that the arguments name, and publish it if they say so."""
     command = parse(arguments)
@@ -101,6 +106,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "push": push,
     "evaluate": measure,
     "compare": compare_losses,
+    "nearest": find_nearest,
 }
 
 
