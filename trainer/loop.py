@@ -100,6 +100,8 @@ class Trainer:
         if self.method.reverse:  # first: the card of the other one says that all is written
             back = self.averages[self.method.reverse].network
             run.snapshot_reverse(back, self.config(run, reverse=True), dtype, self.device, self.data.reversed())
+        if self.recipe.ema_kimg:
+            run.snapshot_raw(self.method.get_submodule(self.method.published), self.config(run), dtype)
         run.snapshot(self.average.network, self.config(run), dtype, self.device, self.data)
         if self.eyes:
             run.log(self.batches.images_seen, {"KID": best.keep(run.folder, self.data, self.eyes)})

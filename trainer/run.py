@@ -32,7 +32,8 @@ from trainer.data import Dataset
 from trainer.method import Method
 from trainer.recipe import Recipe
 
-STATE, LOG, SNAPSHOTS, TIMELAPSE, REVERSE = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif", "reverse"
+STATE, LOG, SNAPSHOTS, TIMELAPSE = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif"
+REVERSE, RAW = "reverse", "raw"  # sub-folders, each a checkpoint of its own
 LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name places on the user's disk
 SHORT = ("data", "style", "perceptual")  # options that may, of which the last part is published
 TIMELAPSE_SECONDS, TIMELAPSE_FRAMES = 8.0, 60
@@ -149,6 +150,10 @@ class Run:
         folder = self.folder / REVERSE
         write_atomic(folder / SAMPLES, publish(folder, network, config, dtype, device, data))
         write_atomic(folder / CARD, model_card(config).encode())
+
+    def snapshot_raw(self, network: torch.nn.Module, config: Config, dtype: torch.dtype) -> None:
+        """Keep the weights before averaging as a checkpoint in the sub-folder raw/, to be compared with the average."""
+        checkpoint.save(self.folder / RAW, network, dataclasses.replace(config, name=f"{config.name}-{RAW}"), dtype)
 
     def timelapse(self) -> None:
         """The fixed seeds over training, as an animation."""
