@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pretrained import checkpoint
+from pretrained import checkpoint, directions
 from pretrained.card import is_edited, model_card
 from pretrained.errors import InputError
 from pretrained.files import write_atomic
@@ -18,7 +18,14 @@ from pretrained.hub_errors import LOGIN, READ_WAITS, WRITE_WAITS, is_transient, 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
 
-MAX_BYTES = {checkpoint.MODEL: 8 * 2**30, checkpoint.CONFIG: 2**20, checkpoint.CARD: 2**20}
+MAX_BYTES = {
+    checkpoint.MODEL: 8 * 2**30,
+    checkpoint.CONFIG: 2**20,
+    checkpoint.CARD: 2**20,
+    checkpoint.SAMPLES: 2**24,
+    directions.FILE: directions.MAX_BYTES,
+}
+TAG = "ganvas"
 REVISION = re.compile(r"(?!.*\.\.)\w[\w.-]*(/\w[\w.-]*)*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -65,11 +72,23 @@ def pull(repo_id: str, revision: str | None = None) -> tuple[Path, str]:
         if _size(info, checkpoint.CONFIG) is not None:
             # Loading needs the model alone; the Hub counts a download by its config.json.
             _download(info, checkpoint.CONFIG)
+    _pull_directions(info)
     if revision != info.sha:
         # The cache notes where a branch points only when a file is asked for by that branch; it may be read-only.
         with contextlib.suppress(InputError):
             write_atomic(model.parents[2] / "refs" / revision, info.sha.encode())
     return model.parent, info.sha
+
+
+def _pull_directions(info: ModelInfo) -> None:
+    """Download the directions too, where there are any; a checkpoint is whole without."""
+    if _size(info, directions.FILE) is None:
+        return
+    try:
+        with sentences(info.id, info.sha):
+            _download(info, directions.FILE)
+    except InputError as error:
+        log.warning("%s of %s is left out: %s", directions.FILE, info.id, error)
 
 
 def check_push(repo_id: str | None, default_name: str) -> str:
@@ -111,8 +130,8 @@ def check_writable(name: str) -> str:
 def push(folder: Path, repo_id: str, private: bool = False) -> str:
     """Publish the checkpoint in `folder` as one commit, creating the repository if need be -> its link.
 
-    What is published is model.safetensors, config.json, README.md and samples.png, nothing else of the folder. A
-    README.md that was edited on the Hub stays as it is.
+    What is published is model.safetensors, config.json, README.md, samples.png and directions.safetensors, nothing else
+    of the folder. A README.md that was edited on the Hub stays as it is, and so do directions of other names there.
 
     Raises:
         InputError: it is refused, or the Hub is out of reach; with the command that pushes it again.
@@ -130,8 +149,11 @@ def push(folder: Path, repo_id: str, private: bool = False) -> str:
         return retry(lambda: _publish(files, repo_id, private), WRITE_WAITS, even_if_lost=True)
 
 
-def list_models(author: str | None = None, tag: str = "ganvas", limit: int = 100) -> list[ModelInfo]:
-    """The newest repositories with `tag`, of one author or of all; each has an id, a pipeline_tag, downloads, likes.
+def list_models(author: str | None = None, *tags: str, limit: int = 100) -> list[ModelInfo]:
+    """The newest Ganvas checkpoints, of one author or of all; each has an id, a pipeline_tag, downloads, likes.
+
+    Args:
+        tags: what they must carry beside the tag of all Ganvas checkpoints.
 
     Raises:
         InputError: the Hub is out of reach.
@@ -141,15 +163,30 @@ def list_models(author: str | None = None, tag: str = "ganvas", limit: int = 100
 
     def ask() -> list[ModelInfo]:
         # HfApi.list_models waits without end for a silent Hub, and 23 s for one that is out of reach.
-        query = {"filter": tag, "sort": "lastModified", "limit": limit} | ({"author": author} if author else {})
+        query = {"filter": [TAG, *tags], "sort": "lastModified", "limit": limit}
+        query |= {"author": author} if author else {}
         timeout = constants.HF_HUB_ETAG_TIMEOUT
         address = f"{constants.ENDPOINT}/api/models"
         answer = get_session().get(address, params=query, headers=build_hf_headers(), timeout=timeout)
         hf_raise_for_status(answer)
         return [ModelInfo(**model) for model in answer.json()]
 
-    with sentences(author or tag):
+    with sentences(" ".join(filter(None, (author, TAG, *tags)))):
         return retry(ask)
+
+
+def peek(repo_id: str) -> tuple[checkpoint.Config, Path | None]:
+    """The config of a checkpoint on the Hub, and the file of its samples.png if it has one; no weights are pulled.
+
+    Raises:
+        InputError: the repository is out of reach, or holds no Ganvas checkpoint.
+    """
+    with sentences(repo_id):
+        info = retry(lambda: _info(repo_id))
+        text = _download(info, checkpoint.CONFIG).read_text("utf-8", errors="replace")
+        config = checkpoint.Config.from_json(text)
+        has_samples = _size(info, checkpoint.SAMPLES) is not None
+        return config, _download(info, checkpoint.SAMPLES) if has_samples else None
 
 
 def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:
@@ -163,6 +200,8 @@ def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:
         checkpoint.CONFIG: config.to_json().encode() + b"\n",
         checkpoint.CARD: text.encode(),
     }
+    if directions.read(folder / directions.FILE, config):  # refused here rather than by those who pull it
+        files[directions.FILE] = folder / directions.FILE
     return files | ({checkpoint.SAMPLES: samples} if samples.exists() else {})
 
 
@@ -178,6 +217,8 @@ def _publish(files: dict[str, bytes | Path], repo_id: str, private: bool) -> str
     if _size(info, checkpoint.CARD) is not None and is_edited(_download(info, checkpoint.CARD).read_text("utf-8")):
         log.warning("%s of %s was edited on the Hub: it stays as it is", checkpoint.CARD, repo_id)
         files = {name: data for name, data in files.items() if name != checkpoint.CARD}
+    if directions.FILE in files and _size(info, directions.FILE) is not None:
+        files = files | {directions.FILE: _merged(files, info)}
     api().create_commit(
         repo_id,
         [CommitOperationAdd(name, data) for name, data in files.items()],
@@ -186,6 +227,19 @@ def _publish(files: dict[str, bytes | Path], repo_id: str, private: bool) -> str
         parent_commit=info.sha,
     )
     return str(link)
+
+
+def _merged(files: dict[str, bytes | Path], info: ModelInfo) -> bytes:
+    """Our directions, and those on the Hub that have other names."""
+    config = checkpoint.read_config(files[checkpoint.MODEL])
+    ours, theirs = directions.read(files[directions.FILE], config), {}
+    try:
+        theirs = directions.read(_download(info, directions.FILE), config)
+    except InputError as error:
+        log.warning("%s of %s is replaced: %s", directions.FILE, info.id, error)
+    if changed := [name for name in ours if name in theirs and (ours[name].vector != theirs[name].vector).any()]:
+        log.warning("%s of %s: %s is another direction now", directions.FILE, info.id, ", ".join(changed))
+    return directions.encode(theirs | ours, config)
 
 
 def api() -> HfApi:

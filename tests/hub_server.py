@@ -229,8 +229,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def models(self) -> Any:
         ids = [key.removeprefix("models/") for key, repo in self.hub.repos.items() if not repo["private"]]
-        infos = [self.info("models", id) for id in ids if id.startswith(self.query.get("author", ""))]
-        infos = [info for info in infos if self.query.get("filter") in (None, *info["tags"])]
+        infos = [self.info("models", id) for id in ids if self.query.get("author") in (None, id.split("/")[0])]
+        wanted = set(parse_qs(urlsplit(self.path).query).get("filter", []))
+        infos = [info for info in infos if wanted <= set(info["tags"])]
         return infos[: int(self.query.get("limit", 1000))]
 
     def tree(self, kind: str, id: str, rev: str) -> Any:
