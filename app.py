@@ -7,13 +7,16 @@ import streamlit as st
 from ui.common import choose_model
 
 UI = Path(__file__).parent / "ui"
-# What the pages are called, and what the config's input of a checkpoint must name so that they are offered.
+# What the pages are called, and what the config's input of a checkpoint must name so that they are offered, or None.
 PAGES = {
     "samples": ("Samples", ":material/grid_view:", "noise"),
     "walk": ("Walk", ":material/conversion_path:", "noise"),
     "mix": ("Mix", ":material/blender:", "style"),
     "encode": ("Encode", ":material/image_search:", "encode"),
     "translate": ("Translate", ":material/brush:", "source"),
+    "browse": ("Gallery", ":material/photo_library:", None),
+    "compare": ("Compare", ":material/compare:", None),
+    "watch": ("Watch it learn", ":material/monitoring:", None),
 }
 
 st.set_page_config(page_title="Ganvas", page_icon=str(UI / "icon.svg"), layout="wide")
@@ -21,18 +24,18 @@ st.logo(str(UI / "wordmark.svg"), size="medium")
 st.html(UI / "style.css")
 abilities = choose_model()
 # A hidden page is still there for a link that leads to it.
-visible = [name for name, (_, _, need) in PAGES.items() if need in abilities]
-page = st.navigation(
-    [
-        st.Page(
-            UI / f"{name}.py",
-            title=title,
-            icon=icon,
-            default=visible[:1] == [name],
-            visibility="visible" if name in visible else "hidden",
-        )
-        for name, (title, icon, _) in PAGES.items()
-    ],
-    position="top",
-)
+visible = [name for name, (_, _, need) in PAGES.items() if need in {None, *abilities}]
+pages = {
+    name: st.Page(
+        UI / f"{name}.py",
+        title=title,
+        icon=icon,
+        default=visible[:1] == [name],
+        visibility="visible" if name in visible else "hidden",
+    )
+    for name, (title, icon, _) in PAGES.items()
+}
+page = st.navigation(list(pages.values()), position="top")
+if st.session_state.pop("open", False):  # a model was chosen in the gallery
+    st.switch_page(pages[visible[0]])
 page.run()
