@@ -1,42 +1,21 @@
-"""The sources that a translator's samples.png shows, to try it with."""
+"""The sources that came with a translator, read once."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import streamlit as st
 from PIL import Image
 
-from pretrained import images
-from pretrained.checkpoint import SAMPLES
-from pretrained.errors import InputError
+from pretrained import examples as reader
 from ui.common import Model
-
-MAX_ROWS = 16
 
 
 def examples(model: Model) -> list[tuple[Image.Image, dict[str, Image.Image]]]:
-    """Sources, and what goes with each, by name; none where the picture beside the checkpoint does not say."""
-    return _read(str(Path(model.key[0]).with_name(SAMPLES)), model.key, model.pipeline.scale)
+    """Sources, and what goes with each, by name."""
+    return _read(Path(model.key[0]), model.key, model.pipeline.scale)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _read(path: str, key: tuple, scale: int) -> list[tuple[Image.Image, dict[str, Image.Image]]]:
-    if not Path(path).exists():
-        return []
-    try:
-        with Image.open(path) as file:
-            columns = json.loads(file.info.get("ganvas", "{}")).get("columns", [])
-        sheet = images.open_picture(path)
-    except (InputError, OSError, ValueError, AttributeError):
-        return []
-    if "source" not in columns or sheet.width % len(columns):
-        return []
-    side = sheet.width // len(columns)
-    rows = []
-    for top in range(0, min(sheet.height // side, MAX_ROWS) * side, side):
-        cells = {name: sheet.crop((i * side, top, (i + 1) * side, top + side)) for i, name in enumerate(columns)}
-        small = cells["source"].resize((side // scale,) * 2, Image.Resampling.NEAREST)
-        rows.append((small, {name: cells[name] for name in ("mask", "second") if name in cells}))
-    return rows
+def _read(path: Path, key: tuple, scale: int) -> list[tuple[Image.Image, dict[str, Image.Image]]]:
+    return reader.examples(path, scale)

@@ -1,0 +1,53 @@
+"""Play with checkpoints through Gradio, a page and an API, here or on ZeroGPU: python gradio_app.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from gradio_ui.page import build
+from pretrained.errors import InputError
+
+HERE = Path(__file__).parent
+MAX_FILE_SIZE = "20mb"
+MAX_WAITING = 32  # calls in the queue; who comes later is told so
+ACCENT = gr.themes.Color(
+    *("#fdf3f0", "#fbe4de", "#f6c8bc", "#efa491", "#e57f64", "#d9603f"),
+    *("#b8432a", "#9c3823", "#7f2f1f", "#66281c", "#3b150e"),
+)
+# No font is fetched from elsewhere.
+FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+
+
+def launch(**options: Any) -> None:
+    """Serve until stopped; `options` are those of gr.Blocks.launch, e.g. server_port.
+
+    Raises:
+        InputError: a checkpoint is not there, or $GANVAS_MCP asks for what is not installed.
+    """
+    mcp = os.environ.get("GANVAS_MCP", "") not in ("", "0")
+    if mcp and importlib.util.find_spec("mcp") is None:
+        raise InputError("GANVAS_MCP asks for an MCP server, which needs one more package: pip install 'gradio[mcp]'")
+    build().queue(max_size=MAX_WAITING).launch(
+        share=False,
+        max_file_size=MAX_FILE_SIZE,
+        mcp_server=mcp,
+        theme=gr.themes.Default(primary_hue=ACCENT, neutral_hue="stone", **FONTS),
+        css_paths=HERE / "gradio_ui" / "style.css",
+        favicon_path=HERE / "ui" / "icon.svg",
+        footer_links=["api"],
+        **options,
+    )
+
+
+if __name__ == "__main__":
+    try:
+        launch()
+    except InputError as error:
+        print(f"ganvas: {error}", file=sys.stderr)
+        sys.exit(2)

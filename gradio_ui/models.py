@@ -1,0 +1,65 @@
+"""The checkpoints that the server offers, and where they compute: on a GPU of ZeroGPU, or here."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import gradio as gr
+
+import pretrained
+from pretrained.errors import InputError
+from pretrained.pipelines import Generate, Translate
+
+try:  # before anything asks for a GPU; it is installed on the Hub alone
+    from spaces import GPU
+except ImportError:
+
+    def GPU(duration: object) -> Callable[[Callable], Callable]:
+        """Nothing: whoever has no ZeroGPU computes here."""
+        return lambda function: function
+
+
+__all__ = ["GPU", "find", "offered", "sentences"]
+
+VARIABLE = "GANVAS_MODELS"
+
+
+@functools.cache
+def offered() -> dict[str, Generate | Translate]:
+    """The pipelines by name: those that $GANVAS_MODELS names, with commas between them, or else the bundled ones.
+
+    The server calls it as it starts: ZeroGPU takes what lies on "cuda" by then along to its GPU.
+
+    Raises:
+        InputError: one of them is not there, or is refused; says which and why.
+    """
+    named = [name.strip() for name in os.environ.get(VARIABLE, "").split(",")]
+    return {name: pretrained.load(name) for name in filter(None, named)} or {
+        name: pretrained.load(name) for name in pretrained.available()
+    }
+
+
+def find(name: str, ability: str, lacks: str) -> Generate | Translate:
+    """The pipeline of this name, if its config's input names `ability`.
+
+    Raises:
+        InputError: it is not offered, or `lacks` the ability, e.g. "has no styles to mix".
+    """
+    if name not in offered():
+        raise InputError(f"{name[:100]!r} is not offered here: one of {', '.join(offered())}")
+    pipeline = offered()[name]
+    if not pipeline.config.input.get(ability):
+        raise InputError(f"{name} {lacks}")
+    return pipeline
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Raise an InputError as the error that Gradio shows, also out of the process of a ZeroGPU worker."""
+    try:
+        yield
+    except InputError as error:
+        raise gr.Error(str(error).replace("--", ""), title="This does not work", print_exception=False) from None
