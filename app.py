@@ -37,5 +37,5 @@ pages = {
 }
 page = st.navigation(list(pages.values()), position="top")
 if st.session_state.pop("open", False):  # a model was chosen in the gallery
-    st.switch_page(pages[visible[0]])
+    st.switch_page(pages[visible[0]], query_params={"model": st.session_state["model"]})
 page.run()

@@ -20,7 +20,7 @@ def show(card: Card) -> None:
             st.caption(plain(card.problem))
             return
         if shown := preview(card):
-            st.image(shown, width="stretch", output_format="PNG")
+            st.image(shown, width="stretch", output_format="PNG", alt=f"Pictures of {card.id}")
         else:
             st.caption("It has no picture.")
         st.markdown(f"**{plain(card.id)}**")

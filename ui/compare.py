@@ -163,7 +163,8 @@ def compare_seeds(chosen: list[Chosen]) -> None:
 
     def show(one: Chosen) -> None:
         shown = draw(one, one.key, seeds, columns, how)
-        st.image(shown, f"**{plain(one.id)}**", width="stretch", output_format="PNG")
+        alt = f"Seeds {typed} of {one.id}"
+        st.image(shown, f"**{plain(one.id)}**", width="stretch", output_format="PNG", alt=alt)
 
     beside(chosen, show)
     flags = [f"--{name} {value}" for name, value in how.items() if value is not None]
@@ -231,7 +232,8 @@ def compare_picture(chosen: list[Chosen]) -> None:
                 raise InputError(f"it also needs a {name}: open it on its own page, Translate")
         done = outcome(one, one.key, picture, told)
         for what, shown in (("What {} reads", done.source), ("What {} makes", done.shown)):
-            st.image(shown, what.format(f"**{plain(one.id)}**"), width="stretch", output_format="PNG")
+            caption = what.format(f"**{plain(one.id)}**")
+            st.image(shown, caption, width="stretch", output_format="PNG", alt=what.format(one.id))
 
     beside(chosen, show)
 
@@ -256,7 +258,7 @@ def memorised(chosen: list[Chosen]) -> None:
                     st.error(plain(str(error)), icon=":material/error:")
                     continue
                 caption = "Each row: a sample, and the five training pictures nearest to it, with their distances"
-                st.image(shown, caption, width="content", output_format="PNG")
+                st.image(shown, caption, width="content", output_format="PNG", alt=caption)
     missing = [one for one in chosen if one.id in places and not comparisons.nearest(Path(one.id))]
     if missing:
         st.markdown("This looks for them, on the machine that has the training pictures:")

@@ -58,14 +58,14 @@ def duration(seconds: float) -> str:
 
 
 def curves(
+    title: str,
     lines: list[runs.Line],
     names: list[str],
     all_names: list[str],
-    title: str,
     is_log: bool = False,
     points: bool = False,
 ) -> None:
-    """A chart of some terms over kimg; each of `all_names` keeps its colour."""
+    """A chart of the terms `names` over kimg; each of `all_names` keeps its colour."""
     rows = [(line["kimg"], name, line[name]) for line in lines for name in names if name in line]
     if is_log and (left_out := sorted({name for _, name, value in rows if value <= 0})):
         st.caption(f"A log scale has no place for {plain(', '.join(left_out))} where it is 0 or below.")
@@ -91,9 +91,9 @@ def curves(
     spec = {
         "mark": {"type": "line", "point": points, "strokeWidth": 1.5},
         "encoding": encoding,
-        "description": f"{title}: {', '.join(names)} over thousands of pictures seen",
     }
-    st.vega_lite_chart(data, spec, width="stretch", height=300, key=title)
+    alt = f"{title}: {', '.join(names)} over thousands of pictures seen"
+    st.vega_lite_chart(data, spec, width="stretch", height=300, key=title, alt=alt)
 
 
 def show_progress(progress: runs.Progress) -> None:
@@ -180,7 +180,7 @@ def show_pictures(folder: Path) -> None:
         return
     when = f"after {taken[-1] / 1000:g} kimg, the newest" if chosen == NEWEST and taken else f"after {chosen}"
     caption = f"The same pictures, {when}" + (f": {', '.join(columns)}" if columns else "")
-    st.image(sheet, plain(caption), width=width * max(1, SHEET // width), output_format="PNG")
+    st.image(sheet, plain(caption), width=width * max(1, SHEET // width), output_format="PNG", alt=caption)
 
 
 def offer_timelapse(folder: Path) -> None:
