@@ -30,7 +30,10 @@ class InstanceNorm(nn.InstanceNorm2d):
 
 
 class Layer(nn.Module):
-    """(N, before, H, W) -> (N, after, H', W'): doubled if so asked, convolved, normalised, and rectified or not."""
+    """(N, before, H, W) -> (N, after, H', W'): doubled if so asked, convolved, normalised, and rectified or not.
+
+    A transposed layer doubles by a transposed convolution, and pads with zeros.
+    """
 
     def __init__(
         self,
@@ -41,11 +44,15 @@ class Layer(nn.Module):
         double: bool = False,
         linear: bool = False,
         strength: bool = False,
+        transposed: bool = False,
     ):
         super().__init__()
-        self.double, self.linear = double, linear
-        padding = kernel_size // 2
-        self.convolution = nn.Conv2d(before, after, kernel_size, stride, padding, bias=False, padding_mode="reflect")
+        self.double, self.linear = double and not transposed, linear
+        if double and transposed:
+            self.convolution = nn.ConvTranspose2d(before, after, kernel_size, 2, 1, output_padding=1, bias=False)
+        else:
+            how = {"padding": kernel_size // 2, "padding_mode": "zeros" if transposed else "reflect", "bias": False}
+            self.convolution = nn.Conv2d(before, after, kernel_size, stride, **how)
         self.norm = InstanceNorm(after, strength)
 
     def forward(self, x: Tensor, s: Tensor | None) -> Tensor:
@@ -74,6 +81,8 @@ class Generator(nn.Module):
         size: what it is trained at, in px. It takes any from 8 px on.
         blocks: 9 at 256 px and 6 at 128 px in CycleGAN, 5 in Johnson's.
         strength: whether `forward` takes s (N,), 0 to 1: how far to go.
+        transposed: whether the halvings pad with zeros and the doublings are transposed convolutions, as in the code
+            of CycleGAN's authors.
     """
 
     multiple = 4  # what the sides of a source must be
@@ -86,17 +95,19 @@ class Generator(nn.Module):
         width: int = 64,
         blocks: int = 9,
         strength: bool = False,
+        transposed: bool = False,
     ):
         super().__init__()
         self.strength = strength
+        resize = {"strength": strength, "transposed": transposed}
         self.layers = nn.ModuleList(
             [
                 Layer(inputs, width, 7, strength=strength),
-                Layer(width, 2 * width, stride=2, strength=strength),
-                Layer(2 * width, 4 * width, stride=2, strength=strength),
+                Layer(width, 2 * width, stride=2, **resize),
+                Layer(2 * width, 4 * width, stride=2, **resize),
                 *(Block(4 * width, strength) for _ in range(blocks)),
-                Layer(4 * width, 2 * width, double=True, strength=strength),
-                Layer(2 * width, width, double=True, strength=strength),
+                Layer(4 * width, 2 * width, double=True, **resize),
+                Layer(2 * width, width, double=True, **resize),
             ]
         )
         self.to_picture = nn.Conv2d(width, channels, 7, padding=3, padding_mode="reflect")

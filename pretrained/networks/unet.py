@@ -19,12 +19,24 @@ class Generator(nn.Module):
     The paper normalises batches of one picture, at test too. That is instance normalisation, so that is what stands
     here, and a picture comes out the same in any batch. One pixel has no variance, so the 1x1 map is left as it is.
     Dropout acts in training only: at rest one source is one picture.
+
+    Args:
+        rectify: whether what skips bring passes a ReLU too, as in the authors' code.
     """
 
     multiple = None  # it takes `size` alone
 
-    def __init__(self, size: int = 256, inputs: int = 3, channels: int = 3, width: int = 64, dropout: float = 0.5):
+    def __init__(
+        self,
+        size: int = 256,
+        inputs: int = 3,
+        channels: int = 3,
+        width: int = 64,
+        dropout: float = 0.5,
+        rectify: bool = False,
+    ):
         super().__init__()
+        self.rectify = rectify
         if size < 32 or size & (size - 1):
             raise InputError(f"size is {size}: a power of two, 32 or more")
         widths = [width * min(2**level, 8) for level in range(size.bit_length() - 1)]  # at size / 2, size / 4, ..., 1
@@ -57,6 +69,8 @@ class Generator(nn.Module):
         for block in self.down:
             x = block(x)
             skips.append(x)
+        if self.rectify:
+            skips = [skip.relu() for skip in skips]
         x = skips.pop()
         for block in self.up:
             x = torch.cat([block(x), skips.pop()], dim=1)
