@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import NoReturn, get_args
 
-from PIL import Image
-
-from pretrained import commands, images, video
+from pretrained import arguments, commands, video
+from pretrained.convert import LAYOUTS
 from pretrained.deploy import KINDS
+from pretrained.directions import METHODS
 from pretrained.errors import InputError
 from pretrained.latents import MAX_SEED
-from pretrained.seeds import LEGAL, parse_seeds
+from pretrained.seeds import LEGAL
 from pretrained.translate import Fit
 
 ABOUT = """\
@@ -31,10 +32,13 @@ examples:
   python -m pretrained sample dcgan-mnist --seeds 0-63 --out grid.png
   python -m pretrained sample user/name@v1 --seeds 3,7,20-29 --truncation 0.7 --scale 4 --out grid.png
   python -m pretrained walk dcgan-mnist --seeds 0,1,2 --frames 120 --out walk.mp4
+  python -m pretrained directions dcgan-mnist --method sefa --out sheet.png
+  python -m pretrained sample dcgan-mnist --seeds 7 --move sefa-1=2.0 --out slanted.png
   python -m pretrained mix runs/stylegan --rows 0-3 --columns 10-15 --layers 3 --out mix.png
   python -m pretrained reconstruct runs/vae --input in.png --out out.png
   python -m pretrained translate runs/pix2pix --input in.png --out out.png
   python -m pretrained export dcgan-mnist --out model.onnx
+  python -m pretrained convert netG_epoch_24.pth --out runs/tutorial
   python -m pretrained deploy user/name --space static --repo-id user/name
 
 One seed is one picture, on every machine. `python -m pretrained COMMAND --help` tells the rest."""
@@ -53,57 +57,6 @@ def fail(message: str, status: int = 2) -> NoReturn:
     sys.exit(status)
 
 
-def _check_out(options: argparse.Namespace) -> None:
-    """Refuse at once what could not be written after the work is done, or would be written over what is read."""
-    path, suffix, source = options.out, options.out.suffix.lower(), getattr(options, "input", None)
-    if isinstance(source, Path) and source.is_dir():
-        if path.exists() and not path.is_dir():
-            raise InputError(f"--out {path} is a file: give the name of a folder, since --input is one")
-        if path.resolve().is_relative_to(source.resolve()):
-            raise InputError(f"--out {path} lies in --input {source}: give another folder")
-    elif suffix not in options.suffixes:
-        raise InputError(f"--out {path} has no suffix that can be written: {', '.join(options.suffixes)}")
-    elif path.is_dir():
-        raise InputError(f"--out {path} is a folder: give the name of a file")
-    elif isinstance(source, Path) and path.resolve() == source.resolve():
-        raise InputError(f"--out {path} is the picture that is read: give another name")
-    if not path.parent.is_dir():
-        raise InputError(f"--out {path} lies in no folder that exists: create {path.parent} first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"--out {path} cannot be written: you may not write in {path.parent}")
-    if "fps" in options:
-        video.check(suffix, options.fps)
-
-
-def _seeds(text: str) -> list[int]:
-    try:
-        return parse_seeds(text)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _picture(path: str) -> Image.Image:
-    try:
-        return images.open_picture(path)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(f"{path}: {error}") from None
-
-
-def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], Any]:
-    """A reader of numbers from `low` to `high`."""
-
-    def read(text: str) -> int | float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:,} to {high:,}".replace(",", ""))
-        return value
-
-    return read
-
-
 def _parser() -> Parser:
     shape = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     parser = Parser("python -m pretrained", description=ABOUT, epilog=EXAMPLES, **shape)
@@ -111,7 +64,7 @@ def _parser() -> Parser:
 
     def add(name: str, run: Callable[[argparse.Namespace], None], help: str, example: str = "") -> Parser:
         epilog = f"example:\n  python -m pretrained {name} {example}".rstrip()
-        command = named.add_parser(name, help=help, description=run.__doc__, epilog=epilog, **shape)
+        command = named.add_parser(name, help=help, description=inspect.getdoc(run), epilog=epilog, **shape)
         command.set_defaults(run=run)
         return command
 
@@ -119,6 +72,14 @@ def _parser() -> Parser:
     info = add("info", commands.show_info, "what a checkpoint is and how it was made", "dcgan-mnist --json")
     sample = add(
         "sample", commands.write_sample, "pictures of some seeds, as a PNG", "dcgan-mnist --seeds 0-63 --out grid.png"
+    )
+    directions = add(
+        "directions",
+        commands.show_directions,
+        "ways in which pictures change: found, shown, kept by name",
+        "runs/dcgan-mnist --method sefa --out sheet.png\n"
+        "  python -m pretrained directions runs/dcgan-mnist --method sefa --save slant=1\n"
+        "  python -m pretrained sample runs/dcgan-mnist --move slant=2.0 --out grid.png",
     )
     walk = add("walk", commands.write_walk, "a film through some seeds", "dcgan-mnist --seeds 0,1,2 --out walk.mp4")
     mix = add(
@@ -160,13 +121,24 @@ def _parser() -> Parser:
         "--space",
         choices=tuple(KINDS),
         default="static",
-        help="static: the model runs in the visitor's browser; docker: the app (default static)",
+        help="static: the model runs in the visitor's browser; docker: the app; zerogpu: the Gradio app, on a GPU of the Hub (default static)",
     )
     deploy.add_argument("--repo-id", metavar="USER/NAME", help="the Space; by default yours, named as the checkpoint")
     deploy.add_argument("--private", action="store_true", help="create a Space that only you see")
     deploy.add_argument("--dry-run", type=Path, metavar="FOLDER", help="write its files there, and send nothing")
+    converted = add(
+        "convert",
+        commands.convert_file,
+        "a checkpoint of weights that other code has saved",
+        "netG_epoch_24.pth --out runs/tutorial",
+    )
+    converted.add_argument("path", type=Path, metavar="FILE", help="a .pth, .pt, .pkl, .bin or .safetensors file")
+    converted.add_argument("--network", choices=tuple(LAYOUTS), help="what it holds; by default as its shapes say")
+    converted.add_argument("--key", help="where in the file the generator lies, if it holds several: netG, models.ema")
+    converted.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to write, a new one")
+    converted.set_defaults(suffixes=[])
     drawings, films = (sample, mix, reconstruct), (walk, interpolate)
-    for command in (info, *drawings, translate, *films, export, deploy):
+    for command in (info, *drawings, directions, translate, *films, export, deploy):
         command.add_argument("id", metavar="ID", help="a bundled name, a folder, a file, or user/name[@revision]")
     info.add_argument("--json", action="store_true", help="print it as JSON")
     seeds = (
@@ -176,55 +148,100 @@ def _parser() -> Parser:
         (mix, "--columns", "10-15"),
     )
     for command, flag, default in seeds:
-        command.add_argument(flag, type=_seeds, default=default, help=f"seeds: {LEGAL} (default {default})")
-    picture = {"type": _picture, "required": True, "metavar": "FILE"}
+        command.add_argument(flag, type=arguments.seeds, default=default, help=f"seeds: {LEGAL} (default {default})")
+    picture = {"type": arguments.picture, "required": True, "metavar": "FILE"}
     reconstruct.add_argument("--input", **picture, help="a picture of any kind and size; its centre is taken")
     interpolate.add_argument("--input", **picture, nargs=2, help="two pictures of any kind and size: first and last")
     _add_translation(translate)
-    for command in (*drawings, translate, *films):
+    for command in (*drawings, directions, translate, *films):
         suffixes = list(video.FORMATS) if command in films else [".png"]
         command.set_defaults(suffixes=suffixes)
         help = (
             f"the file to write: {', '.join(suffixes)}{'; or a folder, for a folder' if command is translate else ''}"
         )
-        command.add_argument("--out", type=Path, required=True, metavar="FILE", help=help)
+        command.add_argument("--out", type=Path, required=command is not directions, metavar="FILE", help=help)
         command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
-    for command in (sample, walk, mix):
-        command.add_argument("--label", type=_number(int, 0, 9999), help="one class; by default seed s has class s")
+    for command in (sample, walk, mix, directions):
+        command.add_argument(
+            "--label", type=arguments.number(int, 0, 9999), help="one class; by default seed s has class s"
+        )
         command.add_argument(
             "--truncation",
-            type=_number(float, 0, 2),
+            type=arguments.number(float, 0, 2),
             default=1.0,
             metavar="PSI",
             help="0 to 2; below 1 more typical pictures, less varied (default 1)",
         )
-    for command in (sample, walk):
+    _add_directions(sample, directions)
+    for command in (sample, walk, directions):
         command.add_argument("--text", help="what to draw, for a network that reads; by default its examples in turn")
-    reconstruct.add_argument("--label", type=_number(int, 0, 9999), help="draw it as one of another class")
-    mix.add_argument("--layers", type=_number(int, 0, 64), default=3, help="how many are coarse (default 3)")
-    sample.add_argument("--columns", type=_number(int, 1, 1000), help="pictures per row (default: nearest to a square)")
-    for command in drawings:
+    reconstruct.add_argument("--label", type=arguments.number(int, 0, 9999), help="draw it as one of another class")
+    mix.add_argument("--layers", type=arguments.number(int, 0, 64), default=3, help="how many are coarse (default 3)")
+    sample.add_argument(
+        "--columns", type=arguments.number(int, 1, 1000), help="pictures per row (default: nearest to a square)"
+    )
+    for command in (*drawings, directions):
         command.add_argument(
-            "--scale", type=_number(int, 1, 64), default=1, help="repeat each pixel so often (default 1)"
+            "--scale", type=arguments.number(int, 1, 64), default=1, help="repeat each pixel so often (default 1)"
         )
     for command, frames in ((walk, 120), (interpolate, 60)):
         command.add_argument(
-            "--frames", type=_number(int, 1, 100_000), default=frames, help=f"how many (default {frames})"
+            "--frames", type=arguments.number(int, 1, 100_000), default=frames, help=f"how many (default {frames})"
         )
-        command.add_argument("--fps", type=_number(int, 1, 120), default=30, help="frames per second (default 30)")
+        command.add_argument(
+            "--fps", type=arguments.number(int, 1, 120), default=30, help="frames per second (default 30)"
+        )
     walk.add_argument("--open", action="store_true", help="end on the last seed instead of closing the loop")
     return parser
 
 
+def _add_directions(sample: Parser, directions: Parser) -> None:
+    sample.add_argument(
+        "--move",
+        type=arguments.assigned(float),
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="move along a direction, e.g. sefa-1=2.0, or one that `directions` lists; may be given again",
+    )
+    directions.add_argument("--method", choices=tuple(METHODS), help="find new ones; by default those that are kept")
+    directions.add_argument(
+        "--count", type=arguments.number(int, 1, 256), default=8, help="how many to show (default 8)"
+    )
+    directions.add_argument(
+        "--seed", type=arguments.number(int, 0, MAX_SEED), default=0, help="what is moved (default 0)"
+    )
+    directions.add_argument(
+        "--reach",
+        type=arguments.number(float, 0, 100),
+        default=4.0,
+        help="the largest strength on the sheet (default 4)",
+    )
+    directions.add_argument(
+        "--save",
+        type=arguments.assigned(int),
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="keep the direction of this number (from 1) under a name; may be given again",
+    )
+    for command in (sample, directions):
+        help = "where named directions are kept (default: directions.safetensors beside the checkpoint)"
+        command.add_argument("--directions", type=Path, metavar="FILE", help=help)
+
+
 def _add_translation(translate: Parser) -> None:
-    file = {"type": _picture, "metavar": "FILE"}
+    file = {"type": arguments.picture, "metavar": "FILE"}
     translate.add_argument(
         "--input", type=Path, required=True, metavar="PATH", help="a picture of any kind and size, or a folder of them"
     )
     translate.add_argument("--mask", **file, help="white where there is a hole to fill, for a network that fills holes")
     translate.add_argument("--second", **file, help="what to show beside, for a network that takes two pictures")
     translate.add_argument(
-        "--strength", type=_number(float, 0, 1), default=1.0, help="0 to 1, how far to go, for a style (default 1)"
+        "--strength",
+        type=arguments.number(float, 0, 1),
+        default=1.0,
+        help="0 to 1, how far to go, for a style (default 1)",
     )
     translate.add_argument(
         "--fit",
@@ -238,19 +255,20 @@ def _add_translation(translate: Parser) -> None:
         help="make the picture poorer first, as in training: a photo a sketch, say",
     )
     translate.add_argument(
-        "--seed", type=_number(int, 0, MAX_SEED), default=0, help="what is random in --degrade (default 0)"
+        "--seed", type=arguments.number(int, 0, MAX_SEED), default=0, help="what is random in --degrade (default 0)"
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake is one line on stderr and exit status 2."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(given)
+    out = getattr(options, "out", None)
     try:
-        if "out" in options:
-            _check_out(options)
+        if out:
+            arguments.check_out(options)
         options.run(options)
-        if "out" in options:
-            print(options.out)
+        if out:
+            print(out)
         sys.stdout.flush()
     except InputError as error:
         fail(str(error))
@@ -259,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + 13)
     except KeyboardInterrupt:
-        to_folder = "out" in options and options.out.is_dir()
+        to_folder = bool(out) and out.is_dir()
         fail(f"stopped; {'what lies in --out is whole' if to_folder else 'nothing was written'}", 128 + 2)
 
 

@@ -74,6 +74,11 @@ class Config:
         return self.condition["classes"] if self.condition else []
 
     @property
+    def space(self) -> str:
+        """Where the pictures of a generator are points: "w", the styles, where there are any, else "z"."""
+        return "w" if self.input.get("style") else "z"
+
+    @property
     def size(self) -> int | None:
         """The side in px of the pictures that the network makes of noise, or reads; None: any size."""
         return self.input.get("size") if self.pipeline == "translate" else self.network.get("size")

@@ -7,16 +7,22 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import pretrained
-from pretrained import checkpoint, deploy, hub, images, networks, sheet, video
+from pretrained import checkpoint, deploy, directions, hub, images, networks, sheet, video
+from pretrained.card import model_card
+from pretrained.convert import convert
 from pretrained.errors import InputError
 from pretrained.export import export
 from pretrained.files import write_atomic
 from pretrained.pipelines import Generate, Translate, autoencoder, expect
+
+NUM_STRENGTHS = 9  # on a sheet of directions: the middle one is 0
 
 
 def show_list(options: argparse.Namespace) -> None:
@@ -60,7 +66,60 @@ def write_sample(options: argparse.Namespace) -> None:
     """Write the pictures of some seeds as one PNG."""
     pipeline = _load(options)
     how = (options.label, options.truncation, options.columns, options.scale, options.text)
-    write_atomic(options.out, sheet.render(pipeline, options.id, options.seeds, *how))
+    named = directions.read(_directions_file(options), pipeline.config) if options.move else {}
+    write_atomic(options.out, sheet.render(pipeline, options.id, options.seeds, *how, dict(options.move), named))
+
+
+def show_directions(options: argparse.Namespace) -> None:
+    """List the directions that a checkpoint keeps, or find new ones, look at them, and keep some.
+
+    A direction changes pictures in one way: slant, width, length of sleeves. sefa takes them from the weights that
+    the latent meets first, pca from the spread of styles (StyleGAN only), axis is each number of the latent by itself.
+    A sheet has a row for each, the first above, and the picture of --seed in its middle column. Look at it, then keep
+    what you can name with --save. `sample --move NAME=2` uses it; so it does sefa-1, pca-2 or axis-3, which need no
+    name, and seed-5, the point of a seed: --seeds 7 --move seed-5=-1 --move seed-9=1 draws 7 - 5 + 9.
+    """
+    if options.save and not options.method:
+        raise InputError("--save needs --method: what the number counts")
+    pipeline, path = _load(options), _directions_file(options)
+    named = directions.read(path, pipeline.config)
+    if options.method is None:
+        for name, direction in named.items():
+            made_of = " + ".join(f"{strength:g} {part}" for part, strength in direction.moves.items())
+            print(f"{_plain(name):24} {_plain(made_of)}")
+        if not named and options.out:
+            raise InputError(f"{path} keeps no directions to show: find some with --method sefa")
+        if not named:
+            print("no directions are kept: find some with --method sefa --out sheet.png", file=sys.stderr)
+        rows = named
+    else:
+        found = directions.find(pipeline, options.method)
+        rows = {
+            f"{options.method}-{index}": directions.Direction(vector, {f"{options.method}-{index}": 1.0})
+            for index, vector in enumerate(found, 1)
+        }
+        for name, index in options.save:
+            if not 1 <= index <= len(found):
+                raise InputError(f"--save {name}={index} is out of range: 1 to {len(found)}")
+            directions.keep(path, pipeline.config, name, rows[f"{options.method}-{index}"])
+            print(f"{_plain(name)} is kept in {path}", file=sys.stderr)
+    if options.out:
+        shown = dict(islice(rows.items(), options.count if options.method else None))
+        strengths = np.linspace(-options.reach, options.reach, NUM_STRENGTHS).tolist()
+        how = (strengths, options.seed, options.label, options.truncation, options.text, options.scale)
+        write_atomic(options.out, sheet.sweep(pipeline, options.id, shown, *how))
+    elif options.method and not options.save:
+        raise InputError("--method finds directions for --out FILE to show, or --save NAME=NUMBER to keep")
+
+
+def _directions_file(options: argparse.Namespace) -> Path:
+    """Where the directions of a checkpoint are kept: --directions, or beside a checkpoint of one's own."""
+    beside = pretrained.resolve(options.id)[0].with_name(directions.FILE)
+    if options.directions or not getattr(options, "save", None):
+        return options.directions or beside
+    if not Path(options.id).expanduser().exists() or options.id in pretrained.available():
+        raise InputError(f"{options.id} is no folder of yours to --save in: name a file with --directions FILE")
+    return beside
 
 
 def write_walk(options: argparse.Namespace) -> None:
@@ -142,6 +201,24 @@ def write_export(options: argparse.Namespace) -> None:
     data, difference = export(pretrained.load(options.id, "cpu"))
     write_atomic(options.out, data)
     print(f"differs from PyTorch by {difference:.1e} at most")
+
+
+def convert_file(options: argparse.Namespace) -> None:
+    """Make a checkpoint of a file of weights that other code has saved: .pth, .pt, .pkl, .bin or .safetensors.
+
+    It knows the generators of three layouts, by the shapes of their tensors: PyTorch's DCGAN tutorial, and the U-Net
+    and ResNet of the code that came with pix2pix and CycleGAN. They may lie in dictionaries of any names. Nothing in
+    the file is run: one that holds more than weights is refused. The same pictures come out as in the other code.
+    """
+    network, config, key = convert(options.path, options.network, options.key)
+    checkpoint.save(options.out, network, config)
+    size = f"{config.size} px" if config.size else "any size"
+    print(f"{key or 'found'}: {config.network['class']}, width {config.network['width']}, {size}", file=sys.stderr)
+    if config.pipeline == "generate":
+        grid = sheet.render(pretrained.load(str(options.out), "cpu"), str(options.out), range(64))
+        write_atomic(options.out / checkpoint.SAMPLES, grid)
+    card = model_card(config, samples=config.pipeline == "generate")
+    write_atomic(options.out / checkpoint.CARD, card.encode())
 
 
 def deploy_space(options: argparse.Namespace) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from pretrained import images
+from pretrained.directions import Direction, move
 from pretrained.errors import InputError
 from pretrained.pipelines import Generate, Translate, autoencoder
 from pretrained.translate import Fit
@@ -26,6 +27,8 @@ def render(
     columns: int | None = None,
     scale: int = 1,
     text: str | None = None,
+    moves: Mapping[str, float] | None = None,
+    named: Mapping[str, Direction] = {},
 ) -> bytes:
     """The pictures of `seeds` in rows, each pixel repeated `scale` times both ways -> PNG.
 
@@ -34,14 +37,17 @@ def render(
     Args:
         id: what was loaded, as the user named it.
         columns: pictures per row; None is the nearest to a square.
+        moves: where to move them all, and the directions of one's own among them, as for `directions.move`.
 
     Raises:
         InputError: the sheet would be too large, or the pipeline refuses what it is asked for.
     """
     _check_size(pipeline, len(seeds), scale)
-    pictures = pipeline.sample(seeds, label, truncation, text)
+    offset = move(pipeline, moves, named, label) if moves else None
+    pictures = pipeline.sample(seeds, label, truncation, text, offset)
     grid = images.grid(pictures, min(columns, len(seeds)) if columns else None)
     recipe = {"seeds": list(seeds), "label": label, "truncation": truncation, "text": text}
+    recipe |= {"moves": dict(moves)} if moves else {}
     return _encode(pipeline, id, grid, scale, recipe)
 
 
@@ -75,6 +81,30 @@ def mix(
 def rim_gap(size: int) -> int:
     """How wide the gap of `mix` is around pictures of `size` px, in px."""
     return max(1, size // 8)
+
+
+def sweep(
+    pipeline: Generate,
+    id: str,
+    rows: Mapping[str, Direction],
+    strengths: Sequence[float],
+    seed: int,
+    label: int | None = None,
+    truncation: float = 1.0,
+    text: str | None = None,
+    scale: int = 1,
+) -> bytes:
+    """The picture of a seed moved along directions: a row for each, a column for each strength -> PNG.
+
+    The rest is as for `render`; the directions are told by what they are made of.
+    """
+    _check_size(pipeline, len(rows) * len(strengths), scale)
+    (point,), (told,) = pipeline.locate([seed], label, truncation, text), pipeline.conditions([seed], label, text)
+    points = [point + np.float32(strength) * row.vector for row in rows.values() for strength in strengths]
+    grid = images.grid(pipeline.draw(points, [told] * len(points)), len(strengths))
+    recipe = {"seed": seed, "rows": [row.moves for row in rows.values()], "strengths": list(strengths)}
+    recipe |= {"label": label, "truncation": truncation, "text": text}
+    return _encode(pipeline, id, grid, scale, recipe)
 
 
 def reconstruct(pipeline: Generate, id: str, picture: Image.Image, label: int | None = None, scale: int = 1) -> bytes:

@@ -76,7 +76,7 @@ def test_generator(row, tmp_path):
     if "label" in shapes:
         inputs["label"] = np.arange(5) % len(CLASSES)
     if "text" in shapes:
-        inputs["text"] = np.array(pipeline._conditions(range(5), None))
+        inputs["text"] = np.array(pipeline.conditions(range(5), None))
     (made,) = export.open_session(data).run([export.OUTPUT], inputs)
     expected = pipeline.sample(range(5), truncation=0.5)
     assert np.abs(to_uint8(torch.from_numpy(made)).astype(int) - expected).max() <= 1

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from pretrained import checkpoint, networks, pipelines
 from pretrained.checkpoint import Config
 from pretrained.errors import InputError
+from pretrained.images import to_uint8
 from pretrained.networks import stylegan
 from trainer import data, loop
 from trainer.methods import RECIPES
@@ -121,7 +122,7 @@ def test_truncation_goes_to_the_mean_style(num_classes):
     from_mean = network.synthesis(mean)
     pictures = pipeline.sample([1, 2], label, truncation=0.0)
     np.testing.assert_array_equal(pictures[0], pictures[1])
-    np.testing.assert_allclose(pictures[0], pipelines.to_uint8(from_mean)[0], atol=1)
+    np.testing.assert_allclose(pictures[0], to_uint8(from_mean)[0], atol=1)
     z = torch.randn(3, 8)
     y = torch.full((3,), label or 0)
     w = network.mapping(z, y)

@@ -36,6 +36,10 @@ class Generator(nn.Module):
             self.layers.append(convolution(width, width))
         self.layers.append(nn.Conv2d(width, channels, 3, padding=1))
 
+    def first_layers(self) -> list[Tensor]:
+        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        return [self.layers[0].weight]
+
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.layers(z)
 

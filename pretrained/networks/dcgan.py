@@ -63,6 +63,10 @@ class Generator(nn.Module):
         self.to_picture = nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1)
         self.apply(initialise)
 
+    def first_layers(self) -> list[Tensor]:
+        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        return [self.project.weight if self.embed is None else self.project.weight.chunk(2, dim=1)[0]]
+
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embed is not None:
             z = torch.cat([z, rows(self.embed.weight, y)], dim=1)

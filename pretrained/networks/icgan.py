@@ -41,5 +41,9 @@ class IcGAN(nn.Module):
         """Pictures -> z (N, z_dim) and logits of the label (N, num_classes)."""
         return self.E_z(x), self.E_y(x)
 
+    def first_layers(self) -> list[Tensor]:
+        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        return self.G.first_layers()
+
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         return self.G(z, y)

@@ -33,6 +33,10 @@ class Generator(nn.Module):
             nn.Tanh(),  # the paper's sigmoid, moved from [0, 1] to [-1, 1]
         )
 
+    def first_layers(self) -> list[Tensor]:
+        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        return [self.layers[0].weight if self.embed is None else self.layers[0].weight.chunk(2, dim=1)[0]]
+
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embed is not None:
             z = torch.cat([z, rows(self.embed.weight, y)], dim=1)

@@ -52,6 +52,10 @@ class Generator(Growing):
             self.blocks.append(nn.ModuleList([Conv2d(before, after, 3), Conv2d(after, after, 3)]))
         self.to_picture = nn.ModuleList([Conv2d(there, channels, 1, gain=1.0) for there in widths])
 
+    def first_layers(self) -> list[Tensor]:
+        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        return [self.project.weight]
+
     def draw(self, z: Tensor) -> Tensor:
         """z (N, z_dim) -> pictures at the side of the highest level in use."""
         level, alpha = self.stage()

@@ -137,6 +137,13 @@ class Generator(nn.Module):
         self.register_buffer("stages", torch.tensor(2))
         self.apply(initialise)
 
+    def first_layers(self) -> list[Tensor]:
+        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`.
+
+        Its first half is epsilon, which the sentence scales on the way there; the sentence is left out of account.
+        """
+        return [self.first.project.weight]
+
     def draw_first(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The small picture (N, channels, size / 4, size / 4), and the KL of its condition."""
         return self.first(self.read(y), z)
@@ -149,9 +156,11 @@ class Generator(nn.Module):
         return self.second(text, z[:, : self.c_dim], small)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        text = self.read(y)
+        small, _ = self.first(text, z)
         if int(self.stages) == 2:
-            return self.draw_second(z, y)[0]
-        return F.interpolate(self.draw_first(z, y)[0], scale_factor=FACTOR, mode="nearest")
+            return self.second(text, z[:, : self.c_dim], small)[0]
+        return F.interpolate(small, scale_factor=FACTOR, mode="nearest")
 
 
 class Discriminator(nn.Module):

@@ -106,6 +106,11 @@ class Generator(nn.Module):
         self.num_styles = len(self.layers) + 1
         self.register_buffer("w_mean", torch.zeros(max(num_classes, 1), w_dim))
 
+    def first_layers(self) -> list[Tensor]:
+        """What meets w first, at every layer: weights (outputs, w_dim), for `pretrained.directions`."""
+        convolutions = [*(layer.convolution for layer in self.layers), *self.to_picture]
+        return [convolution.style.weight for convolution in convolutions]
+
     def mapping(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """z (N, z_dim) [, y (N,)] -> w (N, w_dim)."""
         w = pixel_norm(z)

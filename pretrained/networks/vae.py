@@ -45,6 +45,10 @@ class VAE(nn.Module):
         self.encoder = Encoder(size, channels, width, 2 * z_dim)
         self.decoder = Decoder(size, channels, width, z_dim)
 
+    def first_layers(self) -> list[Tensor]:
+        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        return [self.decoder[0].weight]
+
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures -> mean and logarithm of the variance of q(z|x), each (N, z_dim)."""
         mean, log_variance = self.encoder(x).chunk(2, dim=1)
