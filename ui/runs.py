@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,15 +107,34 @@ def _parse(text: bytes) -> Line | None:
     return line if "kimg" in line else None
 
 
-def read_log(path: Path) -> Log:
-    """A log, or an empty one; a line that is half written, or is none, is left out."""
-    terms, scores = _Thinned(), _Thinned()
-    if path.exists():
-        with path.open("rb") as file:
+class Reader:
+    """A log.jsonl that grows: each look reads on where the one before ended, and keeps a bounded number of lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._lock = path, threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._terms, self._scores, self._end, self._last = _Thinned(), _Thinned(), 0, b""
+
+    def read(self) -> Log:
+        """The log as it stands, empty where there is none; a line that is half written, or is none, is left out."""
+        with self._lock:
+            if self.path.exists():
+                self._read_on()
+            return Log(self._terms.parsed(), self._scores.parsed(), self._terms.every)
+
+    def _read_on(self) -> None:
+        with self.path.open("rb") as file:
+            file.seek(self._end - len(self._last))
+            if file.read(len(self._last)) != self._last:  # a resumed run has written its log anew
+                self._begin()
+                file.seek(0)
             for line in file:
-                if line.endswith(b"\n"):
-                    (terms if b'"seconds"' in line else scores).add(line)
-    return Log(terms.parsed(), scores.parsed(), terms.every)
+                if not line.endswith(b"\n"):
+                    break
+                (self._terms if b'"seconds"' in line else self._scores).add(line)
+                self._end, self._last = self._end + len(line), line
 
 
 def folders(root: Path) -> list[str]:
@@ -124,7 +145,7 @@ def folders(root: Path) -> list[str]:
 
 def moments(folder: Path) -> list[int]:
     """After how many pictures the snapshots were taken."""
-    return sorted(int(path.stem) for path in (folder / SNAPSHOTS).glob("*.png") if path.stem.isdecimal())
+    return sorted(int(path.stem) for path in (folder / SNAPSHOTS).glob("*.png") if re.fullmatch("[0-9]{10}", path.stem))
 
 
 def snapshot(folder: Path, moment: int) -> Path:

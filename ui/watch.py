@@ -25,10 +25,10 @@ NEWEST = "newest"
 COLOURS = ["#d9603f", "#3f86c6", "#4a9d63", "#a06cc0", "#c9962a", "#38a3a5", "#c65b8f", "#8c8c8c"]  # on light and dark
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def read_log(path: str, modified: int, size: int) -> runs.Log:
-    """The log of a run, read again when it has grown."""
-    return runs.read_log(Path(path))
+@st.cache_resource(max_entries=32, show_spinner=False)
+def reader(path: str) -> runs.Reader:
+    """What all who watch a run share: its log is read once."""
+    return runs.Reader(Path(path))
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
@@ -45,9 +45,7 @@ def read_sheet(path: str, modified: int) -> tuple[bytes, tuple[int, int], list[s
 
 
 def log_of(folder: Path) -> runs.Log:
-    path = folder / runs.LOG
-    stat = path.stat()
-    return read_log(str(path), stat.st_mtime_ns, stat.st_size)
+    return reader(str((folder / runs.LOG).absolute())).read()
 
 
 def duration(seconds: float) -> str:
