@@ -53,6 +53,8 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return checked(**signature.bind(*args, **kwargs).arguments)
         except ValidationError as error:
+            if error.title != function.__name__:  # not of these arguments
+                raise
             first = error.errors(include_url=False)[0]
             what = "is missing" if first["input"] is None else f"is not understood: {first['msg'].lower()}"
             raise InputError(f"{'.'.join(map(str, first['loc']))} {what}") from None

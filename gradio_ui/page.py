@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -200,6 +201,10 @@ def _draw_knobs(name: str, pipeline: Translate) -> Knobs:
         format="png",
         **SHARP,
     )
+    if pipeline.config.input["source"].get("palette"):
+        # The colours are checked when the config is read; the names may be a stranger's.
+        swatches = [f"<li style='--colour: {colour}'>{html.escape(label)}" for label, colour in pen.palette.items()]
+        gr.HTML(f"<ul class='palette'>{''.join(swatches)}</ul>")
     return {"drawing": canvas} | _strength(pipeline.config)
 
 
@@ -214,9 +219,7 @@ def _translate_knobs(name: str, pipeline: Translate) -> Knobs:
     given, knobs = pipeline.config.input, {}
     if given.get("mask"):
         brush = gr.Brush(colors=["#000000"], color_mode="fixed")
-        knobs["picture"] = Canvas(
-            label="A picture: paint over what is to be filled", layers=False, transforms=(), brush=brush, format="png"
-        )
+        knobs["picture"] = Canvas(label="Paint the hole", layers=False, transforms=(), brush=brush, format="png")
     else:
         knobs["picture"] = Upload(label="A picture")
     if given.get("second"):

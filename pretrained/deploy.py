@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pretrained
 from pretrained import checkpoint, hub, runtime, sheet
@@ -22,8 +22,10 @@ from pretrained.text import MAX_WORDS
 ROOT = Path(__file__).parents[1]
 README, PREVIEW = "README.md", "preview.png"
 PREVIEW_SEEDS = range(32)
-# Beside spaces/docker: the app.
+# Beside spaces/docker and spaces/zerogpu: the app, in Streamlit and in Gradio.
 APP = ("app.py", "ui", "pretrained", ".streamlit", "requirements.txt")
+GRADIO_APP = ("gradio_app.py", "gradio_ui", "pretrained", "ui/icon.svg")
+WEIGHTS = "pretrained/weights"
 # Of the app, what the page has in common with it.
 SHARED = ("canvas.js", "canvas.css", "wordmark.svg", "icon.svg")
 
@@ -44,7 +46,7 @@ def build(id: str, kind: str) -> dict[str, bytes]:
             f"deploy needs the project's folder spaces/{kind}, which an installed package has not: clone it"
         )
     pipeline = pretrained.load(id, "cpu")
-    files = {name: path.read_bytes() for name, path in _below(template)} | KINDS[kind](id, pipeline)
+    files = {name: path.read_bytes() for name, path in _below(template)} | KINDS[kind].files(id, pipeline)
     files[README] = _readme(files[README].decode(), pipeline.config.name, _repository(id), PREVIEW in files).encode()
     return files
 
@@ -53,8 +55,12 @@ def _below(folder: Path) -> Iterator[tuple[str, Path]]:
     """The files in a folder, with their paths there; not what Python or an editor leaves in it."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in name.parts):
+        if path.is_file() and path.suffix != ".pyi" and not any(map(_is_litter, name.parts)):
             yield name.as_posix(), path
+
+
+def _is_litter(part: str) -> bool:
+    return part == "__pycache__" or part.startswith(".")
 
 
 def _static(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
@@ -67,20 +73,49 @@ def _static(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
 
 def _docker(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     """The app, with the checkpoint among those that are bundled."""
+    return _app(APP) | ({} if id in pretrained.available() else _bundled(id, pipeline))
+
+
+def _zerogpu(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
+    """The Gradio app, with the checkpoint as the only one that is bundled."""
+    files = {name: data for name, data in _app(GRADIO_APP).items() if not name.startswith(f"{WEIGHTS}/")}
+    return files | _bundled(id, pipeline)
+
+
+def _app(names: Sequence[str]) -> dict[str, bytes]:
     files = {}
-    for name in APP:
+    for name in names:
         path = ROOT / name
         below = _below(path) if path.is_dir() else [("", path)]
         files |= {f"{name}/{inner}".rstrip("/"): file.read_bytes() for inner, file in below}
-    if id not in pretrained.available():
-        folder = f"pretrained/weights/{_slug(pipeline.config.name)}"
-        files[f"{folder}/{checkpoint.MODEL}"] = pretrained.resolve(id)[0].read_bytes()
-        files[f"{folder}/{checkpoint.CONFIG}"] = pipeline.config.to_json().encode() + b"\n"
     return files
 
 
-# What `--space` may say: the Hub's word for it, which is also a folder of spaces/.
-KINDS: dict[str, Callable[[str, Generate | Translate], dict[str, bytes]]] = {"static": _static, "docker": _docker}
+def _bundled(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
+    """The checkpoint where the app finds it."""
+    folder, file = f"{WEIGHTS}/{_slug(pipeline.config.name)}", pretrained.resolve(id)[0]
+    samples = file.with_name(checkpoint.SAMPLES)
+    return {
+        f"{folder}/{checkpoint.MODEL}": file.read_bytes(),
+        f"{folder}/{checkpoint.CONFIG}": pipeline.config.to_json().encode() + b"\n",
+        **({f"{folder}/{samples.name}": samples.read_bytes()} if samples.exists() else {}),
+    }
+
+
+class Kind(NamedTuple):
+    """How a Space is made: its files, and what the Hub is told when it is created."""
+
+    files: Callable[[str, Generate | Translate], dict[str, bytes]]
+    sdk: str
+    hardware: str | None = None
+
+
+# What `--space` may say; each is also a folder of spaces/.
+KINDS = {
+    "static": Kind(_static, "static"),
+    "docker": Kind(_docker, "docker"),
+    "zerogpu": Kind(_zerogpu, "gradio", "zero-a10g"),
+}
 
 
 def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
@@ -170,7 +205,8 @@ def _publish(files: dict[str, bytes], repo_id: str, kind: str, private: bool) ->
     from huggingface_hub import CommitOperationAdd
 
     api, what = hub.api(), {"repo_id": repo_id, "repo_type": "space"}
-    link = api.create_repo(**what, space_sdk=kind, private=private or None, exist_ok=True)
+    _, sdk, hardware = KINDS[kind]
+    link = api.create_repo(**what, space_sdk=sdk, space_hardware=hardware, private=private or None, exist_ok=True)
     info = api.space_info(repo_id)
     card = Path(api.hf_hub_download(**what, filename=README, revision=info.sha)) if _has(info, README) else None
     text = card.read_text("utf-8") if card else ""
