@@ -121,7 +121,7 @@ def _parser() -> Parser:
         "--space",
         choices=tuple(KINDS),
         default="static",
-        help="static: the model runs in the visitor's browser; docker: the app; zerogpu: the Gradio app, on a GPU of the Hub (default static)",
+        help="static: the model runs in the visitor's browser; docker, zerogpu: the app, in Streamlit or in Gradio",
     )
     deploy.add_argument("--repo-id", metavar="USER/NAME", help="the Space; by default yours, named as the checkpoint")
     deploy.add_argument("--private", action="store_true", help="create a Space that only you see")
