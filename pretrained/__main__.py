@@ -94,6 +94,12 @@ def _parser() -> Parser:
         "a picture of yours as the network sees it",
         "runs/icgan --input in.png --label 3 --out out.png",
     )
+    project = add(
+        "project",
+        commands.write_projection,
+        "a picture of yours as a generator without an encoder draws it",
+        "dcgan-mnist --input in.png --move sefa-1=2.0 --out out.png",
+    )
     interpolate = add(
         "interpolate",
         commands.write_interpolation,
@@ -137,7 +143,7 @@ def _parser() -> Parser:
     converted.add_argument("--key", help="where in the file the generator lies, if it holds several: netG, models.ema")
     converted.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to write, a new one")
     converted.set_defaults(suffixes=[])
-    drawings, films = (sample, mix, reconstruct), (walk, interpolate)
+    drawings, films = (sample, mix, reconstruct, project), (walk, interpolate)
     for command in (info, *drawings, directions, translate, *films, export, deploy):
         command.add_argument("id", metavar="ID", help="a bundled name, a folder, a file, or user/name[@revision]")
     info.add_argument("--json", action="store_true", help="print it as JSON")
@@ -151,6 +157,15 @@ def _parser() -> Parser:
         command.add_argument(flag, type=arguments.seeds, default=default, help=f"seeds: {LEGAL} (default {default})")
     picture = {"type": arguments.picture, "required": True, "metavar": "FILE"}
     reconstruct.add_argument("--input", **picture, help="a picture of any kind and size; its centre is taken")
+    project.add_argument("--input", **picture, help="a picture of any kind and size; its centre is taken")
+    project.add_argument(
+        "--steps", type=arguments.number(int, 0, 100_000), default=200, help="of gradient descent (default 200)"
+    )
+    project.add_argument(
+        "--encoder-only", action="store_true", help="the encoder's answer as it is, where there is one"
+    )
+    project.add_argument("--label", type=arguments.number(int, 0, 9999), help="the class; by default all are tried")
+    project.add_argument("--text", help="what it shows, for a network that reads; by default its examples are tried")
     interpolate.add_argument("--input", **picture, nargs=2, help="two pictures of any kind and size: first and last")
     _add_translation(translate)
     for command in (*drawings, directions, translate, *films):
@@ -172,7 +187,7 @@ def _parser() -> Parser:
             metavar="PSI",
             help="0 to 2; below 1 more typical pictures, less varied (default 1)",
         )
-    _add_directions(sample, directions)
+    _add_directions(sample, project, directions)
     for command in (sample, walk, directions):
         command.add_argument("--text", help="what to draw, for a network that reads; by default its examples in turn")
     reconstruct.add_argument("--label", type=arguments.number(int, 0, 9999), help="draw it as one of another class")
@@ -195,15 +210,17 @@ def _parser() -> Parser:
     return parser
 
 
-def _add_directions(sample: Parser, directions: Parser) -> None:
-    sample.add_argument(
-        "--move",
-        type=arguments.assigned(float),
-        action="append",
-        default=[],
-        metavar="NAME=NUMBER",
-        help="move along a direction, e.g. sefa-1=2.0, or one that `directions` lists; may be given again",
-    )
+def _add_directions(sample: Parser, project: Parser, directions: Parser) -> None:
+    for command in (sample, project):
+        command.add_argument(
+            "--move",
+            type=arguments.assigned(float),
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="NAME=NUMBER",
+            help="move along directions: sefa-1=2.0, or one that `directions` lists",
+        )
     directions.add_argument("--method", choices=tuple(METHODS), help="find new ones; by default those that are kept")
     directions.add_argument(
         "--count", type=arguments.number(int, 1, 256), default=8, help="how many to show (default 8)"
@@ -220,12 +237,14 @@ def _add_directions(sample: Parser, directions: Parser) -> None:
     directions.add_argument(
         "--save",
         type=arguments.assigned(int),
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
         metavar="NAME=NUMBER",
-        help="keep the direction of this number (from 1) under a name; may be given again",
+        help="keep the direction of this number (from 1) under a name",
     )
-    for command in (sample, directions):
+    directions.add_argument("--rows", nargs="+", metavar="NAME", help="show these instead: sefa-1, axis-5, a kept one")
+    for command in (sample, project, directions):
         help = "where named directions are kept (default: directions.safetensors beside the checkpoint)"
         command.add_argument("--directions", type=Path, metavar="FILE", help=help)
 

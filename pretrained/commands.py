@@ -21,6 +21,7 @@ from pretrained.errors import InputError
 from pretrained.export import export
 from pretrained.files import write_atomic
 from pretrained.pipelines import Generate, Translate, autoencoder, expect
+from pretrained.projection import encoded, project
 
 NUM_STRENGTHS = 9  # on a sheet of directions: the middle one is 0
 
@@ -77,39 +78,38 @@ def show_directions(options: argparse.Namespace) -> None:
     the latent meets first, pca from the spread of styles (StyleGAN only), axis is each number of the latent by itself.
     A sheet has a row for each, the first above, and the picture of --seed in its middle column. Look at it, then keep
     what you can name with --save. `sample --move NAME=2` uses it; so it does sefa-1, pca-2 or axis-3, which need no
-    name, and seed-5, the point of a seed: --seeds 7 --move seed-5=-1 --move seed-9=1 draws 7 - 5 + 9.
+    name, and seed-5, the point of a seed: --seeds 7 --move seed-5=-1 seed-9=1 draws 7 - 5 + 9.
     """
     if options.save and not options.method:
         raise InputError("--save needs --method: what the number counts")
+    if options.method and not options.save and not options.out:
+        raise InputError("--method finds directions for --out FILE to show, or --save NAME=NUMBER to keep")
     pipeline, path = _load(options), _directions_file(options)
-    named = directions.read(path, pipeline.config)
-    if options.method is None:
-        for name, direction in named.items():
+    rows = directions.read(path, pipeline.config)
+    if options.rows:
+        rows = directions.expand(pipeline, options.rows, rows)
+    elif options.method:
+        names = [f"{options.method}-{number}" for number in range(1, 1 + len(pipeline.locate([0])[0]))]
+        found = directions.expand(pipeline, names)
+        for name, number in options.save:
+            if not 1 <= number <= len(names):
+                raise InputError(f"--save {name}={number} is out of range: 1 to {len(names)}")
+            directions.keep(path, pipeline.config, name, found[names[number - 1]])
+            print(f"{_plain(name)} is kept in {path}", file=sys.stderr)
+        rows = dict(islice(found.items(), options.count))
+    elif not rows:
+        none = f"{path} keeps no directions: find some with --method sefa --out sheet.png"
+        if options.out:
+            raise InputError(none)
+        print(none, file=sys.stderr)
+    else:
+        for name, direction in rows.items():
             made_of = " + ".join(f"{strength:g} {part}" for part, strength in direction.moves.items())
             print(f"{_plain(name):24} {_plain(made_of)}")
-        if not named and options.out:
-            raise InputError(f"{path} keeps no directions to show: find some with --method sefa")
-        if not named:
-            print("no directions are kept: find some with --method sefa --out sheet.png", file=sys.stderr)
-        rows = named
-    else:
-        found = directions.find(pipeline, options.method)
-        rows = {
-            f"{options.method}-{index}": directions.Direction(vector, {f"{options.method}-{index}": 1.0})
-            for index, vector in enumerate(found, 1)
-        }
-        for name, index in options.save:
-            if not 1 <= index <= len(found):
-                raise InputError(f"--save {name}={index} is out of range: 1 to {len(found)}")
-            directions.keep(path, pipeline.config, name, rows[f"{options.method}-{index}"])
-            print(f"{_plain(name)} is kept in {path}", file=sys.stderr)
     if options.out:
-        shown = dict(islice(rows.items(), options.count if options.method else None))
         strengths = np.linspace(-options.reach, options.reach, NUM_STRENGTHS).tolist()
         how = (strengths, options.seed, options.label, options.truncation, options.text, options.scale)
-        write_atomic(options.out, sheet.sweep(pipeline, options.id, shown, *how))
-    elif options.method and not options.save:
-        raise InputError("--method finds directions for --out FILE to show, or --save NAME=NUMBER to keep")
+        write_atomic(options.out, sheet.sweep(pipeline, options.id, rows, *how))
 
 
 def _directions_file(options: argparse.Namespace) -> Path:
@@ -120,6 +120,25 @@ def _directions_file(options: argparse.Namespace) -> Path:
     if not Path(options.id).expanduser().exists() or options.id in pretrained.available():
         raise InputError(f"{options.id} is no folder of yours to --save in: name a file with --directions FILE")
     return beside
+
+
+def write_projection(options: argparse.Namespace) -> None:
+    """Write a picture of yours as the generator draws it, from the point that redraws it best.
+
+    The point is found by gradient descent from the best of some seeds, or from the encoder's answer where there is
+    one; --steps 0 is the best of those. --move then changes it.
+    """
+    from tqdm import tqdm
+
+    pipeline, moves = _load(options), dict(options.move)
+    named = directions.read(_directions_file(options), pipeline.config) if moves else {}
+    if options.encoder_only:
+        last = encoded(pipeline, options.input, options.label)
+    else:
+        steps = project(pipeline, options.input, options.label, options.text, options.steps)
+        *_, last = tqdm(steps, total=options.steps + 1, unit="step", disable=None)
+    made = sheet.redraw(pipeline, options.id, last.point, last.condition, moves, named, options.scale)
+    write_atomic(options.out, made)
 
 
 def write_walk(options: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,38 +103,52 @@ def find(pipeline: Generate, method: str) -> np.ndarray:
     return (rows * peaks.sign() * spread).float().numpy()
 
 
-def move(
-    pipeline: Generate, moves: Mapping[str, float], named: Mapping[str, Direction] = {}, label: int | None = None
-) -> np.ndarray:
-    """What `moves` add to a point, float32 (dim,): the sum of directions times their strengths.
+def expand(
+    pipeline: Generate, names: Iterable[str], named: Mapping[str, Direction] = {}, label: int | None = None
+) -> dict[str, Direction]:
+    """Directions by name: of `named`, found ("sefa-1", "pca-2", "axis-3"), or the point of a seed ("seed-4").
 
     Args:
-        moves: strengths by name: of `named`, of what a method finds ("sefa-1", "pca-2", "axis-3"), or of the point of
-            a seed itself ("seed-4"): seed 7 moved by {"seed-5": -1, "seed-9": 1} is 7 - 5 + 9.
         label: the class of those seeds; None is each seed's own.
 
     Raises:
-        InputError: there is no such direction, or a strength is no number.
+        InputError: there is no such direction.
     """
-    total = np.zeros_like(pipeline.locate([0])[0])
     found: dict[str, np.ndarray] = {}
-    for name, strength in moves.items():
-        if not math.isfinite(strength):
-            raise InputError(f"--move {name}={strength}: give a number")
+    directions = {}
+    for name in names:
         match = FOUND.fullmatch(name)
         if name in named:
-            vector = named[name].vector
-        elif match is None:
+            directions[name] = named[name]
+            continue
+        if match is None:
             known = ", ".join([*named, *(f"{method}-1" for method in methods(pipeline)), "seed-7"])
             raise InputError(f"{pipeline.config.name} has no direction {name[:MAX_NAME]!r}: {known}, ...")
-        elif match[1] == "seed":
-            vector = pipeline.locate([int(match[2])], label)[0]
+        method, number = match[1], int(match[2])
+        if method == "seed":
+            vector = pipeline.locate([number], label)[0]
         else:
-            rows = found[match[1]] = found[match[1]] if match[1] in found else find(pipeline, match[1])
-            if not 1 <= int(match[2]) <= len(rows):
-                raise InputError(f"--move {name} is out of range: {match[1]}-1 to {match[1]}-{len(rows)}")
-            vector = rows[int(match[2]) - 1]
-        total = total + np.float32(strength) * vector
+            if method not in found:
+                found[method] = find(pipeline, method)
+            if not 1 <= number <= len(found[method]):
+                raise InputError(f"{name} is out of range: {method}-1 to {method}-{len(found[method])}")
+            vector = found[method][number - 1]
+        directions[name] = Direction(vector, {name: 1.0})
+    return directions
+
+
+def move(
+    pipeline: Generate, moves: Mapping[str, float], named: Mapping[str, Direction] = {}, label: int | None = None
+) -> np.ndarray:
+    """What `moves` add to a point, float32 (dim,): the sum of directions, by names that `expand` knows, times strengths.
+
+    With seeds they are arithmetic: seed 7 moved by {"seed-5": -1, "seed-9": 1} is 7 - 5 + 9.
+    """
+    total = np.zeros_like(pipeline.locate([0])[0])
+    for name, direction in expand(pipeline, moves, named, label).items():
+        if not math.isfinite(moves[name]):
+            raise InputError(f"--move {name}={moves[name]}: give a number")
+        total = total + np.float32(moves[name]) * direction.vector
     return total
 
 

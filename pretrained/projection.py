@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from pretrained.errors import InputError
-from pretrained.generate import Autoencode, Generate
+from pretrained.generate import Autoencode, Generate, autoencoder
 from pretrained.images import fit, from_uint8, to_uint8
 
 NUM_CANDIDATES = 256  # seeds, 0 and up
@@ -101,6 +101,19 @@ def project(
             best = replace(best, number=number)
             yield best
         points, conditions = best.point[None], [best.condition]
+
+
+def encoded(pipeline: Generate, picture: Image.Image, label: int | None = None) -> Step:
+    """The encoder's answer alone; its loss is not measured.
+
+    Raises:
+        InputError: there is no encoder, or the label is refused.
+    """
+    coder = autoencoder(pipeline)
+    point = coder.encode(picture).astype(np.float32)
+    seen = coder.classify(picture) if coder.config.classes and label is None else label
+    (condition,) = coder.conditions([0], seen)
+    return Step(0, 0, math.nan, point, condition, coder.draw([point], [condition])[0])
 
 
 def _starts(losses: Sequence[float], conditions: Sequence[Any]) -> list[int]:

@@ -107,6 +107,26 @@ def sweep(
     return _encode(pipeline, id, grid, scale, recipe)
 
 
+def redraw(
+    pipeline: Generate,
+    id: str,
+    point: np.ndarray,
+    condition: Any,
+    moves: Mapping[str, float] | None = None,
+    named: Mapping[str, Direction] = {},
+    scale: int = 1,
+) -> bytes:
+    """The picture of a point, as `projection.project` finds it, moved -> PNG.
+
+    Its metadata holds the point, before it is moved, and nothing of the picture's file.
+    """
+    _check_size(pipeline, 1, scale)
+    offset = move(pipeline, moves or {}, named)
+    drawn = pipeline.draw([point + offset], [condition])[0]
+    told = np.asarray(condition).tolist()
+    return _encode(pipeline, id, drawn, scale, {"point": point.tolist(), "condition": told, "moves": dict(moves or {})})
+
+
 def reconstruct(pipeline: Generate, id: str, picture: Image.Image, label: int | None = None, scale: int = 1) -> bytes:
     """A picture as the network sees it, or, given a label, made one of that class -> PNG.
 

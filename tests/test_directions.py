@@ -260,7 +260,7 @@ def test_the_command_finds_shows_keeps_and_lists(tmp_path, capsys):
     assert np.array_equal(drawn, grid(np.stack(pictures), 9))
     assert recipe["rows"] == [{f"sefa-{index}": 1.0} for index in (1, 2, 3)]
 
-    main(["directions", str(folder), "--method", "sefa", "--save", "slant=2", "--save", "two words=1"])
+    main(["directions", str(folder), "--method", "sefa", "--save", "slant=2", "two words=1"])
     main(["directions", str(folder), *show])
     kept, recipe = read_png(sheet)
     assert np.array_equal(kept, np.concatenate([drawn[32:64], drawn[:32]]))
@@ -270,8 +270,13 @@ def test_the_command_finds_shows_keeps_and_lists(tmp_path, capsys):
         ["two", "words", "1", "sefa-1"],
     ]
 
+    main(["directions", str(folder), "--rows", "sefa-3", "two words", *show])
+    chosen, _ = read_png(sheet)
+    assert np.array_equal(chosen[32:], kept[32:])
+    assert not np.array_equal(chosen[:32], kept[:32])
+
     out = tmp_path / "out.png"
-    main(["sample", str(folder), "--seeds", "3-4", "--move", "slant=1.5", "--move", "seed-7=-1", "--out", str(out)])
+    main(["sample", str(folder), "--seeds", "3-4", "--move", "slant=1.5", "seed-7=-1", "--out", str(out)])
     drawn, recipe = read_png(out)
     offset = move(pipeline, {"sefa-2": 1.5, "seed-7": -1})
     assert np.array_equal(drawn, grid(pipeline.sample([3, 4], move=offset)))
@@ -290,7 +295,7 @@ def test_the_command_finds_shows_keeps_and_lists(tmp_path, capsys):
         (["directions", "dcgan-mnist", "--method", "sefa", "--save", "slant=1"], "name a file with --directions"),
         (["directions", "dcgan-mnist", "--method", "sefa"], "--out FILE to show, or --save"),
         (["directions", "dcgan-mnist", "--save", "slant=1"], "--save needs --method"),
-        (["directions", "dcgan-mnist", "--out", "sheet.png"], "keeps no directions to show"),
+        (["directions", "dcgan-mnist", "--out", "sheet.png"], "keeps no directions: find some"),
         (
             ["directions", "dcgan-mnist", "--method", "sefa", "--directions", "x", "--save", "a=65"],
             "out of range: 1 to 64",
