@@ -11,10 +11,11 @@ from pathlib import Path
 
 from pretrained import checkpoint, hub
 from pretrained.errors import InputError
-from trainer import compare, evaluate, loop, nearest
+from trainer import compare, evaluate, loop, nearest, processes
 from trainer.command import Command, Push, fail, parse, parse_as, parse_known
 from trainer.guard import Collapsed
 from trainer.methods import RECIPES
+from trainer.processes import Lost
 from trainer.run import REVERSE, describe
 from trainer.stop import Stopped
 
@@ -75,6 +76,8 @@ def train(arguments: Sequence[str]) -> None:
     repo_id = check_push(settings.repo_id, recipe.name, has_reverse) if settings.push_to_hub else None
     typed = shlex.join(["python", "-m", "trainer", *(word for word in arguments if word != "--resume")])
     loop.train(recipe, settings, folder, typed)
+    if processes.rank():
+        return
     print(f"finished: {folder}; look at {folder / 'samples.png'}", file=sys.stderr)
     if repo_id:
         publish(folder, repo_id, settings.private)
@@ -117,9 +120,11 @@ def main(arguments: Sequence[str]) -> None:
         COMMANDS[name](arguments[1:]) if name in COMMANDS else train(arguments)
     except InputError as error:
         fail(str(error))
-    except Collapsed as error:
+    except (Collapsed, Lost) as error:
         fail(str(error), 1)
     except Stopped as stopped:
+        if processes.rank():
+            sys.exit(stopped.status)
         fail(str(stopped), stopped.status)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from pretrained.errors import InputError
 from pretrained.images import from_uint8
-from trainer import captions, folder
+from trainer import captions, folder, processes
 
 DEVICE_BYTES = 4 << 30  # a data set up to this size is kept on the GPU
 
@@ -176,7 +176,7 @@ class Batches:
     """Endless shuffled batches (x, y): x float (B, C, size, size) in [-1, 1], y int64 (B,) or None.
 
     Picture number i is a function of the seed and i alone: `images_seen` is the whole state, so resuming is exact.
-    Of each batch, process `rank` of `num_processes` takes its part. Pictures that are stored larger than `dataset.size`
+    Each of several processes takes its part of a batch. Pictures that are stored larger than `dataset.size`
     are cut to it at random places.
 
     Attributes:
@@ -192,15 +192,13 @@ class Batches:
         seed: int,
         device: torch.device,
         horizontal_flip: bool = False,
-        rank: int = 0,
-        num_processes: int = 1,
     ):
         on_device = device.type == "cuda" and dataset.images.numel() <= DEVICE_BYTES
         self.images = dataset.images.to(device) if on_device else dataset.images
         self.size = dataset.size
         self.labels = dataset.labels
         self.batch_size, self.seed, self.device, self.horizontal_flip = batch_size, seed, device, horizontal_flip
-        self.part = slice(rank * batch_size // num_processes, (rank + 1) * batch_size // num_processes)
+        self.part = processes.part(batch_size)
         self.images_seen = 0
         self.indices = torch.empty(0, dtype=torch.int64)
         self._permutation = lru_cache(maxsize=2)(self._permutation)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pretrained import pipelines
 from pretrained.checkpoint import Config
 from pretrained.pipelines import pick_device
-from trainer import best, preview
+from trainer import best, preview, processes
 from trainer.average import Average
 from trainer.guard import Collapsed, Guard
 from trainer.method import Adam, Method
@@ -55,7 +55,7 @@ class Trainer:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         where = recipe.data, recipe.size, settings.data_root, recipe.channels
-        self.data = recipe.method.read(recipe.options, *where)
+        self.data = processes.first(lambda: recipe.method.read(recipe.options, *where))
         self.eyes = best.open_eyes(settings.feature_weights, self.data, self.device)
         torch.manual_seed(recipe.seed)
         self.method: Method = recipe.method(recipe.options, self.data)
@@ -68,6 +68,10 @@ class Trainer:
         self.optimizers = {
             network: make_optimizer(network, recipe, self.method.optimizer) for network in self.networks.values()
         }
+        # Statistics, which a process updates by its own pictures: batch norm's, a mean style, BEGAN's k.
+        owners = [*self.networks.values(), self.method]
+        buffers = [list(owner.buffers(recurse=owner is not self.method)) for owner in owners]
+        self.statistics = [buffer for part in buffers for buffer in part if buffer.is_floating_point()]
         self.average = Average(self.method.get_submodule(self.method.published), recipe.ema_kimg * 1000)
         self.averages = {self.method.published: self.average}
         if self.method.reverse:
@@ -95,6 +99,8 @@ class Trainer:
 
     def snapshot(self, run: Run) -> None:
         """Write what a resumed run needs, then what is published: an end in between is made good at the next start."""
+        if processes.rank():
+            return
         run.save_state(self.state_dict())
         dtype = STORED[self.settings.weights]
         if self.method.reverse:  # first: the card of the other one says that all is written
@@ -169,7 +175,7 @@ class Trainer:
                 group["lr"] = optimizer.defaults["lr"] * speed
         updates = self.method.updates(self.batches)
         while True:
-            with autocast(self.device, self.settings.precision):
+            with autocast(self.device, self.settings.precision), processes.shared_noise(self.recipe.batch_size):
                 update = next(updates, None)
             if update is None:
                 break
@@ -178,8 +184,10 @@ class Trainer:
             # inputs=...: no stray gradients in D from G's loss, and no time spent on them.
             learnt = [weight for weight in network.parameters() if weight.requires_grad]
             sum(losses.values()).backward(inputs=learnt)
+            processes.average(weight.grad for weight in learnt if weight.grad is not None)
             self.optimizers[network].step()
             terms |= {name: loss.detach() for name, loss in losses.items()}
+        processes.average(self.statistics)
         terms |= self.method.measures
         for name, average in self.averages.items():
             average.update(self.method.get_submodule(name), self.batches.images_seen - before)
@@ -195,20 +203,26 @@ def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> Non
     Raises:
         InputError: data, folder or device are not as asked for; says what to do.
         Collapsed: training went wrong, and --on-collapse or too many rollbacks ended it.
+        Lost: another process of the same training ended.
         Stopped: a signal asked for an end; all is saved, and `--resume` goes on.
     """
     run = Run(folder, recipe, command)
     run.check(settings.resume)
-    trainer = Trainer(recipe, settings)
-    with run.lock():
-        for note in trainer.method.notes:
-            tqdm.write(note, file=sys.stderr)
-        if state := run.load_state():
-            trainer.load_state_dict(state)
-        run.rewind_log(trainer.batches.images_seen)
-        trainer.compile()
-        _loop(trainer, run)
-        run.timelapse()
+    with processes.group(recipe.batch_size):
+        trainer = Trainer(recipe, settings)
+        leads = processes.rank() == 0
+        with run.lock() if leads else contextlib.nullcontext():
+            if state := run.load_state():
+                trainer.load_state_dict(state)
+            processes.agree(None)  # before anything is written
+            if leads:
+                for note in trainer.method.notes:
+                    tqdm.write(note, file=sys.stderr)
+                run.rewind_log(trainer.batches.images_seen)
+            trainer.compile()
+            _loop(trainer, run)
+            if leads:
+                run.timelapse()
 
 
 def _loop(trainer: Trainer, run: Run) -> None:
@@ -223,24 +237,27 @@ def _loop(trainer: Trainer, run: Run) -> None:
         desc=trainer.recipe.name,
         unit="kimg",
         bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:g} kimg, {remaining} left{postfix}",
-        disable=None,
+        disable=processes.rank() > 0 or None,
     )
+    leads = processes.rank() == 0
     with Stop() as stop, bar:
         if not run.is_published(batches.images_seen):
             trainer.snapshot(run)
-        while batches.images_seen < total and not stop.received:
+        received = processes.most(stop.received)
+        while batches.images_seen < total and not received:
             before, problem = batches.images_seen, None
             means.add(trainer.step())
-            seen = batches.images_seen
+            seen, received = batches.images_seen, processes.most(stop.received)
             trainer.seconds = time.monotonic() - started
             bar.update((seen - before) / 1000)
             if means.num_steps == LOG_EVERY or seen >= total:
                 values = means.take(seen)
-                run.log(seen, {**values, "seconds": trainer.seconds})
+                if leads:
+                    run.log(seen, {**values, "seconds": trainer.seconds})
                 bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
                 problem = trainer.guard.check_losses(values)
-            if seen // between_snapshots > before // between_snapshots or seen >= total or stop.received:
-                problem = problem or trainer.check(run)
+            if seen // between_snapshots > before // between_snapshots or seen >= total or received:
+                problem = processes.agree(problem or (trainer.check(run) if leads else None))
                 ignored = settings.on_collapse == "ignore" and not trainer.guard.check_weights(trainer.method)
                 if problem is None or ignored:
                     trainer.snapshot(run)
@@ -248,13 +265,13 @@ def _loop(trainer: Trainer, run: Run) -> None:
                 trainer.recover(run, problem)
                 means.restart(batches.images_seen)
                 bar.n = batches.images_seen / 1000
-    if stop.received:
+    if received:
         kimg = batches.images_seen / 1000
-        raise Stopped(f"stopped at {kimg:g} kimg, all is saved; go on with: {run.command} --resume", stop.received)
+        raise Stopped(f"stopped at {kimg:g} kimg, all is saved; go on with: {run.command} --resume", received)
 
 
 class Means:
-    """The means of the loss terms since the last log line, fetched from the device only when they are written."""
+    """The means of the loss terms since the last log line, over all processes, fetched only when they are written."""
 
     def __init__(self, images_seen: int):
         self.restart(images_seen)
@@ -272,7 +289,9 @@ class Means:
 
     def take(self, images_seen: int) -> dict[str, float]:
         """The mean of each term, and the speed; begins anew."""
-        means = {name: torch.stack(values).float().mean().item() for name, values in self.values.items()}
+        tensors = {name: torch.stack(values).float().mean() for name, values in self.values.items()}
+        processes.average(tensors.values())
+        means = {name: mean.item() for name, mean in tensors.items()}
         means["images/s"] = (images_seen - self.images_seen) / (time.monotonic() - self.time)
         self.restart(images_seen)
         return means

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrained import networks
-from trainer import domains
+from trainer import domains, processes
 from trainer.data import Batches
 from trainer.domains import Domains
 from trainer.losses import Targets, lsgan_discriminator
@@ -54,7 +54,7 @@ class Pool(nn.Module):
     @torch.no_grad()
     def swap(self, fakes: Tensor) -> Tensor:
         """Store fakes (N, C, H, W) and give as many; of a full pool half are older ones, whose place they take."""
-        shown = fakes.detach().float().clone()
+        shown = processes.gather(fakes.detach().float().contiguous()).clone()
         pool_size = len(self.pictures)
         for i in range(len(shown) if pool_size else 0):
             if self.count < pool_size:
@@ -65,7 +65,7 @@ class Pool(nn.Module):
                 older = self.pictures[place].clone()
                 self.pictures[place] = shown[i]
                 shown[i] = older
-        return shown
+        return shown[processes.part(len(shown))]
 
 
 class CycleGAN(Method):
