@@ -47,7 +47,12 @@ class Canvas(gr.ImageEditor):
             "layer": layers[0] if layers else None,
             "composite": parts and parts.composite,
         }
-        return {name: save(part, f"{name}.png") if isinstance(part, bytes) else part for name, part in found.items()}
+        return {name: self._kept(name, part) if isinstance(part, bytes) else part for name, part in found.items()}
+
+    def _kept(self, name: str, part: bytes) -> gr.FileData:
+        file = save(part, f"{name}.png")
+        self.temp_files.add(file.path)  # to be deleted with the others
+        return file
 
     @server
     def accept_blobs(self, data: AcceptBlobs) -> None:

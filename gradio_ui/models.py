@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import gradio as gr
 
@@ -22,9 +23,13 @@ except ImportError:
         return lambda function: function
 
 
-__all__ = ["GPU", "find", "offered", "sentences"]
+__all__ = ["GPU", "find", "offered", "resolve", "sentences"]
 
 VARIABLE = "GANVAS_MODELS"
+
+
+# A file and its commit, looked up once.
+resolve = functools.cache(pretrained.resolve)
 
 
 @functools.cache
@@ -36,10 +41,13 @@ def offered() -> dict[str, Generate | Translate]:
     Raises:
         InputError: one of them is not there, or is refused; says which and why.
     """
-    named = [name.strip() for name in os.environ.get(VARIABLE, "").split(",")]
-    return {name: pretrained.load(name) for name in filter(None, named)} or {
-        name: pretrained.load(name) for name in pretrained.available()
-    }
+    named = [name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip()]
+    return {name: _load(name) for name in named or pretrained.available()}
+
+
+def _load(name: str) -> Generate | Translate:
+    path, revision = resolve(name)
+    return replace(pretrained.load(str(path)), revision=revision)
 
 
 def find(name: str, ability: str, lacks: str) -> Generate | Translate:

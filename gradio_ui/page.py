@@ -11,11 +11,10 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image, ImageOps
 
-import pretrained
 from gradio_ui import endpoints
 from gradio_ui.components import Canvas, Labels, Upload
 from gradio_ui.endpoints import ENDPOINTS, opened, save_picture
-from gradio_ui.models import offered, sentences
+from gradio_ui.models import offered, resolve, sentences
 from pretrained.checkpoint import SAMPLES, Config
 from pretrained.degradations import DEGRADATIONS
 from pretrained.examples import examples
@@ -69,7 +68,7 @@ def _show(name: str) -> None:
 def _about(pipeline: Generate | Translate) -> str:
     if isinstance(pipeline, Generate):
         return "One seed is one picture, the same everywhere."
-    return f"It reads {KINDS[pipeline.kind]}. Yours is deleted after an hour."
+    return f"It reads {KINDS[pipeline.kind]}. Yours is kept for about an hour."
 
 
 class Tab(NamedTuple):
@@ -111,7 +110,7 @@ def _picture(name: str, value: str | None = None) -> gr.Image:
 
 def _sheet(name: str) -> gr.Image:
     """At first the sheet that came with the checkpoint, of seeds 0 to 63: a look costs no computing."""
-    path = pretrained.resolve(name)[0].with_name(SAMPLES)
+    path = resolve(name)[0].with_name(SAMPLES)
     return _picture(name, endpoints.save(path.read_bytes(), path.name).path if path.exists() else None)
 
 
@@ -186,7 +185,7 @@ def _interpolate_knobs(name: str, pipeline: Generate) -> Knobs:
 
 def _draw_knobs(name: str, pipeline: Translate) -> Knobs:
     pen = pen_for(pipeline.config)
-    colours = [colour for colour in pen.palette.values() if colour != pen.paper]
+    colours = sorted(pen.palette.values(), key=lambda colour: colour == pen.paper)  # the paper's comes last
     canvas = Canvas(
         Image.new("RGB", (pen.side, pen.side), pen.paper),
         label="Draw here",
@@ -195,7 +194,7 @@ def _draw_knobs(name: str, pipeline: Translate) -> Knobs:
         fixed_canvas=True,
         transforms=(),
         layers=False,
-        brush=gr.Brush(max(1, pen.brush // 2), [*colours, pen.paper], colours[0], "fixed"),
+        brush=gr.Brush(max(1, pen.brush // 2), colours, colours[0], "fixed"),
         eraser=gr.Eraser(pen.brush),
         buttons=[],
         format="png",
@@ -245,7 +244,7 @@ def _offer_examples(name: str, pipeline: Translate, knobs: Knobs) -> None:
     ready = {"degrade": False}
     inputs = [knob for knob in ("picture", "second", "degrade") if knob in knobs]
     rows = []
-    for source, beside in examples(pretrained.resolve(name)[0], pipeline.scale):
+    for source, beside in examples(resolve(name)[0], pipeline.scale):
         files = {"picture": source, **beside}
         rows.append([save_picture(files[knob]).path if knob in files else ready[knob] for knob in inputs])
     if rows and "mask" not in pipeline.config.input:
