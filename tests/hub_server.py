@@ -145,6 +145,7 @@ class Handler(BaseHTTPRequestHandler):
         if f"{kind}/{id}" in self.hub.repos:
             return 409, {}, link | {"error": "You already created this repo"}
         self.hub.create(f"{kind}/{id}", asked.get("visibility") == "private")
+        self.hub.repos[f"{kind}/{id}"]["asked"] = asked
         return link
 
     def validate_yaml(self) -> Any:

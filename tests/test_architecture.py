@@ -26,13 +26,16 @@ from pretrained.images import grid
 
 ROOT = Path(__file__).parents[1]
 TOOLKITS = {"streamlit", "gradio", "spaces"}
-APPS = {"app", "gradio_app", "ui"}
+APPS = {"app", "gradio_app", "gradio_ui", "ui"}
 TRAINING = {"trainer", "torchvision", "torchmetrics", "datasets", "matplotlib", "tyro"}
+OPTIONAL = ["requirements-onnx.txt", "requirements-gradio.txt"]
 FORBIDDEN = {
     "pretrained": TOOLKITS | APPS | TRAINING,
     "trainer": TOOLKITS | APPS,
-    "ui": {"app", "trainer", "gradio"},
-    "app.py": {"trainer", "gradio"},
+    "ui": {"app", "trainer", "gradio", "gradio_app", "gradio_ui"},
+    "app.py": {"trainer", "gradio", "gradio_app", "gradio_ui"},
+    "gradio_ui": {"gradio_app", "trainer", "streamlit", "ui", "app"},
+    "gradio_app.py": {"trainer", "streamlit", "ui", "app"},
 }
 
 
@@ -97,19 +100,29 @@ def distributions_of(files: list[Path]) -> set[str]:
     known = packages_distributions()
     ours = {file.stem for file in (ROOT / "tests").glob("*.py")} | APPS | {"pretrained", "trainer", "benchmarks"}
     names = {name for file in files for name in imports_of(file.read_text())} - sys.stdlib_module_names - ours
-    return {re.sub(r"[-.]", "_", known[name][0]).lower() for name in names}
+    return {re.sub(r"[-.]", "_", known.get(name, [name])[0]).lower() for name in names}
 
 
 def test_requirements_are_what_is_imported():
     imported = distributions_of([file for room in FORBIDDEN for file in files_of(room)])
-    # hf_xet is imported by huggingface_hub, where it is there; onnxscript by torch.onnx.
-    declared = requirements("requirements.txt") | requirements("requirements-onnx.txt")
-    assert imported | {"hf_xet", "onnxscript"} == declared
+    # hf_xet is imported by huggingface_hub, where it is there; onnxscript by torch.onnx. A Space of ZeroGPU has spaces.
+    declared = requirements("requirements.txt").union(*map(requirements, OPTIONAL))
+    assert imported | {"hf_xet", "onnxscript"} == declared | {"spaces"}
 
 
-def test_the_tests_install_what_is_optional():
-    assert requirements("requirements-onnx.txt") <= requirements("requirements-dev.txt")
-    assert not requirements("requirements-onnx.txt") & requirements("requirements.txt")
+@pytest.mark.parametrize("optional", OPTIONAL)
+def test_the_tests_install_what_is_optional(optional):
+    assert requirements(optional) <= requirements("requirements-dev.txt")
+    assert not requirements(optional) & requirements("requirements.txt")
+
+
+def test_a_space_installs_what_its_app_imports():
+    imported = distributions_of(
+        [file for room in ("pretrained", "gradio_ui", "gradio_app.py") for file in files_of(room)]
+    )
+    declared = requirements("spaces/zerogpu/requirements.txt")
+    # ONNX files are made for static Spaces alone.
+    assert imported - requirements("requirements-onnx.txt") | {"hf_xet"} == declared
 
 
 def test_tests_and_benchmarks_import_only_what_is_declared():

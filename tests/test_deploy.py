@@ -7,6 +7,7 @@ import functools
 import hashlib
 import io
 import json
+import re
 import shutil
 import tarfile
 import threading
@@ -65,7 +66,8 @@ def test_a_static_page_is_whole(page, model):
 @pytest.mark.parametrize("kind", deploy.KINDS)
 def test_front_matter_is_what_the_hub_reads(kind):
     given = front_matter((ROOT / "spaces" / kind / "README.md").read_text())
-    assert given["sdk"] == kind
+    _, sdk, hardware = deploy.KINDS[kind]
+    assert (given["sdk"], given.get("suggested_hardware")) == (sdk, hardware)
     assert len(given["short_description"]) <= 60  # the Hub's limit
 
 
@@ -91,6 +93,27 @@ def test_a_docker_space_is_the_app_with_the_model(model, tmp_path):
     bundled = space / "pretrained/weights/small"
     assert (bundled / checkpoint.MODEL).read_bytes() == (model / checkpoint.MODEL).read_bytes()
     assert checkpoint.Config.from_json((bundled / checkpoint.CONFIG).read_text()).name == "small"
+
+
+def test_a_zerogpu_space_is_the_gradio_app_with_the_model_alone(model, tmp_path):
+    main(["deploy", str(model), "--space", "zerogpu", "--dry-run", str(tmp_path / "space")])
+    space = tmp_path / "space"
+    here = {path.relative_to(space).as_posix() for path in space.rglob("*") if path.is_file()}
+    assert {"gradio_app.py", "gradio_ui/page.py", "gradio_ui/style.css", "requirements.txt", "ui/icon.svg"} <= here
+    assert not [name for name in here if name.startswith(("trainer", "tests", "app.py")) or name.endswith(".pyi")]
+    weights = {name for name in here if name.startswith("pretrained/weights/")}
+    assert weights == {f"pretrained/weights/small/{name}" for name in (checkpoint.MODEL, checkpoint.CONFIG)}
+    given = front_matter((space / "README.md").read_text())
+    assert (space / given["app_file"]).exists()
+    # The Hub installs this version of gradio, and the tests one that the same line allows.
+    ranges = re.findall(r"^gradio>=([\d.]+),<(\d+)$", (ROOT / "requirements-gradio.txt").read_text(), re.M)
+    assert [given["sdk_version"].startswith(low) for low, _ in ranges] == [True]
+    assert set(lines("requirements-gradio.txt")) <= set(lines("spaces/zerogpu/requirements.txt"))
+
+
+def lines(name: str) -> list[str]:
+    """The requirements in a file."""
+    return [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
 
 
 def test_a_folder_in_use_is_left_alone(page, model):
@@ -159,6 +182,12 @@ def test_what_somebody_else_made_is_left_alone(hub, page):
     status, sentence = send(hub, page)
     assert (status, sentence) == (2, f"ganvas: {ID} is another Space already: choose another --repo-id")
     assert history(hub) == ["initial commit", "My page"]
+
+
+def test_the_hub_is_told_what_a_zerogpu_space_runs_on(hub, page):
+    assert send(hub, page, "--space", "zerogpu")[0] == 0
+    asked = hub.hub.repos[f"spaces/{ID}"]["asked"]
+    assert (asked["sdk"], asked["hardware"]) == ("gradio", "zero-a10g")
 
 
 def test_a_busy_hub_is_asked_again(hub, page):
