@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pretrained.__main__ import main
-from trainer import compare, evaluate
+from trainer import compare, evaluate, nearest
 from trainer.command import Push, parse, parse_as, parse_known
 from trainer.losses import LOSSES, PENALTIES
 
 ROOT = Path(__file__).parents[1]
-KINDS = {"push": Push, "evaluate": evaluate.Command}
+KINDS = {"push": Push, "evaluate": evaluate.Command, "nearest": nearest.Command}
 README = (ROOT / "README.md").read_text()
 
 
