@@ -11,8 +11,10 @@ UI = Path(__file__).parent / "ui"
 PAGES = {
     "samples": ("Samples", ":material/grid_view:", "noise"),
     "walk": ("Walk", ":material/conversion_path:", "noise"),
+    "explore": ("Explore", ":material/explore:", "noise"),
     "mix": ("Mix", ":material/blender:", "style"),
     "encode": ("Encode", ":material/image_search:", "encode"),
+    "edit": ("Edit", ":material/tune:", "noise"),
     "translate": ("Translate", ":material/brush:", "source"),
     "browse": ("Gallery", ":material/photo_library:", None),
     "compare": ("Compare", ":material/compare:", None),

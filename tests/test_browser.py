@@ -147,9 +147,8 @@ def test_only_pages_that_the_checkpoint_can_fill_are_offered(browser, url):
             box = page.get_by_role("combobox", name="Model")
             box.fill(model)
             box.press("Enter")
-            expect(page.get_by_test_id("stTopNavLink")).to_have_text(
-                [re.compile(f"{title}$") for title in ("Samples", "Walk", *more)]
-            )
+            titles = ["Samples", "Walk", "Explore", *more, "Edit", "Gallery", "Compare", "Watch it learn"]
+            expect(page.get_by_test_id("stTopNavLink")).to_have_text([re.compile(f"{title}$") for title in titles])
 
 
 def test_words_that_are_typed_are_drawn_and_stay_in_the_link(browser, url, folder):
