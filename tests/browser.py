@@ -65,7 +65,7 @@ def visit(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
 
     def note(message: ConsoleMessage) -> None:
         # Streamlit asks below a sub-page for its own addresses first, and finds them one level up.
-        at_sub_page = re.search(r"/(walk|mix|encode)/_stcore/(health|host-config)$", message.location["url"])
+        at_sub_page = re.search(r"/\w+/_stcore/(health|host-config)$", message.location["url"])
         if message.type == "error" and not at_sub_page:
             problems.append(f"{message.text} {message.location['url']}")
 

@@ -16,7 +16,7 @@ from pretrained.checkpoint import Config
 from pretrained.degradations import DEGRADATIONS
 from pretrained.errors import InputError
 from ui import comparisons
-from ui.cards import facts
+from ui.cards import card_of, facts
 from ui.common import DEVICE, RUNS, load, local_models, locate, plain, sentences
 from ui.comparisons import MOST
 from ui.examples import examples
@@ -26,7 +26,6 @@ from ui.upload import MAX_MEGABYTES, SUFFIXES, read
 
 MAX_SEEDS = 64
 MAX_PIXELS = 16_000_000
-SMALLEST = 128  # px of a picture that fills a column, at least
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def first_choice(ready: dict[str, list[str]]) -> list[str]:
     """What is compared before anything is chosen: a set that is ready, else the sidebar's model and one like it."""
     if ready:
         return next(iter(ready.values()))
-    configs = {id: checkpoint.read_config(locate(id)[0]) for id in local_models()}
+    configs = {id: config for id in local_models() if (config := card_of(id).config)}
     id = st.session_state["model"]
     if id not in configs:
         return []
