@@ -26,7 +26,7 @@ DESKTOP = {"viewport": {"width": 1280, "height": 1000}}
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("explore")
     save_small(folder / "runs" / "plain", classes=CLASSES, size=16)
-    save_able(folder / "runs" / "styled", "style", channels=1)
+    save_able(folder / "runs" / "reader", "text")
     return folder
 
 
@@ -60,15 +60,19 @@ def fits(page: Page) -> bool:
     return needed <= there
 
 
-@pytest.mark.parametrize(("model", "window"), [("plain", DESKTOP), ("styled", PHONE)], ids=["desktop", "phone"])
-def test_the_pad_moves_the_picture(browser, url, folder, model, window):
-    pipeline = pretrained.load(str(folder / "runs" / model), "cpu")
+@pytest.mark.parametrize(
+    ("model", "window"), [("runs/plain", DESKTOP), ("stylegan-fashion", PHONE)], ids=["desktop", "phone"]
+)
+def test_the_pad_moves_the_picture(browser, url, folder, monkeypatch, model, window):
+    torch.set_num_threads(1)  # as the app
+    monkeypatch.chdir(folder)
+    pipeline = pretrained.load(model, "cpu")
 
     def expected(**moves: float) -> np.ndarray:
         offset = move(pipeline, {name.replace("_", "-"): strength for name, strength in moves.items()})
         return pipeline.sample([3], move=offset)[0]
 
-    with visit(browser, f"{url}/explore?model=runs/{model}&seed=3&move-sefa-4=-1", **window) as page:
+    with visit(browser, f"{url}/explore?model={model}&seed=3&move-sefa-4=-1", **window) as page:
         plane = page.get_by_role("slider", name=re.compile("Two directions"))
         plane.wait_for()
         await_picture(page, expected(sefa_4=-1))
@@ -82,14 +86,15 @@ def test_the_pad_moves_the_picture(browser, url, folder, model, window):
         page.mouse.up()
         expect(plane).to_have_attribute("aria-valuetext", "sefa-1 2.5, sefa-2 1.0")
         await_picture(page, expected(sefa_1=2.5, sefa_2=1, sefa_4=-1))
-        expect(page.get_by_role("slider", name="sefa-1", exact=True)).to_have_attribute("aria-valuenow", "2.5")
+        first = page.get_by_role("slider", name=re.compile("^sefa-1"))
+        expect(first).to_have_value("2.5")
         page.wait_for_url(re.compile("move-sefa-1=2.5"))
         assert fits(page)
 
         plane.press("ArrowLeft")
         plane.press("Shift+ArrowUp")
         await_picture(page, expected(sefa_1=2.4, sefa_2=1.5, sefa_4=-1))
-        page.get_by_role("slider", name="sefa-1", exact=True).press("ArrowLeft")
+        first.press("ArrowLeft")
         await_picture(page, expected(sefa_1=2.3, sefa_2=1.5, sefa_4=-1))
         expect(plane).to_have_attribute("aria-valuetext", "sefa-1 2.3, sefa-2 1.5")
         page.get_by_role("button", name="Back to the start").click()
@@ -100,18 +105,21 @@ def test_the_pad_moves_the_picture(browser, url, folder, model, window):
         page.get_by_text("Keep this as a direction").click()
         page.get_by_label("Name").fill("slant")
         page.get_by_role("button", name="Keep", exact=True).click()
-        page.get_by_role("slider", name="slant", exact=True).wait_for()
+        page.get_by_role("slider", name=re.compile("^slant")).wait_for()
         page.get_by_text("The same from a shell").click()
         expect(page.locator("code")).to_contain_text("--seeds 3 --truncation 1.0 --move sefa-3=2 --out")
-    kept = directions.read(folder / "runs" / model / directions.FILE, pipeline.config)["slant"]
+    if model == "stylegan-fashion":  # not ours to write to
+        assert directions.read(pretrained.BUNDLED / model / directions.FILE, pipeline.config) == {}
+        return
+    kept = directions.read(folder / model / directions.FILE, pipeline.config)["slant"]
     assert kept.moves == {"sefa-3": 2.0}
     np.testing.assert_allclose(kept.vector, 2 * directions.find(pipeline, "sefa")[2])
 
 
 @pytest.mark.parametrize("page", ["ui/explore.py", "ui/edit.py"])
-def test_a_network_that_reads_is_moved_and_bad_directions_are_a_sentence(tmp_path, monkeypatch, page):
-    monkeypatch.chdir(tmp_path)
-    reader = save_able(tmp_path / "runs" / "reader", "text")
+def test_a_network_that_reads_is_moved_and_bad_directions_are_a_sentence(folder, monkeypatch, page):
+    monkeypatch.chdir(folder)
+    reader = folder / "runs" / "reader"
     (reader / directions.FILE).write_bytes(b"broken")
     app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
     app.query_params.update({"model": "runs/reader", "way": "Example", "steps": "50", "move-sefa-2": "1.5"})

@@ -14,9 +14,11 @@ from pretrained.directions import Direction
 from pretrained.latents import MAX_SEED
 from pretrained.projection import Step, encoded, project
 from ui import steer
+from ui.canvas import png_url
 from ui.common import DEVICE, Model, alone, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import download_png
 from ui.knobs import label_picker, text_field
+from ui.translation import png as as_png
 from ui.upload import MAX_MEGABYTES, SUFFIXES, read
 
 SIDE = 160  # px of a picture on the page, about: two beside each other on a phone
@@ -45,8 +47,9 @@ def draw(
         return sheet.redraw(_model.pipeline, _model.id, point, condition, moves, _known)
 
 
-def show(picture: np.ndarray | bytes | Image.Image, caption: str) -> None:
-    st.image(picture, caption, width=model.size * max(1, SIDE // model.size), output_format="PNG", alt=caption)
+def show(png: bytes, caption: str) -> None:
+    # Within the page: a file of its own may be gone before a browser that falls behind asks for it.
+    st.image(png_url(png), caption, width=model.size * max(1, SIDE // model.size), alt=caption)
 
 
 def upload() -> Image.Image | None:
@@ -86,7 +89,7 @@ def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
         for step in alone(descend()):
             if step.number % SHOWN_EVERY == 0:
                 with preview.container(width="content"):
-                    show(step.picture, "So far")
+                    show(images.encode_png(step.picture), "So far")
             bar.progress(step.number / step.num_steps, f"Step {step.number} of {step.num_steps}")
         done["last"] = step
         waiting.empty()
@@ -104,7 +107,7 @@ def turn(square: Image.Image, step: Step, known: Mapping[str, Direction], flags:
         png = draw(model, model.key, step.point, step.condition, moves, vectors, known)
         with st.container(horizontal=True):
             with st.container(width="content"):
-                show(square, "Yours")
+                show(as_png(square), "Yours")
             with st.container(width="content"):
                 show(png, "Redrawn, moved" if moves else "Redrawn")
         if model.pipeline.config.classes:

@@ -12,6 +12,7 @@ from pretrained import sheet
 from pretrained.directions import Direction
 from pretrained.latents import MAX_SEED
 from ui import steer
+from ui.canvas import png_url
 from ui.common import DEVICE, Model, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import LARGE, download_png, show_large, table
 from ui.knobs import conditions
@@ -52,7 +53,8 @@ def seed_field(label: str, default: int, key: str, help: str) -> int:
 
 def show(png: bytes, side: int, caption: str, alt: str) -> None:
     """A picture, each pixel a whole number of those of the screen."""
-    st.image(png, caption, width=model.size * max(1, side // model.size), output_format="PNG", alt=alt)
+    # Within the page: a file of its own may be gone before a browser that falls behind asks for it.
+    st.image(png_url(png), caption, width=model.size * max(1, side // model.size), alt=alt)
 
 
 def rows_of(seed: int, known: Mapping[str, Direction], how: How) -> tuple[str, float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -112,7 +113,8 @@ def steer(model: Model, known: Mapping[str, Direction]) -> dict[str, float]:
     with right, st.container(height=600 if len(names) > COUNT else "content", border=False):
         for name in names:
             strengths[name] = st.slider(
-                plain(name),
+                # Escaped signs are read aloud.
+                name if re.fullmatch(r"\w[\w -]*", name) else plain(name),
                 -REACH,
                 REACH,
                 0.0,
