@@ -103,7 +103,7 @@ def test_the_pad_moves_the_picture(browser, url, folder, monkeypatch, model, win
         await_picture(page, expected(sefa_3=2))
 
         page.get_by_text("Keep this as a direction").click()
-        page.get_by_label("Name").fill("slant")
+        page.get_by_role("textbox", name="Name").fill("slant")
         page.get_by_role("button", name="Keep", exact=True).click()
         page.get_by_role("slider", name=re.compile("^slant")).wait_for()
         page.get_by_text("The same from a shell").click()
