@@ -91,24 +91,23 @@ def _check_fields(values: Mapping[str, Any]) -> None:
             raise InputError(f"the config has no {name!r}")
     for name, value in values.items():
         if name == "condition":
-            _check_condition(value, values["network"])
-        elif name not in types:
+            continue
+        if name not in types:
             raise InputError(f"the config has an unknown field {name!r}")
-        elif not isinstance(value, types[name]):
+        if not isinstance(value, types[name]):
             raise InputError(f"the config's {name!r} must be {types[name].__name__}, not {type(value).__name__}")
     if not 0 < len(values["name"]) <= 100 or not values["name"].isprintable():
         raise InputError("the config's 'name' must be 1 to 100 printable characters")
     networks.check(values["network"])
+    _check_condition(values.get("condition"), values["network"].get("num_classes", 0))
 
 
-def _check_condition(condition: Any, network: Any) -> None:
-    if condition is None:
-        return
-    classes = condition.get("classes") if isinstance(condition, dict) else None
+def _check_condition(condition: Any, num_classes: int) -> None:
+    classes = condition.get("classes") if isinstance(condition, dict) else [] if condition is None else None
     if not isinstance(classes, list) or not all(isinstance(name, str) and len(name) <= 100 for name in classes):
         raise InputError("the config's 'condition' must be null or {\"classes\": [names]}")
-    if isinstance(network, dict) and len(classes) != network.get("num_classes", 0):
-        raise InputError(f"the config names {len(classes)} classes for {network.get('num_classes', 0)} labels")
+    if len(classes) != num_classes:
+        raise InputError(f"the config names {len(classes)} classes for {num_classes} labels")
 
 
 def published_state(network: nn.Module, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:

@@ -39,7 +39,7 @@ class Generate:
     revision: str = ""
 
     def __post_init__(self) -> None:
-        if self.config.input.get("noise") not in latents.NOISES:
+        if self.config.input.get("noise") not in list(latents.NOISES):  # a list compares what cannot be hashed too
             raise InputError(f"the config's 'input' needs \"noise\": one of {', '.join(latents.NOISES)}")
         if self.config.input.get("style") and not hasattr(self.network, "synthesis"):
             raise InputError(f"the config's 'input' says \"style\", but {self.config.network['class']} has none")

@@ -102,7 +102,7 @@ def retype(header):
         (set_network(size=2**40), "size is"),
         (set_network(width=1024, size=1024), "missing tensors|has shape"),
         (set_network(z_dim=9), "project.weight has shape"),
-        (set_network(num_classes=2), "missing tensors"),
+        (set_network(num_classes=2), "0 classes for 2 labels"),
     ],
 )
 def test_a_hostile_header_is_refused(saved, change, words):

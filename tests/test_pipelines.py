@@ -105,8 +105,9 @@ def test_no_seeds_is_no_pictures():
 
 
 def test_unknown_noise_and_pipeline_are_refused():
-    with pytest.raises(InputError, match="noise"):
-        make(noise="white")
+    for noise in ("white", {"normal": 1}):
+        with pytest.raises(InputError, match="noise"):
+            make(noise=noise)
     with pytest.raises(InputError, match="pipeline"):
         pipelines.make(torch.nn.Identity(), Config("x", "dream", SPEC), torch.device("cpu"))
 
