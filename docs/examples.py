@@ -1,39 +1,55 @@
-"""The samples.png of a bundled translator, on pictures that a bundled generator drew: python -m docs.examples NAME.
+"""The samples.png of a bundled translator, on pictures that are ours to pass on: python -m docs.examples NAME.
 
-What a run shows are pictures of its data set, which are not ours to pass on.
+What a run shows are pictures of its data set. Here are drawings of docs/doodles.py for networks that read drawings, and
+for others what a bundled generator drew.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
 
 import pretrained
+from docs import doodles
 from pretrained.checkpoint import SAMPLES
 from pretrained.degradations import DEGRADATIONS
 from pretrained.files import write_atomic
 from pretrained.images import encode_png, grid
-from pretrained.pipelines import expect
+from pretrained.pipelines import Translate, expect
 
 DRAWN_BY, SEEDS = "dcgan-signs", range(8)
 
 
 def main(name: str) -> None:
-    """A row for each seed: what the network sees, what it makes of it and, where that was made poorer, the picture."""
+    """A row for each: what the network sees, what it makes of it and, where that was made poorer, the picture."""
     pipeline = expect(pretrained.load(name, "cpu"), "translate")
-    degrade = pipeline.kind in DEGRADATIONS
+    pictures = _pictures(pipeline)
+    degrade = pipeline.kind in DEGRADATIONS and pipeline.kind not in DRAWINGS
     cells = []
-    for seed, picture in zip(SEEDS, pretrained.load(DRAWN_BY, "cpu").sample(SEEDS)):
-        source = pipeline.source(Image.fromarray(picture), degrade=degrade, seed=seed)
-        shown = [source, pipeline.translate(source), *([Image.fromarray(picture)] if degrade else [])]
+    for seed, picture in enumerate(pictures):
+        source = pipeline.source(picture, degrade=degrade, seed=seed)
+        shown = [source, pipeline.translate(source), *([picture] if degrade else [])]
         cells += [np.asarray(cell.convert("RGB")) for cell in shown]
     columns = ["source", "output", "target"][: len(shown)]
     png = encode_png(grid(np.stack(cells), len(columns)), {"ganvas": json.dumps({"id": name, "columns": columns})})
     write_atomic(pretrained.resolve(name)[0].with_name(SAMPLES), png)
 
+
+def _pictures(pipeline: Translate) -> list[Image.Image]:
+    if pipeline.kind in DRAWINGS:
+        return DRAWINGS[pipeline.kind](pipeline)
+    return [Image.fromarray(picture) for picture in pretrained.load(DRAWN_BY, "cpu").sample(SEEDS)]
+
+
+# What is drawn for networks that read drawings, by the kind of their sources.
+DRAWINGS: dict[str, Callable[[Translate], list[Image.Image]]] = {
+    "sketch": lambda pipeline: doodles.sketches(pipeline.size),
+    "labels": lambda pipeline: doodles.fronts(pipeline.size, pipeline.config.input["source"]["palette"]),
+}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -140,7 +140,7 @@ def expand(
 def move(
     pipeline: Generate, moves: Mapping[str, float], named: Mapping[str, Direction] = {}, label: int | None = None
 ) -> np.ndarray:
-    """What `moves` add to a point, float32 (dim,): the sum of directions, by names that `expand` knows, times strengths.
+    """What `moves` add to a point, float32 (dim,): the sum of directions, by names that `expand` knows, as strong.
 
     With seeds they are arithmetic: seed 7 moved by {"seed-5": -1, "seed-9": 1} is 7 - 5 + 9.
     """
