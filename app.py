@@ -25,19 +25,20 @@ st.set_page_config(page_title="Ganvas", page_icon=str(UI / "icon.svg"), layout="
 st.logo(str(UI / "wordmark.svg"), size="medium")
 st.html(UI / "style.css")
 abilities = choose_model()
-# A hidden page is still there for a link that leads to it.
 visible = [name for name, (_, _, need) in PAGES.items() if need in {None, *abilities}]
-pages = {
-    name: st.Page(
-        UI / f"{name}.py",
-        title=title,
-        icon=icon,
-        default=visible[:1] == [name],
-        visibility="visible" if name in visible else "hidden",
-    )
-    for name, (title, icon, _) in PAGES.items()
+
+
+def make_page(name: str, **where: object) -> st.Page:
+    return st.Page(UI / f"{name}.py", title=PAGES[name][0], icon=PAGES[name][1], **where)
+
+
+# The first page lies at the root, and a hidden one at its name; a page that is not offered is there for links too.
+first, *others = visible
+pages = {first: make_page(first, default=True, url_path="start")}
+pages |= {
+    name: make_page(name, visibility="visible" if name in others else "hidden") for name in PAGES if name != first
 }
-page = st.navigation(list(pages.values()), position="top")
+page = st.navigation([*pages.values(), make_page(first, visibility="hidden")], position="top")
 if st.session_state.pop("open", False):  # a model was chosen in the gallery
-    st.switch_page(pages[visible[0]], query_params={"model": st.session_state["model"]})
+    st.switch_page(pages[first], query_params={"model": st.session_state["model"]})
 page.run()

@@ -151,6 +151,13 @@ def test_only_pages_that_the_checkpoint_can_fill_are_offered(browser, url):
             expect(page.get_by_test_id("stTopNavLink")).to_have_text([re.compile(f"{title}$") for title in titles])
 
 
+@pytest.mark.parametrize("path", ["samples", "encode"])
+def test_a_page_is_found_by_its_name_whichever_is_the_first(browser, url, path):
+    with visit(browser, f"{url}/{path}?model=runs/plain", **DESKTOP) as page:
+        page.get_by_role("heading", name=path.capitalize(), exact=True).wait_for()
+        expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
 def test_words_that_are_typed_are_drawn_and_stay_in_the_link(browser, url, folder):
     pipeline = pretrained.load(str(folder / "runs" / "reader"))
     with visit(browser, f"{url}/?model=runs/reader&count=3", **DESKTOP) as page:
