@@ -246,9 +246,9 @@ def test_the_link_leads_back(browser, url):
         page.get_by_label("Pictures", exact=True).press("Enter")
         page.get_by_label("First seed", exact=True).fill("40")
         page.get_by_label("First seed", exact=True).press("Enter")
-        page.get_by_role("button", name="Seed 45").wait_for()
         page.wait_for_url(re.compile("seed=40"))
         expect(page.locator(PICTURES)).to_have_count(6)
+        page.get_by_role("button", name="Seed 45").wait_for()  # among 64 it was there from the start
         link, shown = page.url, pixels(page)
     with visit(browser, link) as page:
         page.get_by_role("button", name="Seed 45").wait_for()
