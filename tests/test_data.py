@@ -143,7 +143,7 @@ def test_training_pictures_are_never_written_to(pictures):
         (lambda path: None, "does not exist"),
         (lambda path: path.mkdir(), "holds no pictures"),
         (lambda path: path.write_text("hello"), "neither a folder nor a .zip"),
-        (lambda path: (path.mkdir(), (path / "a.png").write_text("x")), "no picture that is of use: a.png: not"),
+        (lambda path: (path.mkdir(), (path / "a.png").write_text("x")), "no picture that can be read"),
     ],
 )
 def test_mistakes_are_sentences(tmp_path, make, words):

@@ -85,6 +85,27 @@ def test_shapes_from_picture_to_picture(spec, source, target):
         torch.testing.assert_close(network(x)[:1], other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("colour", [1.0, 0.2, -1.0])
+def test_a_picture_of_one_colour_gives_cyclegan_no_gradients(colour):
+    """Each of twice 16 normalisations would multiply them by 1 / sqrt(eps)."""
+    torch.manual_seed(0)
+    G, F = (networks.build({"class": "resnet.Generator", "size": 32, "width": 8, "blocks": 6}) for _ in "AB")
+    D = networks.build({"class": "patchgan.Discriminator", "inputs": 3, "width": 4, "layers": 2})
+    for network in (G, F):
+        for module in network.modules():
+            if isinstance(module, networks.resnet.InstanceNorm):
+                torch.nn.init.normal_(module.bias, 0.0, 0.5)  # as after some training
+    plain, varied = torch.full((1, 3, 32, 32), colour), torch.rand(1, 3, 32, 32) * 2 - 1
+    for network in (G, F):
+        gradients = []
+        for x in (varied, torch.cat([varied, plain])):
+            (F(G(x)).sub(x).abs().sum() + D(G(x)[:1]).sum()).backward()
+            gradients.append(torch.cat([weight.grad.flatten() for weight in network.parameters()]))
+            G.zero_grad()
+            F.zero_grad()
+        assert (gradients[1] - gradients[0]).norm() < 1e-3 * gradients[0].norm()
+
+
 @pytest.mark.parametrize(("layers", "expected"), [(1, 16), (2, 34), (3, 70), (4, 142)])
 def test_a_logit_of_patchgan_sees_the_patch_that_the_paper_says(layers, expected):
     """By gradient: which pixels move one logit in the middle."""

@@ -88,10 +88,7 @@ def load(name: str, size: int, channels: int | None, jitter: float) -> Domains:
     if not all(entries for part in found for entries in part):
         raise InputError(f"--data {path} needs two pictures at least in each domain, of which one is held out")
     (a, b), (held_a, held_b) = (
-        [
-            folder.read_stacks(path, [(entry,) for entry in entries], pixels, channels, plain=False)[0]
-            for entries in part
-        ]
+        [folder.read_stacks(path, [(entry,) for entry in entries], pixels, channels)[0] for entries in part]
         for part, pixels in zip(found, (stored_size, size))
     )
     return Domains(path.resolve().stem, a, side=size, others=b, held_out=held_a, held_out_others=held_b)

@@ -53,15 +53,13 @@ def read(path: Path, size: int, channels: int) -> tuple[Tensor, list[str], Tenso
 
 
 def read_stacks(
-    path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: int, columns: int = 1, plain: bool = True
+    path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: int, columns: int = 1
 ) -> tuple[Tensor, list[str]]:
     """Pictures that belong together, one upon the other along the channels, from the cache or decoded into it.
 
     Args:
         stacks: the files of each item, in order.
         columns: how many pictures of equal width stand side by side in a file.
-        plain: whether items of one colour throughout are kept. A translator that normalises each picture by itself
-            divides by their deviation of zero: in a dozen layers its gradients grow beyond all floats.
 
     Returns:
         uint8 (N, len(stack) * columns * channels, size, size), each picture's shorter side scaled to `size` and the
@@ -72,12 +70,11 @@ def read_stacks(
     files = [[(entry.name, entry.num_bytes, entry.modified) for entry in stack] for stack in stacks]
     if all(len(stack) == 1 for stack in stacks) and columns == 1:
         files = [file for (file,) in files]  # the key of a cache that older versions wrote
-    how = [*([columns] if columns > 1 else []), *([] if plain else ["varied"])]
-    key = json.dumps([str(path.resolve()), size, channels, files, *how])
+    key = json.dumps([str(path.resolve()), size, channels, files, *([columns] if columns > 1 else [])])
     stem = cache_folder() / f"{path.stem}-{size}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     index = stem.with_suffix(".json")
     if not index.exists():
-        _decode(path, stacks, size, channels, columns, plain, stem)
+        _decode(path, stacks, size, channels, columns, stem)
     return torch.from_numpy(np.load(stem.with_suffix(".npy"), mmap_mode="c")), json.loads(index.read_text())
 
 
@@ -96,9 +93,7 @@ def entries(path: Path) -> list[Entry]:
     return [Entry(info.filename, info.file_size, info.CRC) for info in sorted(members, key=lambda info: info.filename)]
 
 
-def _decode(
-    path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: int, columns: int, plain: bool, stem: Path
-) -> None:
+def _decode(path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: int, columns: int, stem: Path) -> None:
     """Write the array, then its index: the index exists only when the array is whole."""
     temporary = stem.with_suffix(f".{os.getpid()}.npy")
     archive = None if path.is_dir() else zipfile.ZipFile(path)
@@ -118,10 +113,9 @@ def _decode(
 
     def decode(stack: tuple[Entry, ...]) -> np.ndarray | str:
         try:
-            item = np.concatenate([square for entry in stack for square in squares(entry)])
+            return np.concatenate([square for entry in stack for square in squares(entry)])
         except (InputError, OSError, zipfile.BadZipFile) as error:
             return f"{stack[0].name}: {error}"
-        return item if plain or np.ptp(item, axis=(1, 2)).any() else f"{stack[0].name}: of one colour throughout"
 
     depth = len(stacks[0]) * columns * channels
     try:
@@ -143,9 +137,9 @@ def _decode(
         array.flush()
         if broken:
             shown = "; ".join(broken[:3]) + ("; ..." if len(broken) > 3 else "")
-            print(f"left out {len(broken)} of {len(stacks)} pictures that are of no use: {shown}", file=sys.stderr)
+            print(f"left out {len(broken)} of {len(stacks)} pictures that cannot be read: {shown}", file=sys.stderr)
         if not names:
-            raise InputError(f"--data {path} holds no picture that is of use: {broken[0]}")
+            raise InputError(f"--data {path} holds no picture that can be read: {broken[0]}")
         if broken:  # the array ends where the good pictures end
             array = np.array(array[: len(names)])
             np.save(temporary, array)

@@ -198,12 +198,7 @@ def load_singles(name: str, size: int, root: Path, channels: int | None, jitter:
         return Pairs(name, train.images, licence=train.licence, side=size, held_out=held_out)
     path = layout.open_folder(name)
     return _read(
-        path,
-        [[(entry,) for entry in part] for part in layout.singles(path)],
-        size,
-        stored_size,
-        channels or 3,
-        plain=False,
+        path, [[(entry,) for entry in part] for part in layout.singles(path)], size, stored_size, channels or 3
     )
 
 
@@ -242,18 +237,12 @@ def _outline(blobs: Tensor) -> Tensor:
 
 
 def _read(
-    path: Path,
-    parts: Sequence[list[tuple[Entry, ...]]],
-    size: int,
-    stored_size: int,
-    channels: int,
-    columns: int = 1,
-    plain: bool = True,
+    path: Path, parts: Sequence[list[tuple[Entry, ...]]], size: int, stored_size: int, channels: int, columns: int = 1
 ) -> Pairs:
     if not all(parts):
         raise InputError(f"--data {path} needs two pictures at least, of which one is held out")
     train, held_out = (
-        folder.read_stacks(path, stacks, pixels, channels, columns, plain)[0]
+        folder.read_stacks(path, stacks, pixels, channels, columns)[0]
         for stacks, pixels in zip(parts, (stored_size, size))
     )
     return Pairs(path.resolve().stem, train, side=size, held_out=held_out)

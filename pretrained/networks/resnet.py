@@ -13,6 +13,8 @@ from pretrained.networks.dcgan import initialise
 
 __all__ = ["Generator"]
 
+PLAIN = 1e-3  # the range in a picture of one colour, an eighth of a grey level, which is what rounding may leave
+
 
 class InstanceNorm(nn.InstanceNorm2d):
     """Instance normalisation, with scale and shift linear in a strength s (N,) if `strength` (arXiv:1811.08560)."""
@@ -117,6 +119,13 @@ class Generator(nn.Module):
         """s (N,) in [0, 1] is for a network with strength; None is 1."""
         if self.strength and s is None:
             s = x.new_ones(len(x))
+        y = x
         for layer in self.layers:
-            x = layer(x, s)
-        return self.to_picture(x).tanh()
+            y = layer(y, s)
+        y = self.to_picture(y).tanh()
+        if self.training:
+            # A picture of one colour stays one in every layer, whose normalisation then multiplies gradients by
+            # 1 / sqrt(eps): in twenty of them beyond all floats. It has nothing to teach.
+            varied = (x.amax((2, 3)) - x.amin((2, 3)) > PLAIN).any(1)
+            y = torch.where(varied.view(-1, 1, 1, 1), y, y.detach())
+        return y
