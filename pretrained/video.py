@@ -16,6 +16,7 @@ from pretrained.files import write_atomic
 from pretrained.images import enlarge, to_pil
 
 MIN_SIZE = 256
+MAX_HELD = 500_000_000  # pixels of a film that is held in memory as a whole
 
 
 def _mp4(frames: Iterator[np.ndarray], fps: int) -> bytes:
@@ -46,7 +47,12 @@ def _mp4(frames: Iterator[np.ndarray], fps: int) -> bytes:
 
 def _animation(frames: Iterator[np.ndarray], fps: int, format: str, tick: int, **options: Any) -> bytes:
     """Durations are whole multiples of `tick` milliseconds, rounded so that they do not drift."""
-    first, *rest = map(to_pil, frames)
+    pictures = []
+    for frame in frames:
+        pictures.append(to_pil(frame))
+        if len(pictures) * frame.shape[0] * frame.shape[1] > MAX_HELD:
+            raise InputError(f"a film of {len(pictures):,} frames is too long for {format}: make it an .mp4")
+    first, *rest = pictures
     ends = np.round(np.arange(2 + len(rest)) * 1000 / fps / tick).astype(int) * tick
     buffer = io.BytesIO()
     first.save(buffer, format, save_all=True, append_images=rest, duration=np.diff(ends).tolist(), loop=0, **options)
@@ -92,7 +98,7 @@ def encode(frames: Iterable[np.ndarray], suffix: str = ".mp4", fps: int = 30) ->
     frame in memory, the others all of them.
 
     Raises:
-        InputError: an unknown suffix, a speed out of range, or no frames.
+        InputError: an unknown suffix, a speed out of range, no frames, or too many to be held.
     """
     format = check(suffix, fps)
     frames = iter(frames)

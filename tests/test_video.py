@@ -118,6 +118,16 @@ def test_no_frames_are_refused():
         video.encode([])
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_a_film_that_memory_has_no_room_for_is_refused_while_it_is_made(suffix, monkeypatch):
+    monkeypatch.setattr(video, "MAX_HELD", 10 * 256 * 256)
+    drawn = []
+    frames = (drawn.append(0) or np.zeros((256, 256, 1), np.uint8) for _ in range(1000))
+    with pytest.raises(InputError, match="a film of 11 frames is too long for .*: make it an .mp4"):
+        video.encode(frames, suffix)
+    assert len(drawn) == 11
+
+
 def test_write_goes_by_the_suffix(tmp_path):
     video.write(frames(1), tmp_path / "walk.GIF")
     assert (tmp_path / "walk.GIF").read_bytes()[:4] == b"GIF8"
