@@ -1,7 +1,7 @@
-"""The samples.png of a bundled translator, on pictures that are ours to pass on: python -m docs.examples NAME.
+"""The samples.png of a bundled translator, on pictures that are ours: python -m docs.examples NAME [DRAWN_BY].
 
-What a run shows are pictures of its data set. Here are drawings of docs/doodles.py for networks that read drawings, and
-for others what a bundled generator drew.
+What a run shows are pictures of its data set, not ours to pass on. Here are drawings of docs/doodles.py for networks
+that read drawings, and for others what DRAWN_BY made, a bundled generator or a network that reads drawings.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from pretrained.checkpoint import SAMPLES
 from pretrained.degradations import DEGRADATIONS
 from pretrained.files import write_atomic
 from pretrained.images import encode_png, grid
-from pretrained.pipelines import Translate, expect
+from pretrained.pipelines import Generate, Translate, expect
 
-DRAWN_BY, SEEDS = "dcgan-signs", range(8)
+SEEDS = range(8)
 
 
-def main(name: str) -> None:
+def main(name: str, drawn_by: str = "dcgan-signs") -> None:
     """A row for each: what the network sees, what it makes of it and, where that was made poorer, the picture."""
     pipeline = expect(pretrained.load(name, "cpu"), "translate")
-    pictures = _pictures(pipeline)
+    pictures = _drawings(pipeline) or _made(pretrained.load(drawn_by, "cpu"))
     degrade = pipeline.kind in DEGRADATIONS and pipeline.kind not in DRAWINGS
     cells = []
     for seed, picture in enumerate(pictures):
@@ -39,10 +39,14 @@ def main(name: str) -> None:
     write_atomic(pretrained.resolve(name)[0].with_name(SAMPLES), png)
 
 
-def _pictures(pipeline: Translate) -> list[Image.Image]:
-    if pipeline.kind in DRAWINGS:
-        return DRAWINGS[pipeline.kind](pipeline)
-    return [Image.fromarray(picture) for picture in pretrained.load(DRAWN_BY, "cpu").sample(SEEDS)]
+def _drawings(pipeline: Translate) -> list[Image.Image]:
+    return DRAWINGS[pipeline.kind](pipeline) if pipeline.kind in DRAWINGS else []
+
+
+def _made(pipeline: Generate | Translate) -> list[Image.Image]:
+    if isinstance(pipeline, Generate):
+        return [Image.fromarray(picture) for picture in pipeline.sample(SEEDS)]
+    return [pipeline.translate(drawing) for drawing in _drawings(pipeline)]
 
 
 # What is drawn for networks that read drawings, by the kind of their sources.
