@@ -40,7 +40,8 @@ def read(path: Path) -> Any:
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
                     raise InputError(f"{path} unpacks to more than {MAX_BYTES >> 30} GiB")
-        with warnings.catch_warnings(action="ignore"):  # about pickles of other protocols
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles of other protocols
             return torch.load(path, map_location="cpu", weights_only=True)
     except InputError:
         raise
