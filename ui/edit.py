@@ -14,6 +14,7 @@ from pretrained.directions import Direction
 from pretrained.latents import MAX_SEED
 from pretrained.projection import Step, encoded, project
 from ui import steer
+from ui.cancel import cancellable
 from ui.canvas import png_url
 from ui.common import DEVICE, Model, alone, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import download_png
@@ -77,22 +78,13 @@ def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
     """The last step, from the shelf or made now with a bar and a preview; the page ends here when that is cancelled."""
     done = _shelf(key)
     if "last" not in done:
-        if st.session_state.get("cancelled") == key:
-            st.info("Cancelled. Change something, or start again.")
-            st.button("Start again", on_click=st.session_state.pop, args=("cancelled",), type="primary")
-            st.stop()
-        waiting = st.empty()
-        with waiting.container(horizontal=True, vertical_alignment="center"):
-            preview = st.empty()
-            bar = st.progress(0.0, "Looking for it …", width=300)
-            st.button("Cancel", on_click=st.session_state.update, kwargs={"cancelled": key})
-        for step in alone(descend()):
-            if step.number % SHOWN_EVERY == 0:
-                with preview.container(width="content"):
-                    show(images.encode_png(step.picture), "So far")
-            bar.progress(step.number / step.num_steps, f"Step {step.number} of {step.num_steps}")
+        with cancellable(key, "Looking for it …", 300) as (preview, bar):
+            for step in alone(descend()):
+                if step.number % SHOWN_EVERY == 0:
+                    with preview.container(width="content"):
+                        show(images.encode_png(step.picture), "So far")
+                bar.progress(step.number / step.num_steps, f"Step {step.number} of {step.num_steps}")
         done["last"] = step
-        waiting.empty()
     return done["last"]
 
 

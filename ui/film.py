@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from pretrained import images, video
+from ui.cancel import cancellable
 from ui.common import Model, alone, file_name, sentences
 
 MAX_FRAMES = 600
@@ -37,17 +38,8 @@ def film(key: tuple, draw: Draw, num_frames: int, fps: int) -> bytes:
     key = (*key, fps)
     done = _shelf(key)
     if ".mp4" not in done:
-        if st.session_state.get("cancelled") == key:
-            st.info("Cancelled. Change something, or start again.")
-            st.button("Start again", on_click=st.session_state.pop, args=("cancelled",), type="primary")
-            st.stop()
-        waiting = st.empty()
-        with waiting.container(horizontal=True, vertical_alignment="center"):
-            bar = st.progress(0.0, "Drawing …", width=400)
-            st.button("Cancel", on_click=st.session_state.update, kwargs={"cancelled": key})
-        with sentences():
+        with cancellable(key, "Drawing …", 400) as (_, bar), sentences():
             done[".mp4"] = _make(draw, num_frames, fps, ".mp4", bar.progress)
-        waiting.empty()
     return done[".mp4"]
 
 
