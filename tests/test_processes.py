@@ -15,6 +15,7 @@ import torch
 
 from pretrained.errors import InputError
 from trainer import processes
+from trainer.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 # Without statistics over a batch: dropout in D, an equilibrium, dropout in G, two domains and a pool.
@@ -140,6 +141,14 @@ def test_a_batch_that_cannot_be_shared_is_a_sentence(monkeypatch):
     words = "--batch-size is 8, for 3 processes: give a multiple of 3"
     with pytest.raises(InputError, match=words), processes.group(8):
         pass
+
+
+def test_a_comparison_is_made_in_one_process(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "dcgan-mnist", "--losses", "hinge"])
+    assert ended.value.code == 2
+    assert "run it without torchrun" in capsys.readouterr().err
 
 
 DRAWS = {

@@ -70,7 +70,10 @@ def train(arguments: Sequence[str]) -> None:
     recipe, settings = command.recipe, command.settings
     folder = settings.out or Path("runs") / recipe.name
     if settings.dry_run:
-        print(dry_run(command, folder))
+        with processes.group(recipe.batch_size):
+            planned = dry_run(command, folder)
+        if processes.rank() == 0:
+            print(planned)
         return
     has_reverse = recipe.method.reverse is not None
     repo_id = check_push(settings.repo_id, recipe.name, has_reverse) if settings.push_to_hub else None

@@ -22,7 +22,7 @@ from pretrained.files import write_atomic
 from pretrained.images import encode_png, enlarge
 from pretrained.pipelines import pick_device
 from trainer import command as command_line
-from trainer import data, evaluate, features, loop
+from trainer import data, evaluate, features, loop, processes
 from trainer.best import BEST
 from trainer.data import Dataset
 from trainer.features import Features
@@ -94,6 +94,8 @@ def run(command: Command, arguments: Sequence[str]) -> str:
         InputError: something is not as asked for. A single run that fails is reported in the table instead.
         Stopped: a signal asked for an end; all is saved.
     """
+    if processes.count() > 1:
+        raise InputError("compare trains one loss after the other in one process: run it without torchrun")
     arguments = [word for word in arguments if word != "--resume"]
     base = command_line.parse(arguments)
     if base.settings.push_to_hub or base.settings.dry_run:

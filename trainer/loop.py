@@ -231,15 +231,15 @@ def _loop(trainer: Trainer, run: Run) -> None:
     between_snapshots = max(total // max(settings.snapshots, 1), 1)
     means = Means(batches.images_seen)
     started = time.monotonic() - trainer.seconds
+    leads = processes.rank() == 0
     bar = tqdm(
         total=total / 1000,
         initial=batches.images_seen / 1000,
         desc=trainer.recipe.name,
         unit="kimg",
         bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:g} kimg, {remaining} left{postfix}",
-        disable=processes.rank() > 0 or None,
+        disable=None if leads else True,
     )
-    leads = processes.rank() == 0
     with Stop() as stop, bar:
         if not run.is_published(batches.images_seen):
             trainer.snapshot(run)

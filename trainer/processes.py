@@ -21,9 +21,7 @@ from torch.overrides import TorchFunctionMode
 from pretrained.errors import InputError
 
 Value = TypeVar("Value")
-CLOSED = re.compile(
-    r"[Cc]onnection (closed|reset|refused)|[Tt]imed out|peer|Broken pipe"
-)  # what gloo and NCCL say then
+CLOSED = re.compile(r"[Cc]onnection (closed|reset|refused)|[Tt]imed out|Broken pipe")  # what gloo and NCCL say then
 
 
 class Lost(Exception):
@@ -48,7 +46,7 @@ def group(batch_size: int) -> Iterator[None]:
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield
-    except (dist.DistError, RuntimeError) as error:
+    except RuntimeError as error:
         if not CLOSED.search(str(error)):
             raise
         raise Lost("another process has ended; all is saved up to the last snapshot, and --resume goes on") from error
