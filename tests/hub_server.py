@@ -21,19 +21,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from hub_store import Fault, Hub, described, pointer
+from hub_faults import Dropped
+from hub_store import Hub, described, pointer
+from hub_wire import Refusal, drop, obey, read_body, send
 
 REPO = r"(?P<id>[\w.-]+/[\w.-]+)"
 DATE = "2026-01-01T00:00:00.000Z"
 KIND = r"(?P<kind>models|datasets|spaces)"
-
-
-class Refusal(Exception):
-    """An answer other than 200, with the error code that the client turns into one of its exceptions."""
-
-    def __init__(self, status: int, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -43,55 +37,28 @@ class Handler(BaseHTTPRequestHandler):
     hub: Hub
 
     def handle_request(self) -> None:
-        self.body = self._read_body()
-        request = f"{self.command} {unquote(self.path)}"
+        request, faults = f"{self.command} {unquote(self.path)}", self.hub.faults
         self.hub.requests.append(request)
         try:
-            if fault := self.hub.next_fault(request, after=False):
-                self._fail(fault)
-                return
+            obey(self, faults, request, "upload")
+            self.body = read_body(self)
+            self.hub.bodies.append(self.body)
+            obey(self, faults, request, "before")
             with self.hub.lock:
-                self.hub.happen(request)
-                status, headers, data = self._route()
-            if fault := self.hub.next_fault(request, after=True):
-                self._fail(fault)
-                return
+                faults.happen(request)
+                answer = self._route()
+            obey(self, faults, request, "after")
+        except Dropped:
+            drop(self)
+            return
         except Refusal as refusal:
-            headers = {"X-Error-Message": str(refusal)} | ({"X-Error-Code": refusal.code} if refusal.code else {})
-            status, data = refusal.status, {"error": str(refusal)}
-        self._answer(status, headers, data)
+            answer = refusal.answer()
+        send(self, faults, request, *answer)
 
     do_GET = do_HEAD = do_POST = do_PUT = handle_request
 
     def log_message(self, *_: Any) -> None:
         pass
-
-    def _read_body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        chunks = []
-        while size := int(self.rfile.readline(), 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
-
-    def _fail(self, fault: Fault) -> None:
-        if fault.status:
-            self._answer(fault.status, fault.headers, {"error": "a fault on request"})
-        else:
-            self.close_connection = True
-            self.connection.shutdown(2)
-
-    def _answer(self, status: int, headers: dict[str, str], data: Any) -> None:
-        body = data if isinstance(data, bytes) else json.dumps(data).encode()
-        self.send_response(status)
-        kind = "application/octet-stream" if isinstance(data, bytes) else "application/json"
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
     def _route(self) -> tuple[int, dict[str, str], Any]:
         parts = urlsplit(self.path)

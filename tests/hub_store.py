@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import struct
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from hub_faults import Fault, Faults
 
 TOKENS = {
     "hf_alice_writes": {"name": "alice", "role": "write"},
@@ -22,26 +23,15 @@ TOKENS = {
 
 
 @dataclass
-class Fault:
-    """What the next requests that match get: an HTTP status, or 0 for a connection that is dropped."""
-
-    pattern: str
-    status: int
-    times: int = 1
-    headers: dict[str, str] = field(default_factory=dict)
-    after: bool = False  # once the request has had its effect: the answer is lost, not the work
-
-
-@dataclass
 class Hub:
-    """The state: repositories by "models/alice/name", tokens, the faults to come and the requests so far."""
+    """The state: repositories by "models/alice/name", tokens, the faults to come, the requests so far, their bodies."""
 
     root: Path
     tokens: dict[str, dict[str, Any]] = field(default_factory=lambda: {name: dict(who) for name, who in TOKENS.items()})
     repos: dict[str, dict[str, Any]] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-    effects: list[tuple[str, Callable[[], Any]]] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
     requests: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     url: str = ""
     lock: Any = field(default_factory=threading.RLock)
 
@@ -50,28 +40,22 @@ class Hub:
         self.__init__(self.root, url=self.url)
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def fail(self, pattern: str, status: int, times: int = 1, after: bool = False, **headers: str) -> None:
-        """Make the next `times` requests whose "METHOD /path" matches `pattern` fail."""
+    def fail(
+        self,
+        pattern: str,
+        status: int = 0,
+        times: int = 1,
+        when: str = "before",
+        send: Callable[[bytes], Iterable[bytes]] | None = None,
+        **headers: str,
+    ) -> None:
+        """Make the next `times` requests whose "METHOD /path" matches `pattern` fail, as `Fault` says."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.faults.append(Fault(pattern, status, times, named, after))
+        self.faults.waiting.append(Fault(pattern, status, times, named, "body" if send else when, send))
 
     def before(self, pattern: str, effect: Callable[[], Any]) -> None:
         """Have `effect` happen once, just before the next request that matches: somebody else was faster."""
-        self.effects.append((pattern, effect))
-
-    def happen(self, request: str) -> None:
-        for pattern, effect in list(self.effects):
-            if re.search(pattern, request):
-                self.effects.remove((pattern, effect))
-                effect()
-
-    def next_fault(self, request: str, after: bool) -> Fault | None:
-        with self.lock:
-            for fault in self.faults:
-                if fault.times and fault.after == after and re.search(fault.pattern, request):
-                    fault.times -= 1
-                    return fault
-        return None
+        self.faults.effects.append((pattern, effect))
 
     def create(self, key: str, private: bool = False) -> None:
         self.repos[key] = {"private": private, "gated": False, "commits": []}

@@ -113,7 +113,7 @@ def test_a_card_written_in_the_folder_is_published_as_it_is(client: Client, fold
 
 
 def test_what_was_committed_is_not_committed_again_when_the_answer_is_lost(client: Client, folder: Path) -> None:
-    client.hub.fail("POST .*/commit/main", 0, after=True)
+    client.hub.fail("POST .*/commit/main", 0, when="after")
     assert client.push(folder) == f"{client.hub.url}/{ID}"
     assert len(history(client.hub)) == 2
 
