@@ -6,31 +6,19 @@ import base64
 import binascii
 import io
 from collections.abc import Mapping
-from pathlib import Path
 
-import streamlit as st
 from PIL import Image
 
 from pretrained.errors import InputError
 from pretrained.images import open_picture
+from ui.component import component
 
-HERE = Path(__file__).parent
 PNG_URL = "data:image/png;base64,"
 MAX_CHARACTERS = 8_000_000  # of what a browser sends as a drawing
 MAX_PIXELS = 4_000_000
 
-_canvas = st.components.v2.component(
-    "canvas",
-    html='<div class="canvas"></div>',
-    css=(HERE / "canvas.css").read_text(),
-    js=(HERE / "canvas.js").read_text(),
-)
-_curtain = st.components.v2.component(
-    "curtain",
-    html='<div class="curtain"><img><img><input type="range" value="50"></div>',
-    css=(HERE / "curtain.css").read_text(),
-    js=(HERE / "curtain.js").read_text(),
-)
+_canvas = component("canvas", '<div class="canvas"></div>')
+_curtain = component("curtain", '<div class="curtain"><img><img><input type="range" value="50"></div>')
 
 
 def canvas(

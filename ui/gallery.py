@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -12,16 +11,11 @@ import streamlit as st
 from pretrained import sheet
 from pretrained.latents import MAX_SEED
 from ui.common import DEVICE, Model, file_name, plain
+from ui.component import component
 
-HERE = Path(__file__).parent
 LARGE = 448  # px of one picture alone, at most: what a small dialog has room for
 
-_component = st.components.v2.component(
-    "gallery",
-    html='<div class="gallery"></div>',
-    css=(HERE / "gallery.css").read_text(),
-    js=(HERE / "gallery.js").read_text(),
-)
+_gallery = component("gallery", '<div class="gallery"></div>')
 
 
 def table(png: bytes, size: int, columns: int, titles: Sequence[str | None], gap: int = 0) -> int | None:
@@ -31,7 +25,7 @@ def table(png: bytes, size: int, columns: int, titles: Sequence[str | None], gap
         png: pictures of `size` px in rows of `columns`, those of the first row and column `gap` px away from the rest.
         titles: one for each picture, row by row; None is a place that stays empty.
     """
-    return _component(
+    return _gallery(
         key="gallery",
         data={
             "source": f"data:image/png;base64,{base64.b64encode(png).decode()}",

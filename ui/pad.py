@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import streamlit as st
 
-HERE = Path(__file__).parent
+from ui.component import component
 
-_component = st.components.v2.component(
-    "pad",
-    html='<div class="pad"></div>',
-    css=(HERE / "pad.css").read_text(),
-    js=(HERE / "pad.js").read_text(),
-)
+_pad = component("pad", '<div class="pad"></div>')
 
 
 def pad(
@@ -42,7 +36,7 @@ def pad(
             on_move(*(round(round(min(max(value, -reach), reach) / step) * step, 6) for value in place))
 
     told = st.session_state.get(key, {}).get("place")
-    _component(
+    _pad(
         key=key,
         data={
             "label": label,
