@@ -21,6 +21,7 @@ from pretrained.files import write_atomic
 FORMAT = 1
 MODEL, CONFIG, CARD, SAMPLES = "model.safetensors", "config.json", "README.md", "samples.png"
 MAX_CONFIG_CHARACTERS = 1_000_000
+MAX_DEPTH = 64  # of lists and objects in each other
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
 
@@ -54,10 +55,7 @@ class Config:
         """Parse and check; InputError says which field is wrong and what it may be."""
         if len(text) > MAX_CONFIG_CHARACTERS:
             raise InputError(f"the config has {len(text):,} characters: at most {MAX_CONFIG_CHARACTERS:,}")
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"the config is not valid JSON: {error}") from None
+        values = _parse(text)
         if not isinstance(values, dict):
             raise InputError("the config is not a JSON object")
         version = values.get("format")
@@ -82,6 +80,22 @@ class Config:
     def size(self) -> int | None:
         """The side in px of the pictures that the network makes of noise, or reads; None: any size."""
         return self.input.get("size") if self.pipeline == "translate" else self.network.get("size")
+
+
+def _parse(text: str) -> Any:
+    """JSON that can be written again as it was read: no NaN, no half characters, and not nested without end."""
+    try:
+        values = json.loads(text)
+        json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the config is not valid JSON: {str(error)[:200]}") from None
+    level = [values]
+    for _ in range(MAX_DEPTH):
+        parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, (dict, list))]
+        level = [value for part in parts for value in part]
+        if not level:
+            return values
+    raise InputError(f"the config is nested more than {MAX_DEPTH} deep")
 
 
 def _check_fields(values: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ import pretrained
 from pretrained import checkpoint, deploy, directions, hub, images, networks, sheet, video
 from pretrained.card import model_card
 from pretrained.convert import convert
-from pretrained.errors import InputError
+from pretrained.errors import InputError, one_line
 from pretrained.export import export
 from pretrained.files import write_atomic
 from pretrained.pipelines import Generate, Translate, autoencoder, expect
@@ -60,7 +60,7 @@ def _print_facts(facts: dict[str, Any], indent: str = "") -> None:
 def _plain(value: Any) -> str:
     """One line; what a stranger's checkpoint says must not steer the terminal."""
     text = value if isinstance(value, str) else f"{value:,}" if type(value) is int else json.dumps(value)
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    return one_line(text)
 
 
 def write_sample(options: argparse.Namespace) -> None:
