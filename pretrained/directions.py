@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from pretrained import networks
 from pretrained.checkpoint import Config
 from pretrained.errors import InputError
-from pretrained.files import write_atomic
+from pretrained.files import locked, write_atomic
 from pretrained.generate import Generate
 
 FILE = "directions.safetensors"
@@ -245,12 +245,6 @@ def keep(path: Path, config: Config, name: str, direction: Direction) -> None:
     Raises:
         InputError: as `read` and `add` say, or the file cannot be written.
     """
-    import filelock
-
-    try:
-        with filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=10):
-            write_atomic(path, encode(add(read(path, config), name, direction), config))
-    except filelock.Timeout:
-        raise InputError(f"{path} is being written by somebody else: try again") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+    busy = f"{path} is being written by somebody else: try again"
+    with locked(path.with_name(f".{path.name}.lock"), busy, timeout=10, remedy="name another file with --directions"):
+        write_atomic(path, encode(add(read(path, config), name, direction), config))

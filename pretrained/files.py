@@ -1,9 +1,11 @@
-"""Writing files so that a reader never sees half of one, and where those go that can be made again."""
+"""Writing files so that a reader never sees half of one, alone, and where those go that can be made again."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pretrained.errors import InputError
@@ -33,7 +35,35 @@ def write_atomic(path: Path, data: bytes) -> None:
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: Exception, remedy: str = "choose another folder") -> InputError:
+    """The sentence for a folder that is closed, a disk that is full or read-only, a file system without locks."""
+    return InputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}; free some space or {remedy}")
+
+
+@contextmanager
+def locked(path: Path, busy: str, timeout: float = 0, remedy: str = "choose another folder") -> Iterator[None]:
+    """Keep other processes out while in it: by a lock on the file `path`, which ends with the process that holds it.
+
+    Raises:
+        InputError: `busy`, when another process holds it for `timeout` seconds more; or it cannot be written.
+    """
+    import filelock
+
+    lock = filelock.FileLock(path, timeout=timeout)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        raise InputError(busy) from None
+    except (OSError, NotImplementedError) as error:  # the latter from file systems that know no locks
+        raise cannot_write(path.parent, error, remedy) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _umask() -> int:

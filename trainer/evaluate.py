@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import filelock
 import safetensors.torch
 import torch
 import tyro
@@ -22,7 +21,7 @@ import pretrained
 from pretrained import card, checkpoint
 from pretrained.checkpoint import CARD, MODEL, SAMPLES
 from pretrained.errors import InputError
-from pretrained.files import cache_folder, write_atomic
+from pretrained.files import cache_folder, locked, write_atomic
 from pretrained.pipelines import Generate
 from pretrained.translate import Translate
 from trainer import data, evaluate_pairs, features, metrics
@@ -259,13 +258,7 @@ def write(result: Result, source: Path, target: Path) -> None:
     checkpoint.save_again(source / MODEL, target, config)
 
 
-@contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path) -> contextlib.AbstractContextManager[None]:
     """Keep training out of the folder, or its next snapshot would be overwritten."""
-    try:
-        with filelock.FileLock(folder / ".lock", timeout=0):
-            yield
-    except filelock.Timeout:
-        raise InputError(f"a training is running in {folder}: evaluate without --write, or wait for it") from None
-    except PermissionError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; evaluate without --write") from error
+    busy = f"a training is running in {folder}: evaluate without --write, or wait for it"
+    return locked(folder / ".lock", busy, remedy="evaluate without --write")

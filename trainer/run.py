@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import json
@@ -11,12 +10,11 @@ import platform
 import re
 import shlex
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 import torch
 from PIL import Image
@@ -25,14 +23,14 @@ from pretrained import checkpoint, pipelines
 from pretrained.card import model_card
 from pretrained.checkpoint import CARD, MODEL, SAMPLES, Config
 from pretrained.errors import InputError
-from pretrained.files import write_atomic
+from pretrained.files import cannot_write, locked, write_atomic
 from pretrained.images import encode_png
 from trainer import preview
 from trainer.data import Dataset
 from trainer.method import Method
 from trainer.recipe import Recipe
 
-STATE, LOG, SNAPSHOTS, TIMELAPSE = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif"
+STATE, LOG, SNAPSHOTS, TIMELAPSE, LOCK = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif", ".lock"
 REVERSE, RAW = "reverse", "raw"  # sub-folders, each a checkpoint of its own
 LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name places on the user's disk
 SHORT = ("data", "style", "perceptual")  # options that may, of which the last part is published
@@ -45,33 +43,24 @@ class Run:
     def __init__(self, folder: Path, recipe: Recipe, command: str):
         self.folder, self.recipe, self.command = folder, recipe, command
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Keep a second process out of the folder."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(self.folder / ".lock", timeout=0):
-                yield
-        except filelock.Timeout:
-            raise InputError(
-                f"another process is training in {self.folder}: wait for it, or choose another --out"
-            ) from None
-        except (PermissionError, FileExistsError, NotADirectoryError) as error:
-            raise _closed(self.folder, error) from error
+        busy = f"another process is training in {self.folder}: wait for it, or choose another --out"
+        return locked(self.folder / LOCK, busy, remedy="choose another --out")
 
     def check(self, resume: bool) -> None:
         """Refuse a folder that holds something else, or a finished or another run."""
         try:
             self._check(resume)
         except PermissionError as error:
-            raise _closed(self.folder, error) from error
+            raise cannot_write(self.folder, error, "choose another --out") from error
 
     def _check(self, resume: bool) -> None:
         if not self.folder.exists():
             return
         if not self.folder.is_dir():
             raise InputError(f"--out {self.folder} is a file: choose a folder")
-        state, files = self.folder / STATE, [path for path in self.folder.iterdir() if path.name != ".lock"]
+        state, files = self.folder / STATE, [path for path in self.folder.iterdir() if path.name != LOCK]
         if files and not state.exists():
             raise InputError(f"--out {self.folder} holds other files: choose an empty folder")
         if state.exists() and not resume:
@@ -116,7 +105,7 @@ class Run:
             with (self.folder / LOG).open("a") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise _closed(self.folder, error) from error
+            raise cannot_write(self.folder / LOG, error, "choose another --out") from error
 
     def rewind_log(self, images_seen: int) -> None:
         """Forget lines after the moment that is resumed from: they will be written again."""
@@ -174,10 +163,6 @@ def publish(
     network, config = checkpoint.load(folder / MODEL)
     drawn = preview.draw(pipelines.make(network, config, device), data)
     return encode_png(drawn.sheet, {"ganvas": json.dumps(drawn.text)})
-
-
-def _closed(folder: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write to --out {folder}: {error.strerror}; free some space or choose another")
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:
