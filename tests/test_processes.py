@@ -35,7 +35,7 @@ def snapshot(self, run):
 loop.Trainer.snapshot = snapshot
 for word in sys.argv[2:]:
     name, os.environ["MASTER_PORT"] = word.split(":")
-    train(shrink(name), Path(sys.argv[1]) / name)
+    train(shrink(name), Path(sys.argv[1]) / name, precision="fp32")
 """
 
 

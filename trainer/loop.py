@@ -39,10 +39,18 @@ def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam) -> torch.opt
     return torch.optim.Adam(network.parameters(), learning_rate, recipe.betas or paper.betas, fused=True)
 
 
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether it has units for bfloat16; without them bf16 is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    abilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch since 2.8
+    return device.type == "cpu" and any(abilities.get(unit) for unit in ("avx512_bf16", "amx_bf16"))
+
+
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """Mixed precision as --precision says; auto is bf16 on a GPU that has it."""
+    """Mixed precision as --precision says; auto is bf16 on a device that has units for it."""
     if precision == "auto":
-        precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+        precision = "bf16" if multiplies_bf16(device) else "fp32"
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 

@@ -29,7 +29,8 @@ class Settings:
     device: str = "auto"
     """auto, cpu, cuda or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """bf16 computes the networks in bfloat16, the weights stay float32; auto is bf16 on CUDA, else fp32."""
+    """bf16 computes the networks in bfloat16, the weights stay float32; auto is bf16 where the GPU or the processor has
+    units for it, else fp32."""
     weights: Literal["fp32", "fp16"] = "fp32"
     """How the checkpoint is stored; fp16 halves the file, and pictures look the same."""
     compile: bool = False
