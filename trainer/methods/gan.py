@@ -40,6 +40,9 @@ class Options:
     """What G wants D to say of them: LSGAN's c."""
     critic_steps: int | None = None
     """Updates of D for each one of G; by default as the loss's paper has it."""
+    reuse_fakes: bool = False
+    """Let G learn from the fakes that D has just learnt from, as tutorials do, not from fresh ones, as the paper does:
+    one pass of G less."""
     z_dim: int = 100
     """Length of the latent vector."""
     width: int = 128
@@ -97,11 +100,11 @@ class GAN(Method):
         return torch.randn(len(like), self.options.z_dim, device=like.device)
 
     def updates(self, batches: Batches) -> Updates:
-        for _ in range(self.critic_steps):
+        for steps_left in reversed(range(self.critic_steps)):
             x, y = self._next(batches)
-            with torch.no_grad():
-                fake = self.augment(self.G(self.noise(x), y))
-            real = self.augment(x)
+            with torch.set_grad_enabled(self.options.reuse_fakes and not steps_left):
+                drawn = self.G(self.noise(x), y)
+            fake, real = self.augment(drawn.detach()), self.augment(x)
             terms = {"D": self.loss.discriminator(self.D(real, y).float(), self.D(fake, y).float(), self.targets)}
             if self.penalty_weight and batches.num_batches % self.options.penalty_every == 0:
                 penalty = self.penalty.function(partial(self.D, y=y), real, fake.float())
@@ -110,7 +113,9 @@ class GAN(Method):
             if self.loss.clip:
                 for weight in self.D.parameters():
                     weight.data.clamp_(-self.loss.clip, self.loss.clip)
-        fake = self.D(self.augment(self.G(self.noise(x), y)), y).float()
+        if not self.options.reuse_fakes:
+            drawn = self.G(self.noise(x), y)
+        fake = self.D(self.augment(drawn), y).float()
         real = self.D(self.augment(x), y).float() if self.loss.relativistic else None
         yield self.G, {"G": self.loss.generator(fake, real, self.targets)}
 
