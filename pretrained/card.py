@@ -109,6 +109,11 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.replace("\r\n", "\n").strip().encode()).hexdigest()
 
 
+def tags_of(config: Config) -> list[str]:
+    """What a checkpoint can be found by on the Hub."""
+    return ["ganvas", "gan", str(config.network["class"]).split(".")[0]]
+
+
 def _front_matter(config: Config) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -135,7 +140,7 @@ def _front_matter(config: Config) -> str:
         ModelCardData(
             library_name="ganvas",
             pipeline_tag=task,
-            tags=["ganvas", "gan", str(config.network["class"]).split(".")[0]],
+            tags=tags_of(config),
             license="other" if named else licence or None,
             license_name=licence if named else None,
             datasets=[dataset] if dataset else None,

@@ -14,7 +14,8 @@ from pretrained.card import is_edited, is_signed, sign
 from pretrained.errors import InputError
 from pretrained.export import export
 from pretrained.files import write_atomic
-from pretrained.hub_errors import WRITE_WAITS, retry, sentences
+from pretrained.hub_account import check_secrets
+from pretrained.hub_errors import retry, sentences
 from pretrained.pipelines import Generate, Translate
 from pretrained.source import KINDS as SOURCES
 from pretrained.text import MAX_WORDS
@@ -22,8 +23,9 @@ from pretrained.text import MAX_WORDS
 ROOT = Path(__file__).parents[1]
 README, PREVIEW = "README.md", "preview.png"
 PREVIEW_SEEDS = range(32)
-# Beside spaces/docker and spaces/zerogpu: the app, in Streamlit and in Gradio.
-APP = ("app.py", "ui", "pretrained", ".streamlit", "requirements.txt")
+# Beside spaces/docker and spaces/zerogpu: the app, in Streamlit and in Gradio. Beside Streamlit's settings lie a user's
+# secrets, so that folder is not taken whole.
+APP = ("app.py", "ui", "pretrained", ".streamlit/config.toml", "requirements.txt")
 GRADIO_APP = ("gradio_app.py", "gradio_ui", "pretrained", "ui/icon.svg")
 WEIGHTS = "pretrained/weights"
 # Of the app, what the page has in common with it.
@@ -197,8 +199,9 @@ def publish(files: dict[str, bytes], repo_id: str, kind: str, private: bool = Fa
     Raises:
         InputError: the Space is another's work, or the Hub refuses or is out of reach.
     """
+    check_secrets(files)
     with sentences(repo_id, remedy="the same command sends it again"):
-        return retry(lambda: _publish(files, repo_id, kind, private), WRITE_WAITS, even_if_lost=True)
+        return retry(lambda: _publish(files, repo_id, kind, private), "publish")
 
 
 def _publish(files: dict[str, bytes], repo_id: str, kind: str, private: bool) -> str:

@@ -3,37 +3,67 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pretrained.errors import InputError
 
 LOGIN = "run `hf auth login`, or set HF_TOKEN to a token with write access from https://huggingface.co/settings/tokens"
-# Seconds before each new attempt; the last is also the longest wait that a busy Hub may ask for.
-READ_WAITS = (0.5, 2)
-WRITE_WAITS = (1, 4, 16, 60)
+LONGEST = 120  # seconds after which nothing is tried again
 # 412 is the answer when somebody else committed since we looked.
 TRANSIENT = {408, 412, 429, 500, 502, 503, 504}
 
 Result = TypeVar("Result")
 
 
-def retry(action: Callable[[], Result], waits: tuple[float, ...] = READ_WAITS, even_if_lost: bool = False) -> Result:
-    """`action()`, again after each of `waits` as long as the Hub is busy or broken.
+class Patience(NamedTuple):
+    """How long to go on asking a Hub that is busy or broken.
 
-    Args:
-        even_if_lost: also when no answer came at all; whoever waits for a page wants to hear that at once.
+    Attributes:
+        waits: seconds before each new attempt; the last is also the longest wait that a busy Hub may ask for.
+        even_if_lost: also when no answer came at all.
     """
+
+    waits: tuple[float, ...]
+    even_if_lost: bool
+
+
+# Whoever waits for a page wants to hear at once that there is no network; but a Hub that has just answered is there.
+PATIENCE = {
+    "ask": Patience((0.5, 2), even_if_lost=False),
+    "fetch": Patience((0.5, 2), even_if_lost=True),
+    "publish": Patience((1, 4, 16, 60), even_if_lost=True),
+}
+
+
+def retry(action: Callable[[], Result], purpose: str = "ask") -> Result:
+    """`action()`, and again as long as the Hub is busy or broken, with the PATIENCE that there is for its purpose."""
+    waits, even_if_lost = PATIENCE[purpose]
+    start = time.monotonic()
     for wait in waits:
         try:
             return action()
         except Exception as error:
             delay = max(wait, _asked_wait(error))
-            if not is_transient(error) or (is_lost(error) and not even_if_lost) or delay > waits[-1]:
+            is_over = delay > waits[-1] or time.monotonic() - start + delay > LONGEST
+            if is_over or not is_transient(error) or (is_lost(error) and not even_if_lost):
                 raise
             time.sleep(delay)
     return action()
+
+
+def raise_if_busy(response: Any) -> None:
+    """Raise the error of an answer that may be another one later.
+
+    The client would ask again by itself, and sleep for as long as the Hub asks, be it an hour.
+    """
+    from huggingface_hub.utils import hf_raise_for_status
+
+    if response.status_code in TRANSIENT:
+        response.read()
+        hf_raise_for_status(response)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -58,14 +88,19 @@ def is_lost(error: BaseException) -> bool:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed later."""
-    return is_lost(error) or any(_status(cause) in TRANSIENT for cause in _causes(error))
+    return is_lost(error) or any(_status(cause) in TRANSIENT or _is_incomplete(cause) for cause in _causes(error))
+
+
+def _is_incomplete(error: BaseException) -> bool:
+    """Whether a file did not arrive as it was announced."""
+    return type(error) is OSError and not error.errno
 
 
 def _asked_wait(error: BaseException) -> float:
     """The seconds that a busy Hub asks to wait, 0 if it does not."""
     from huggingface_hub.utils import parse_ratelimit_headers
 
-    headers = next((cause.response.headers for cause in _causes(error) if _status(cause) == 429), {})
+    headers = next((cause.response.headers for cause in _causes(error) if _status(cause) in TRANSIENT), {})
     if headers.get("Retry-After", "").isdigit():
         return float(headers["Retry-After"])
     limit = parse_ratelimit_headers(headers)
@@ -92,20 +127,21 @@ def _sentence(error: BaseException, what: str, revision: str | None) -> str | No
 
     hub = constants.ENDPOINT.split("@")[-1]
     by_class = {
-        errors.OfflineModeIsEnabled: f"HF_HUB_OFFLINE=1 is set and {what} was not pulled before: unset it",
+        errors.OfflineModeIsEnabled: f"HF_HUB_OFFLINE=1 is set and {what} was not pulled before whole: unset it",
         errors.GatedRepoError: f"{what} is gated: accept its terms at {hub}/{what}, then {LOGIN}",
         errors.RevisionNotFoundError: f"{what} has no revision {revision!r}: see {hub}/{what}/commits/main",
         errors.RepositoryNotFoundError: f"no {what} on the Hub, or it is private: check the spelling, or {LOGIN}",
         errors.RemoteEntryNotFoundError: f"{what} has lost a file at {revision!r}: try again",
         errors.DisabledRepoError: f"{what} was disabled by the Hub",
+        json.JSONDecodeError: f"what answers at {hub} is no Hub: check the network, and HF_ENDPOINT if it is set",
         UnicodeEncodeError: f"the Hugging Face token holds a character that no token has: {LOGIN}",
     }
     by_status = {
-        401: f"the Hub does not know your token: {LOGIN}",
+        401: f"the Hub does not know your token, or it has expired: {LOGIN}",
         403: f"your token does not permit this on {what}: {LOGIN}",
         408: "the Hub took too long: try again",
         412: f"{what} keeps changing: try again",
-        429: "the Hub asks to slow down (HTTP 429): try again in some minutes",
+        429: f"the Hub asks to slow down (HTTP 429): try again in {_asked_wait(error) or 60:.0f} seconds",
     }
     for kind, sentence in by_class.items():
         if isinstance(error, kind):

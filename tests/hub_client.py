@@ -21,13 +21,12 @@ ID = "alice/tiny"
 # huggingface_hub reads its environment when it is imported, so the client is a process of its own; it answers one
 # expression after another, and waits less than a user's would.
 CLIENT = """
-import json, os, sys
+import json, os, sys, traceback
 from pathlib import Path
 import pretrained
 from pretrained import InputError, hub, hub_errors
-hub.READ_WAITS = hub_errors.READ_WAITS = (0.01, 0.01)
-hub_errors.retry.__defaults__ = (hub.READ_WAITS, False)
-hub.WRITE_WAITS = (0.01, 0.01, 1.5)
+for purpose, waits in {"ask": (0.01, 0.01), "fetch": (0.01, 1), "publish": (0.01, 0.01, 1.5)}.items():
+    hub_errors.PATIENCE[purpose] = hub_errors.PATIENCE[purpose]._replace(waits=waits)
 for line in sys.stdin:
     request = json.loads(line)
     os.environ["HF_TOKEN"] = request["token"]
@@ -35,6 +34,8 @@ for line in sys.stdin:
         answer = {"value": eval(request["expression"])}
     except InputError as error:
         answer = {"error": str(error)}
+    except Exception:
+        answer = {"crash": traceback.format_exc()}
     print(json.dumps(answer, default=str), flush=True)
 """
 
@@ -55,6 +56,7 @@ class HubClient:
             "HF_TOKEN": self.token,
             "HF_HOME": str(home),
             "HF_HUB_ETAG_TIMEOUT": "2",
+            "HF_HUB_DOWNLOAD_TIMEOUT": "2",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "PYTHONPATH": str(Path(__file__).parents[1]),

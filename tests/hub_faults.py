@@ -25,6 +25,11 @@ def altered(body: bytes) -> Iterator[bytes]:
     yield body[:-1] + bytes([body[-1] ^ 1])
 
 
+def foreign(body: bytes) -> Iterator[bytes]:
+    """As long as it was, and no JSON: what a network says that wants its terms to be accepted first."""
+    yield b"<html>".ljust(len(body))[: len(body)]
+
+
 def slow(body: bytes) -> Iterator[bytes]:
     """All of it, in ten pieces."""
     step = max(1, len(body) // 10)

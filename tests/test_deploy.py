@@ -139,9 +139,9 @@ def test_a_translator_shows_its_samples(tmp_path, monkeypatch):
 SEND = """
 import sys
 from pathlib import Path
-from pretrained import deploy
+from pretrained import deploy, hub_errors
 from pretrained.__main__ import main
-deploy.WRITE_WAITS = (0.01, 0.01)
+hub_errors.PATIENCE["publish"] = hub_errors.Patience((0.01, 0.01), even_if_lost=True)
 deploy.build = lambda id, kind: {path.name: path.read_bytes() for path in Path(id).iterdir()}
 main(["deploy", *sys.argv[1:]])
 """

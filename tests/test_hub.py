@@ -198,7 +198,7 @@ def test_a_push_refuses_what_would_harm(client: Client, folder: Path) -> None:
     assert "holds another model" in client.error(f"{push})")
     (folder / checkpoint.CARD).write_text("my token is hf_alice_writes")
     error = client.error(f"{push})")
-    assert "your token stands in" in error
+    assert "a Hugging Face token stands in README.md" in error
     assert "hf_alice" not in error
     (folder / checkpoint.MODEL).write_bytes(b"half of a file")
     assert "not a whole safetensors file" in client.error(f"{push})")
@@ -221,7 +221,7 @@ SCOPES = {"scoped": [{"entity": {"type": "user", "name": "alice"}, "permissions"
         ({}, "alice/no spaces", "not a repository name"),
         ({}, "alice/" + "x" * 100, "not a repository name"),
         ({}, "a/b/c", "not a repository name"),
-        (None, None, "does not know your token: run `hf auth login`"),
+        (None, None, "does not know your token, or it has expired: run `hf auth login`"),
     ],
 )
 def test_check_push_tells_before_training(

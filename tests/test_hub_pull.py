@@ -41,7 +41,7 @@ def make_huge(hub: Hub) -> None:
         (None, f"{ID}@../../x", "hf_alice_writes", "'../../x' is not a revision"),
         (None, f"{ID}@/etc", "hf_alice_writes", "'/etc' is not a revision"),
         (None, "alice--x/y", "hf_alice_writes", "not a repository name"),
-        (None, ID, "hf_wrong", "does not know your token: run `hf auth login`, or set HF_TOKEN"),
+        (None, ID, "hf_wrong", "does not know your token, or it has expired: run `hf auth login`, or set HF_TOKEN"),
         (None, ID, "hf_é", "a character that no token has"),
         (lambda hub: hub.create("models/alice/empty"), "alice/empty", "", "alice/empty holds no model.safetensors"),
         (damage, ID, "", "alice/tiny did not arrive whole: try again"),
@@ -120,7 +120,7 @@ def test_what_was_pulled_works_without_the_hub(client: Client, folder: Path) -> 
     for status in (0, 500):
         client.hub.fail("GET /api/models", status, 1)
         assert client.pull() == (path, commit)
-    assert f"The Hub cannot be reached: using {ID} at {commit[:7]}" in client.log.read_text()
+    assert f"The Hub gives no more: using {ID} at {commit[:7]}" in client.log.read_text()
 
 
 @contextlib.contextmanager
@@ -147,7 +147,7 @@ for id in ("alice/tiny", "alice/never"):
 """
     with silent_server() as silent:
         runs = {
-            "HF_HUB_OFFLINE=1 is set and alice/never was not pulled before": {"HF_HUB_OFFLINE": "1"},
+            "HF_HUB_OFFLINE=1 is set and alice/never was not pulled before whole": {"HF_HUB_OFFLINE": "1"},
             "the Hub at http://127.0.0.1:9 cannot be reached": {"HF_ENDPOINT": "http://127.0.0.1:9"},
             f"the Hub at {silent} cannot be reached": {"HF_ENDPOINT": silent},
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -44,9 +45,12 @@ def check_push(repo_id: str | None, default_name: str, has_reverse: bool) -> str
 
 def publish(folder: Path, repo_id: str, private: bool) -> None:
     """Publish a run and, where it has one, the network that translates back; print their links."""
-    print(hub.push(folder, repo_id, private))
-    if (folder / REVERSE / checkpoint.MODEL).exists():
-        print(hub.push(folder / REVERSE, f"{repo_id}-{REVERSE}", private))
+    try:
+        print(hub.push(folder, repo_id, private))
+        if (folder / REVERSE / checkpoint.MODEL).exists():
+            print(hub.push(folder / REVERSE, f"{repo_id}-{REVERSE}", private))
+    except KeyboardInterrupt:
+        raise Stopped(f"stopped; {hub.nothing_lost(folder, repo_id, private)}", signal.SIGINT) from None
 
 
 def measure(arguments: Sequence[str]) -> None:
