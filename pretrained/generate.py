@@ -16,6 +16,7 @@ from pretrained import latents
 from pretrained.checkpoint import Config
 from pretrained.errors import InputError
 from pretrained.images import fit, to_uint8
+from pretrained.memory import enough, in_parts
 from pretrained.text import encode
 
 # Kernels are chosen by the shape of a batch and may differ in the last bit, so each batch has the same shape.
@@ -44,7 +45,7 @@ class Generate:
         if self.config.input.get("style") and not hasattr(self.network, "synthesis"):
             raise InputError(f"the config's 'input' says \"style\", but {self.config.network['class']} has none")
         self._check_text()
-        self.network = self.network.to(self.device, memory_format=torch.channels_last)
+        self.network = enough(lambda: self.network.to(self.device, memory_format=torch.channels_last))
 
     @property
     def space(self) -> str:
@@ -223,11 +224,11 @@ class Generate:
             raise InputError(f"--truncation {truncation} is out of range: 0 to 2")
         if self.space == "z":
             return z * truncation
-        return self.network.truncate(self.network.mapping(z, y), y, truncation)
+        return in_parts(lambda z, y: self.network.truncate(self.network.mapping(z, y), y, truncation), z, y)
 
     @torch.inference_mode()
     def _draw(self, points: Tensor, y: Tensor | None) -> np.ndarray:
-        return to_uint8(self.paint(points, y))
+        return to_uint8(in_parts(self.paint, points, y))
 
 
 class Autoencode(Generate):
@@ -278,7 +279,7 @@ class Autoencode(Generate):
     @torch.inference_mode()
     def _encode(self, picture: Image.Image) -> tuple[np.ndarray, int]:
         x = fit(picture, self.config.network["size"], self.config.network["channels"])
-        z, logits = self.network.encode(x.to(self.device))
+        z, logits = enough(lambda: self.network.encode(x.to(self.device)))
         return z[0].double().cpu().numpy(), int(logits.argmax()) if self.config.classes else 0
 
 

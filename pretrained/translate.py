@@ -17,6 +17,7 @@ from pretrained.checkpoint import Config
 from pretrained.degradations import DEGRADATIONS
 from pretrained.errors import InputError
 from pretrained.images import flatten, from_source, from_uint8, to_pil, to_uint8
+from pretrained.memory import enough
 from pretrained.source import MAX_SIDE, channels_of, options_of
 
 Fit = Literal["crop", "tile", "stretch"]
@@ -42,7 +43,7 @@ class Translate:
 
     def __post_init__(self) -> None:
         self.inputs, self.channels = channels_of(self.config, self.network)
-        self.network = self.network.to(self.device, memory_format=torch.channels_last)
+        self.network = enough(lambda: self.network.to(self.device, memory_format=torch.channels_last))
 
     @property
     def size(self) -> int | None:
@@ -196,13 +197,17 @@ class Translate:
         """One source by itself, so that it gives the same picture whatever else there is."""
         height, width = source.shape[2:]
         masked = self.config.input.get("mask", False)
-        x = from_source(_padded(source, self.network.multiple), masked).to(self.device)
-        x = x.contiguous(memory_format=torch.channels_last)
-        y = self.network(x, x.new_tensor([strength])) if self.config.input.get("strength") else self.network(x)
-        y = y[..., : height * self.scale, : width * self.scale].float().cpu()
+        x = from_source(_padded(source, self.network.multiple), masked)
+        remedy = "give a smaller picture, --fit tile or --device cpu"
+        y = enough(lambda: self._paint(x.to(self.device), strength).cpu(), remedy)
+        y = y[..., : height * self.scale, : width * self.scale].float()
         if masked and self.inputs == self.channels:
             return torch.where(source[:, -1:] > 127, y, from_uint8(source[:, : self.inputs]))
         return y
+
+    def _paint(self, x: Tensor, strength: float) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        return self.network(x, x.new_tensor([strength])) if self.config.input.get("strength") else self.network(x)
 
 
 def _pil(picture: Tensor) -> Image.Image:

@@ -1,0 +1,51 @@
+"""What is done when the device has too little memory: less at once, and at last one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import repeat
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from pretrained.errors import InputError
+
+Value = TypeVar("Value")
+
+
+def in_parts(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
+    """`run(*batch)`; where the device has no memory for it, that of each half, and so on down to single rows.
+
+    The numbers of a half may differ in the last bit from those of the whole, since kernels are chosen by the shape.
+
+    Args:
+        batch: tensors (N, ...) of as many rows, the first of them not None -> (N, ...).
+
+    Raises:
+        InputError: it has no memory for a single row.
+    """
+    count = len(batch[0])
+    if count == 1:
+        return enough(lambda: run(*batch))
+    try:
+        return run(*batch)
+    except torch.OutOfMemoryError:
+        pass
+    torch.cuda.empty_cache()
+    halves = zip(*(repeat(None, 2) if rows is None else rows.split(-(-count // 2)) for rows in batch))
+    return torch.cat([in_parts(run, *half) for half in halves])
+
+
+def enough(work: Callable[[], Value], remedy: str = "choose --device cpu") -> Value:
+    """What the work gives; where the memory is not enough for it, one sentence, and the memory is given back.
+
+    Raises:
+        InputError: so.
+    """
+    try:
+        return work()
+    except torch.OutOfMemoryError:
+        pass  # what has been computed lives as long as the error does
+    torch.cuda.empty_cache()
+    raise InputError(f"the device has too little free memory for this: end what else uses it, or {remedy}")
