@@ -17,7 +17,7 @@ from pretrained.errors import InputError
 from pretrained.files import write_atomic
 from pretrained.hub_account import check_name, check_secrets, check_writable
 from pretrained.hub_errors import is_transient, retry, sentences
-from pretrained.hub_files import api, ask, cached, download, size
+from pretrained.hub_files import api, ask, cached, download, is_offline, size
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -45,14 +45,14 @@ def pull(repo_id: str, revision: str | None = None) -> tuple[Path, str]:
     Raises:
         InputError: the repository, the revision or the file is missing, closed, too large or out of reach.
     """
-    from huggingface_hub import constants, is_offline_mode
+    from huggingface_hub import constants
 
     revision = revision or constants.DEFAULT_REVISION
     check_name(repo_id)
     if not REVISION.fullmatch(revision):
         raise InputError(f"{revision!r} is not a revision: give a branch, a tag or a commit, as in {repo_id}@main")
     before = cached(repo_id, revision)
-    if before and (is_offline_mode() or COMMIT.fullmatch(revision)):
+    if before and (is_offline() or COMMIT.fullmatch(revision)):
         return before, before.name
     with sentences(repo_id, revision):
         try:
@@ -139,10 +139,10 @@ def list_models(author: str | None = None, *tags: str, limit: int = 100) -> list
     Raises:
         InputError: the Hub is out of reach.
     """
-    from huggingface_hub import ModelInfo, constants, get_session, is_offline_mode
+    from huggingface_hub import ModelInfo, constants, get_session
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
-    if is_offline_mode():
+    if is_offline():
         return list(islice(_pulled(author, {*tags}), limit))
 
     def newest() -> list[ModelInfo]:
@@ -178,9 +178,9 @@ def peek(repo_id: str) -> tuple[checkpoint.Config, Path | None]:
     Raises:
         InputError: the repository is out of reach, or holds no Ganvas checkpoint.
     """
-    from huggingface_hub import constants, is_offline_mode
+    from huggingface_hub import constants
 
-    if is_offline_mode() and (before := cached(repo_id, constants.DEFAULT_REVISION)):
+    if is_offline() and (before := cached(repo_id, constants.DEFAULT_REVISION)):
         samples = before / checkpoint.SAMPLES
         return checkpoint.read_config(before / checkpoint.MODEL), samples if samples.exists() else None
     with sentences(repo_id):

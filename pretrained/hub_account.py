@@ -9,16 +9,16 @@ from typing import Any
 
 from pretrained.errors import InputError
 from pretrained.hub_errors import LOGIN, retry, sentences
-from pretrained.hub_files import api
+from pretrained.hub_files import api, is_offline
 
 TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")  # what the Hub's tokens look like
 
 
 def check_writable(name: str) -> str:
     """The full "user/name" of a repository; InputError when there is no token that may write there."""
-    from huggingface_hub import get_token, is_offline_mode
+    from huggingface_hub import get_token
 
-    if is_offline_mode():
+    if is_offline():
         raise InputError("HF_HUB_OFFLINE=1 forbids publishing: unset it, or publish later")
     if not get_token():
         raise InputError(f"publishing needs a Hugging Face token: {LOGIN}")

@@ -27,6 +27,13 @@ TIMEOUT = (10, 60, 60, 60)
 _changing_the_session = threading.Lock()
 
 
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE=1 forbids to ask the Hub."""
+    from huggingface_hub import is_offline_mode
+
+    return is_offline_mode()
+
+
 def api() -> HfApi:
     """The Hub's client: it waits for a silent Hub no longer than TIMEOUT, and leaves it to `retry` to ask again.
 

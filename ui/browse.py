@@ -63,7 +63,11 @@ if name := (name or "").strip():
         st.error(plain(str(error)), icon=":material/error:")
     else:
         show_all(cards, "hub")
-        if not cards:
+        if not cards and hub.is_offline():
+            st.info(
+                f"HF_HUB_OFFLINE=1 is set, and nothing called {plain(name)} was pulled before: unset it to look there."
+            )
+        elif not cards:
             st.info(f"Nobody called {plain(name)} offers a checkpoint on the Hub, and none there has such a tag.")
     st.subheader("Here")
 show_all(at_hand(), "here")
