@@ -16,8 +16,10 @@ from pathlib import Path
 from pretrained.errors import InputError
 from pretrained.files import write_atomic
 from pretrained.images import SUFFIXES
+from trainer.folder import BROKEN
 
 FILE = "captions.jsonl"
+MAX_BYTES = 100 * 2**20
 EMOJI = re.compile(r"emoji_u([0-9a-f]+(?:_[0-9a-f]+)*)")
 SKIN = dict(enumerate(("light", "medium light", "medium", "medium dark", "dark"), start=0x1F3FB))
 JOINERS = {0x200D, 0xFE0F}  # glue between the parts of an emoji
@@ -29,23 +31,37 @@ def read(path: Path, names: Sequence[str]) -> list[str] | None:
     Raises:
         InputError: a line is broken, or a picture has no caption.
     """
-    if path.is_dir():
-        text = (path / FILE).read_text() if (path / FILE).exists() else None
-    else:
-        with zipfile.ZipFile(path) as archive:
-            text = archive.read(FILE).decode() if FILE in archive.namelist() else None
-    if text is None:
+    data = _read(path)
+    if data is None:
         return None
     captions = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(data.splitlines(), start=1):
         try:
             entry = json.loads(line)
             captions[entry["file"]] = str(entry["caption"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f'{path / FILE}, line {number}, is not {{"file": ..., "caption": ...}}') from error
     if missing := [name for name in names if name not in captions]:
         raise InputError(f"{path / FILE} has no caption for {len(missing)} of {len(names)} pictures: {missing[0]}, ...")
     return [captions[name] for name in names]
+
+
+def _read(path: Path) -> bytes | None:
+    """The bytes of captions.jsonl in a folder or .zip; None where there is none."""
+    try:
+        if path.is_dir():
+            with (path / FILE).open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        else:
+            with zipfile.ZipFile(path) as archive, archive.open(FILE) as file:
+                data = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, KeyError):
+        return None
+    except BROKEN as error:
+        raise InputError(f"{path / FILE} cannot be read: {error}") from error
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{path / FILE} has more than {MAX_BYTES:,} bytes")
+    return data
 
 
 def from_name(stem: str) -> str:

@@ -7,6 +7,7 @@ folders in a memory-mapped file under `~/.cache/ganvas`, so that the next run st
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,6 +22,7 @@ from pretrained.errors import InputError
 from pretrained.images import from_uint8
 from trainer import captions, folder, processes
 
+MAX_IDX = 256 << 20  # bytes, five times those of MNIST
 DEVICE_BYTES = 4 << 30  # a data set up to this size is kept on the GPU
 
 
@@ -121,9 +123,10 @@ def fake(size: int, channels: int, count: int = 1024) -> Dataset:
 
 def _read_idx(path: Path) -> Tensor:
     """An IDX file, gzipped or not -> uint8 tensor (LeCun's format: a magic number, the sizes, the bytes)."""
-    data = path.read_bytes()
-    if path.suffix == ".gz":
-        data = gzip.decompress(data)
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        data = file.read(MAX_IDX + 1)
+    if len(data) > MAX_IDX:
+        raise ValueError(f"{path.name} has more than {MAX_IDX:,} bytes")
     num_dims = data[3]
     shape = np.frombuffer(data, ">i4", num_dims, offset=4)
     return torch.from_numpy(np.frombuffer(data, np.uint8, offset=4 + 4 * num_dims).reshape(shape).copy())
@@ -138,7 +141,13 @@ def _read_named(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
             if all(path.exists() for path in paths):
                 try:
                     images, labels = map(_read_idx, paths)
-                except (OSError, EOFError, ValueError, IndexError) as error:
+                    if (
+                        images.dim() != 3
+                        or labels.shape != images.shape[:1]
+                        or labels.max() >= len(NAMED[name].classes)
+                    ):
+                        raise ValueError(f"{tuple(images.shape)} pictures with {tuple(labels.shape)} labels")
+                except (OSError, EOFError, ValueError, IndexError, RuntimeError, zlib.error) as error:
                     raise InputError(
                         f"{paths[0].parent} holds a broken file ({error}): delete it and try again"
                     ) from error

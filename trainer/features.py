@@ -20,6 +20,7 @@ from pretrained.errors import InputError
 
 RESIZER = "bilinear, antialiased, rounded to 8 bits"
 CAFFE_MEAN = (104.0, 117.0, 123.0)  # blue, green, red of 255
+MAX_NPZ = 64 * 2**20  # bytes; SqueezeNet has five million
 SQUEEZENET_SCALE = 16.0  # brings the mean square of its features near 1 on photographs: KID's kernel has (x·y / D + 1)³
 
 
@@ -69,9 +70,12 @@ def resize(pictures: Tensor, size: int) -> Tensor:
 
 def _read_npz(path: Path, flag: str) -> dict[str, Tensor]:
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_NPZ:
+                raise ValueError(f"it unpacks to more than {MAX_NPZ:,} bytes")
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays}
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(f"{flag} {path} is not an .npz of arrays: {error}") from error
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from pretrained.errors import InputError
 from pretrained.files import cache_folder, write_atomic
 from pretrained.images import SUFFIXES, open_picture
 
+# What a broken, locked or strangely packed file in an archive raises beside.
+BROKEN = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 NARROWEST = 0.6  # of pictures side by side: width over height
 
 
@@ -81,16 +84,27 @@ def read_stacks(
 def entries(path: Path) -> list[Entry]:
     """The picture files below a folder or in a .zip, in the order of their names."""
     if path.is_dir():
-        # os.walk, since a domain may be a link to a folder that lies elsewhere
-        files = sorted(Path(top, name) for top, _, names in os.walk(path, followlinks=True) for name in names)
-        files = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
+        files = [file for file in sorted(_below(path)) if file.suffix.lower() in SUFFIXES and file.is_file()]
         stats = [(file, file.stat()) for file in files]
         return [Entry(file.relative_to(path).as_posix(), stat.st_size, stat.st_mtime) for file, stat in stats]
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"--data {path} is neither a folder nor a .zip of pictures")
-    with zipfile.ZipFile(path) as archive:
-        members = [info for info in archive.infolist() if Path(info.filename).suffix.lower() in SUFFIXES]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if Path(info.filename).suffix.lower() in SUFFIXES]
+    except BROKEN as error:
+        raise InputError(f"--data {path} is neither a folder nor a .zip of pictures: {error}") from error
     return [Entry(info.filename, info.file_size, info.CRC) for info in sorted(members, key=lambda info: info.filename)]
+
+
+def _below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """The files below a folder; a domain may be a link to a folder that lies elsewhere, but links may go in a ring."""
+    real = os.path.realpath(folder)
+    if real in above or not os.access(folder, os.R_OK | os.X_OK):
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _below(path, (*above, real))
+        else:
+            yield path
 
 
 def _decode(path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: int, columns: int, stem: Path) -> None:
@@ -114,7 +128,7 @@ def _decode(path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: in
     def decode(stack: tuple[Entry, ...]) -> np.ndarray | str:
         try:
             return np.concatenate([square for entry in stack for square in squares(entry)])
-        except (InputError, OSError, zipfile.BadZipFile) as error:
+        except (InputError, *BROKEN) as error:
             return f"{stack[0].name}: {error}"
 
     depth = len(stacks[0]) * columns * channels

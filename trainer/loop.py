@@ -99,11 +99,11 @@ class Trainer:
         return replace(config, training=config.training | said)
 
     def compile(self) -> None:
-        """torch.compile, where asked for; a network that a penalty differentiates twice stays as it is."""
-        for network in self.networks.values():
-            if self.settings.compile and network not in self.method.differentiated_twice:
-                for part in network.values() if isinstance(network, nn.ModuleDict) else [network]:
-                    part.compile()
+        """torch.compile what the networks are entered by, where asked for."""
+        for network in self.networks.values() if self.settings.compile else ():
+            for part in network.values() if isinstance(network, nn.ModuleDict) else [network]:
+                for entry in getattr(part, "entries", ("forward",)):
+                    setattr(part, entry, torch.compile(getattr(part, entry)))
 
     def snapshot(self, run: Run) -> None:
         """Write what a resumed run needs, then what is published: an end in between is made good at the next start."""

@@ -153,7 +153,8 @@ Critic = Callable[[Tensor], Tensor]
 def squared_gradient_norm(D: Critic, x: Tensor) -> Tensor:
     """||dD/dx||^2 of each picture, over all of C, H and W -> (N,), differentiable in D's weights; in full precision."""
     x = x.detach().float().requires_grad_()
-    with torch.autocast(x.device.type, enabled=False):
+    # What torch.compile makes can be differentiated once only.
+    with torch.autocast(x.device.type, enabled=False), torch.compiler.set_stance("force_eager"):
         (gradient,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
     return gradient.flatten(1).square().sum(dim=1)
 

@@ -37,7 +37,6 @@ class Method(nn.Module, ABC):
         won_below: a loss of D under which it has won and G learns nothing; None where D's loss has no floor.
         published: the name of the network whose average goes into the checkpoint.
         reverse: that of the network which translates back, published in the sub-folder reverse/; None without one.
-        differentiated_twice: networks whose gradients a penalty looks at, which torch.compile cannot do.
         measures: quantities for the log that are not minimised, e.g. BEGAN's M; scalars, set by `updates`.
         notes: sentences for the log about choices that were made for the user.
     """
@@ -55,7 +54,6 @@ class Method(nn.Module, ABC):
     def __init__(self, options: Any, data: Dataset):
         super().__init__()
         self.options = options
-        self.differentiated_twice: tuple[nn.Module, ...] = ()
         self.measures: dict[str, Tensor] = {}
         self.notes: list[str] = []
 

@@ -27,7 +27,10 @@ class Growing(nn.Module):
 
     Attributes:
         grown: int64, STEPS times the number of levels above 4 px: 2300 is 16 px, with 32 px faded in by 0.3.
+        entries: what --compile compiles: nothing, since each step of a fade computes something else.
     """
+
+    entries = ()
 
     def __init__(self, num_levels: int):
         super().__init__()

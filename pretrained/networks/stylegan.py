@@ -76,8 +76,11 @@ class Generator(nn.Module):
     Attributes:
         num_styles: how many w the synthesis takes, from coarse to fine: one for each layer, the to-picture layers
             sharing that of the layer after them.
+        entries: what training calls, and --compile compiles, in place of `forward`.
         w_mean: the mean style of each class (max(num_classes, 1), w_dim): truncation moves towards it.
     """
+
+    entries = ("mapping", "synthesis")
 
     def __init__(
         self,

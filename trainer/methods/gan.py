@@ -81,7 +81,6 @@ class GAN(Method):
         self.G = networks.build(self.spec)
         self.D = networks.build({"class": f"{options.network}.Discriminator", "norm": self._norm(), **shape})
         self.augment = choose(options.diffaugment, data, self.notes)
-        self.differentiated_twice = () if self.penalty_name == "none" else (self.D,)
 
     def _norm(self) -> str:
         if self.options.norm == "auto":

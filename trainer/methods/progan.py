@@ -63,7 +63,6 @@ class ProGAN(Method):
         self.D = networks.build({"class": "progan.Discriminator", **shape})
         self.grow(0)
         self.augment = choose(options.diffaugment, data, self.notes)
-        self.differentiated_twice = (self.D,)
         kimg = (len(self.G.blocks) - 1) * (options.stable_kimg + options.fade_kimg)
         self.notes.append(f"full size is reached at {kimg:g} kimg; until then pictures are coarser")
 

@@ -64,7 +64,6 @@ class StyleGAN(Method):
         self.G = networks.build(self.spec)
         self.D = networks.build({"class": "stylegan.Discriminator", **shape})
         self.augment = choose(options.diffaugment, data, self.notes)
-        self.differentiated_twice = (self.D,)
 
     def styles(self, x: Tensor, y: Tensor | None) -> Tensor:
         """ws (N, num_styles, w_dim): two latents for a picture, with a random change-over between them (2018, 3.1)."""
