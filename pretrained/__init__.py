@@ -30,18 +30,28 @@ def resolve(id: str) -> tuple[Path, str]:
     """
     if id in available():
         return BUNDLED / id / checkpoint.MODEL, ""
-    path = Path(id).expanduser()
+    path = _local(id)
     if path.is_dir() and (path / checkpoint.MODEL).exists():
         return path / checkpoint.MODEL, ""
     if path.is_file():
         return path, ""
     if path.is_dir() or not (match := HUB_ID.fullmatch(id)):
         raise InputError(
-            f"no checkpoint {id!r}: a bundled name ({', '.join(available())}), "
+            f"no checkpoint {id[:100]!r}: a bundled name ({', '.join(available())}), "
             f"a folder or file with {checkpoint.MODEL}, or a Hub repository user/name[@revision]"
         )
     folder, revision = hub.pull(match["repo_id"], match["revision"])
     return folder / checkpoint.MODEL, revision
+
+
+def _local(id: str) -> Path:
+    """The path that `id` is, or would be; InputError when no file could be called so."""
+    try:
+        path = Path(id).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, the home of nobody, a zero in it
+        raise InputError(f"no checkpoint {id[:100]!r}: {getattr(error, 'strerror', None) or error}") from None
+    return path
 
 
 def load(id: str, device: str = "auto") -> pipelines.Generate | pipelines.Translate:

@@ -21,6 +21,7 @@ from pretrained.files import write_atomic
 FORMAT = 1
 MODEL, CONFIG, CARD, SAMPLES = "model.safetensors", "config.json", "README.md", "samples.png"
 MAX_CONFIG_CHARACTERS = 1_000_000
+MAX_HEADER = 4 * 2**20  # bytes; a network of a hundred layers takes 15,000
 MAX_DEPTH = 64  # of lists and objects in each other
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
@@ -154,8 +155,19 @@ def _write(folder: Path, state: dict[str, torch.Tensor], config: Config) -> None
     write_atomic(folder / CONFIG, (config.to_json() + "\n").encode())
 
 
+def check_header(path: Path) -> None:
+    """Refuse a safetensors file with a header so long that parsing it would take seconds."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > min(path.stat().st_size, MAX_HEADER):
+        raise InputError(
+            f"{path} is not a whole safetensors file: its header has {length:,} bytes, of {MAX_HEADER:,} at most"
+        )
+
+
 def _open(path: Path) -> Any:
     try:
+        check_header(path)
         return safetensors.safe_open(path, "pt")
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None

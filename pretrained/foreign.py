@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from pretrained.checkpoint import check_header
 from pretrained.errors import InputError
 
 MAX_BYTES = 4 * 2**30  # of a file, and of the tensors in it
@@ -35,6 +36,7 @@ def read(path: Path) -> Any:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path} has {path.stat().st_size / 2**30:.1f} GiB: at most {MAX_BYTES >> 30}")
         if path.suffix == ".safetensors":
+            check_header(path)
             return safetensors.torch.load_file(path)
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:

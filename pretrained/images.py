@@ -5,17 +5,26 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from pretrained.errors import InputError
 
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000  # of what is made
+# Of what is read. Pillow keeps four bytes for a pixel with colours: 400 MB while one picture is made of another.
+MAX_READ = 50_000_000
+BAND = 256  # rows
+MAX_HELD = MAX_READ // 2  # of those that are decoded to several whole pictures before one comes out
+HELD = ("WEBP", "AVIF")
+# A progressive JPEG is held as a whole, in coefficients, and gone through once for each of its scans.
+MAX_PROGRESSIVE = MAX_READ // 2
+MAX_SCANNED = 10 * MAX_PROGRESSIVE  # pixels times scans
+START_OF_SCAN = b"\xff\xda"
 # What a folder is searched for.
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 
@@ -75,15 +84,39 @@ def encode_png(picture: np.ndarray, text: Mapping[str, str] | None = None) -> by
 
 def flatten(picture: Image.Image, channels: int = 3) -> Image.Image:
     """A PIL image of any mode as "RGB" or "L": turned as its EXIF says, transparency on white, 16 bits scaled to 8."""
-    picture = ImageOps.exif_transpose(picture)
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # or it would be copied
+        picture = ImageOps.exif_transpose(picture)
+    picture.load()
     if picture.mode.startswith("I") or picture.mode == "F":
-        levels = np.asarray(picture, np.float32)
-        top = 65535 if levels.max() > 255 else 255
-        picture = Image.fromarray((levels.clip(0, top) * (255 / top)).astype(np.uint8))
+        top = 65535 if max(np.asarray(picture.crop(box)).max() for box in _bands(picture)) > 255 else 255
+        picture = _by_bands(picture, "L", lambda band: _scaled(band, top))
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("L" if channels == 1 else "RGB")
+        picture = _by_bands(picture, "RGB", _on_white)
+    mode = "L" if channels == 1 else "RGB"
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _bands(picture: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    for top in range(0, picture.height, BAND):
+        yield 0, top, picture.width, min(top + BAND, picture.height)
+
+
+def _by_bands(picture: Image.Image, mode: str, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """What `change` makes of it, some rows at a time: what lies in between takes little memory."""
+    changed = Image.new(mode, picture.size)
+    for box in _bands(picture):
+        changed.paste(change(picture.crop(box)), box)
+    return changed
+
+
+def _scaled(picture: Image.Image, top: int) -> Image.Image:
+    levels = np.asarray(picture, np.float32)
+    return Image.fromarray((levels.clip(0, top) * (255 / top)).astype(np.uint8))
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
 def fit(picture: Image.Image, size: int, channels: int = 3) -> Tensor:
@@ -94,7 +127,7 @@ def fit(picture: Image.Image, size: int, channels: int = 3) -> Tensor:
 
 
 def open_picture(
-    source: str | os.PathLike[str] | BinaryIO, channels: int = 3, max_pixels: int = MAX_PIXELS
+    source: str | os.PathLike[str] | BinaryIO, channels: int = 3, max_pixels: int = MAX_READ
 ) -> Image.Image:
     """Any picture file as "RGB" or "L", by `flatten`.
 
@@ -108,8 +141,12 @@ def open_picture(
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is not ours
             picture = Image.open(source)
         with picture:
+            if "progressive" in picture.info:
+                _check_scans(picture)
             if picture.width * picture.height > max_pixels and picture.format == "JPEG":
                 picture.draft(None, _smaller(picture.size, max_pixels))
+            if picture.format in HELD:
+                max_pixels = min(max_pixels, MAX_HELD)
             if picture.width * picture.height > max_pixels:
                 raise InputError(f"{picture.width} x {picture.height} px is too large: at most {max_pixels:,} pixels")
             return flatten(picture, channels)
@@ -119,6 +156,18 @@ def open_picture(
         raise InputError("not a picture that can be read: no kind of picture file that is known") from error
     except Exception as error:  # Pillow's decoders raise many kinds on a broken file
         raise InputError(f"not a picture that can be read: {error}") from error
+
+
+def _check_scans(picture: Image.Image) -> None:
+    """Refuse a progressive JPEG that takes much memory or time, however small it is drafted."""
+    pixels = picture.width * picture.height
+    picture.fp.seek(0)
+    scans = picture.fp.read().count(START_OF_SCAN)
+    if pixels > MAX_PROGRESSIVE or pixels * scans > MAX_SCANNED:
+        raise InputError(
+            f"{picture.width} x {picture.height} px in {scans} scans is too large for a progressive JPEG: at most "
+            f"{MAX_PROGRESSIVE:,} pixels in 10 scans"
+        )
 
 
 def _smaller(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
