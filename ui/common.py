@@ -19,11 +19,13 @@ import pretrained
 from pretrained import checkpoint, hub
 from pretrained.errors import InputError
 from pretrained.pipelines import Generate, Translate
+from ui import memory
 from ui.line import Line
 
 RUNS = Path("runs")
 BASIC = {"noise"}  # what is offered while there is no checkpoint
 HUB_PATIENCE = 60  # seconds until a branch on the Hub is looked at again
+QUIET, FORGOTTEN = 5, 300  # seconds without work, until free memory is given back and until models are let go
 # Sessions run in threads of one process, and share its device.
 DEVICE = Line()
 # After each run of a page Streamlit collects garbage, while no other page can run: what is imported by now need not be
@@ -173,6 +175,9 @@ def load(id: str, path: Path, revision: str) -> Model:
 def _load(id: str, path: str, revision: str, modified: int) -> Model:
     pipeline = replace(pretrained.load(path), revision=revision)
     return Model(id, (path, revision, modified), Path(path).stat().st_size, pipeline)
+
+
+memory.keep_low(DEVICE.idle, _load.clear, QUIET, FORGOTTEN)
 
 
 def _describe(model: Model) -> None:

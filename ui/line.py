@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from contextlib import ExitStack
 
@@ -17,6 +18,7 @@ class Line:
     def __init__(self) -> None:
         self._threads: deque[int] = deque()  # the first of them has the device
         self._moved = threading.Condition()
+        self._left = time.monotonic()
 
     def __enter__(self) -> None:
         with ExitStack() as stack, self._moved:
@@ -34,6 +36,11 @@ class Line:
     def __exit__(self, *_: object) -> None:
         self._leave()
 
+    def idle(self) -> float:
+        """For how many seconds nobody has had the device, nor waited for it."""
+        with self._moved:
+            return 0.0 if self._threads else time.monotonic() - self._left
+
     def _wait(self) -> int:
         """How many are before this thread, after a while or as soon as there are none."""
         self._moved.wait_for(lambda: self._threads[0] == threading.get_ident(), PATIENCE)
@@ -42,4 +49,5 @@ class Line:
     def _leave(self) -> None:
         with self._moved:
             self._threads.remove(threading.get_ident())
+            self._left = time.monotonic()
             self._moved.notify_all()

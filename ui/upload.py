@@ -14,6 +14,7 @@ from ui.common import DEVICE
 
 SUFFIXES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
 MAX_MEGABYTES = 20
+MAX_FILES = 32  # at once
 MAX_PIXELS = 50_000_000
 
 
@@ -28,7 +29,8 @@ def read(file: UploadedFile) -> Image.Image:
         raise InputError(f"{name}: {error}") from error
 
 
-@st.cache_data(max_entries=64, show_spinner="Reading …")
+# Of a visit, since it is nobody else's, and goes with it.
+@st.cache_data(max_entries=MAX_FILES, show_spinner="Reading …", scope="session")
 def _open(data: bytes) -> Image.Image:
     with DEVICE:  # one large picture is unpacked at a time
         return images.open_picture(io.BytesIO(data), max_pixels=MAX_PIXELS)
