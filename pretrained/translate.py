@@ -98,6 +98,14 @@ class Translate:
             made = made.resize(_sides(shape, low, MAX_SIDE[fit]), Image.Resampling.LANCZOS)
         return made
 
+    def passes(self, size: tuple[int, int], degrade: bool = False, fit: Fit = "crop") -> int:
+        """How often the network is run for a picture of this width and height. As for `translate`."""
+        if fit != "tile":
+            return 1
+        shrunk = self.scale if degrade else 1
+        spans = [_spans(side // shrunk, self.size or TILE) for side in self._fitted(size, degrade, fit)]
+        return len(spans[0]) * len(spans[1])
+
     def source(
         self,
         picture: Image.Image,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import subprocess
 import sys
 import zipfile
@@ -112,6 +113,18 @@ def test_a_hole_is_painted_and_filled(browser, url, folder, tmp_path):
     assert 20 < hole.sum() < 500
     assert np.array_equal(source[~hole], made[~hole])
     assert not np.array_equal(source[hole], made[hole])
+
+
+def test_a_large_picture_says_how_far_it_is_and_can_be_cancelled(browser, url, tmp_path):
+    path = photo(tmp_path / "photo.png", (2000, 1600))
+    with visit(browser, f"{url}/?model=style-starry-night&way=Upload&fit=tile", **DESKTOP) as page:
+        page.locator("input[type=file]").set_input_files(path)
+        expect(page.get_by_text(re.compile(r"Translating … [1-9]\d*%"))).to_be_visible()
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_text("Cancelled.")).to_be_visible()
+        assert page.locator(".curtain").count() == 0
+        page.get_by_role("button", name="Start again").click()
+        expect(page.get_by_text("Translating …")).to_be_visible()
 
 
 def test_an_upload_is_translated_as_by_the_command_line(browser, url, folder, env, tmp_path):

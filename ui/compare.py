@@ -11,17 +11,18 @@ from typing import Any
 import streamlit as st
 from PIL import Image
 
-from pretrained import card, checkpoint, images, sheet
+from pretrained import card, checkpoint, images
 from pretrained.checkpoint import Config
 from pretrained.degradations import DEGRADATIONS
 from pretrained.errors import InputError
 from ui import comparisons
 from ui.cards import card_of, facts
-from ui.common import DEVICE, RUNS, load, local_models, locate, plain, sentences
+from ui.common import RUNS, load, local_models, locate, plain, sentences
 from ui.comparisons import MOST
 from ui.examples import examples
+from ui.gallery import render
 from ui.knobs import class_picker, few_seeds, seeds_field, truncation_slider
-from ui.translation import Done, png, translate
+from ui.translation import png, translate
 from ui.upload import MAX_MEGABYTES, SUFFIXES, read
 
 MAX_SEEDS = 64
@@ -36,25 +37,6 @@ class Chosen:
     path: Path
     revision: str
     config: Config
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        return str(self.path), self.revision, self.path.stat().st_mtime_ns
-
-
-@st.cache_data(max_entries=128, show_spinner="Drawing …")
-def draw(_one: Chosen, key: tuple[str, str, int], seeds: list[int], columns: int, how: dict[str, Any]) -> bytes:
-    """The pictures of seeds, PNG; the model is loaded for that alone, since not all fit in memory."""
-    model = load(_one.id, _one.path, _one.revision)
-    with DEVICE:
-        return sheet.render(model.pipeline, _one.id, seeds, columns=columns, **how)
-
-
-@st.cache_data(max_entries=64, show_spinner="Translating …")
-def outcome(_one: Chosen, key: tuple[str, str, int], picture: Image.Image, how: dict[str, Any]) -> Done:
-    """What a translator makes of a picture."""
-    model = load(_one.id, _one.path, _one.revision)
-    return translate(model, model.key, picture, how)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -147,6 +129,7 @@ def beside(chosen: list[Chosen], show: Callable[[Chosen], None]) -> None:
                 describe(one)
 
 
+@st.fragment
 def compare_seeds(chosen: list[Chosen]) -> None:
     """The same seeds, drawn by each."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -161,7 +144,7 @@ def compare_seeds(chosen: list[Chosen]) -> None:
         seeds = few_seeds(typed, MAX_SEEDS)
 
     def show(one: Chosen) -> None:
-        shown = draw(one, one.key, seeds, columns, how)
+        shown = render(load(one.id, one.path, one.revision), seeds, columns, 1, how)
         alt = f"Seeds {typed} of {one.id}"
         st.image(shown, f"**{plain(one.id)}**", width="stretch", output_format="PNG", alt=alt)
 
@@ -199,6 +182,7 @@ def a_picture(chosen: list[Chosen]) -> tuple[Image.Image, dict[str, Any], bool]:
     return read(file), {}, True
 
 
+@st.fragment
 def compare_picture(chosen: list[Chosen]) -> None:
     """The same picture, translated by each."""
     with sentences():
@@ -229,7 +213,7 @@ def compare_picture(chosen: list[Chosen]) -> None:
                 told.pop(name, None)
             elif name not in told and not (name == "mask" and told["degrade"]):
                 raise InputError(f"it also needs a {name}: open it on its own page, Translate")
-        done = outcome(one, one.key, picture, told)
+        done = translate(load(one.id, one.path, one.revision), picture, told)
         for what, shown in (("What {} reads", done.source), ("What {} makes", done.shown)):
             caption = what.format(f"**{plain(one.id)}**")
             st.image(shown, caption, width="stretch", output_format="PNG", alt=what.format(one.id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import streamlit as st
 
 from pretrained import sheet
 from pretrained.directions import Direction
+from pretrained.generate import BATCH_SIZE
 from pretrained.latents import MAX_SEED
 from ui import steer
+from ui.cancel import made
 from ui.canvas import png_url
 from ui.common import DEVICE, Model, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import LARGE, download_png, show_large, table
@@ -34,12 +37,12 @@ def render(
         return sheet.render(_model.pipeline, _model.id, [seed], moves=moves, named=_known, **how)
 
 
-@st.cache_data(max_entries=16, show_spinner="Drawing …")
-def sweep(_model: Model, key: tuple, seed: int, names: list[str], vectors: list[np.ndarray], how: How) -> bytes:
+def sweep(seed: int, known: Mapping[str, Direction], how: How) -> bytes:
     """A row for each direction."""
-    rows = {name: Direction(vector, {name: 1.0}) for name, vector in zip(names, vectors)}
-    with DEVICE:
-        return sheet.sweep(_model.pipeline, _model.id, rows, STRENGTHS, seed, **how)
+    rows = {name: Direction(row.vector, {name: 1.0}) for name, row in known.items()}
+    draw = partial(sheet.sweep, model.pipeline, model.id, rows, STRENGTHS, seed, **how)
+    key = (*model.key, "sweep", seed, *((name, row.vector.tobytes()) for name, row in known.items()), *how.items())
+    return made(model, key, 1 - (-len(rows) * len(STRENGTHS) // BATCH_SIZE), "Drawing …", draw)
 
 
 def moved(seed: int, moves: Mapping[str, float], known: Mapping[str, Direction], how: How) -> bytes:
@@ -59,7 +62,7 @@ def show(png: bytes, side: int, caption: str, alt: str) -> None:
 
 def rows_of(seed: int, known: Mapping[str, Direction], how: How) -> tuple[str, float] | None:
     """The sheet of directions -> name and strength of the picture that is clicked just now."""
-    png = sweep(model, model.key, seed, list(known), [row.vector for row in known.values()], how)
+    png = sweep(seed, known, how)
     titles = [f"{name} at {strength:g}" for name in known for strength in STRENGTHS]
     with st.container(width=SHEET):
         clicked = table(png, model.size, len(STRENGTHS), titles)
@@ -96,6 +99,7 @@ def overview(seed: int, known: Mapping[str, Direction], how: How) -> None:
         st.rerun()
 
 
+@st.fragment
 def by_directions() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = seed_field("Seed", 0, "seed", "The picture to start from.")
@@ -122,7 +126,7 @@ def one_number() -> None:
             png = moved(seed, dict([clicked]), known, how)
             scale = max(1, LARGE // model.size)
             st.dialog(f"{clicked[0]} at {clicked[1]:g}")(show_large)(png, scale * model.size)
-    png = sweep(model, model.key, seed, list(known), [row.vector for row in known.values()], how)
+    png = sweep(seed, known, how)
     download_png(png, file_name(model, f"seed-{seed}-axis-{number}", ".png"))
     shell("directions", model, "strip.png", rows=f"axis-{number}", seed=seed, **how)
 

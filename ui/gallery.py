@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from pretrained import sheet
+from pretrained.generate import BATCH_SIZE
 from pretrained.latents import MAX_SEED
-from ui.common import DEVICE, Model, file_name, plain
+from ui.cancel import made
+from ui.common import Model, file_name, plain
 from ui.component import component
 
 LARGE = 448  # px of one picture alone, at most: what a small dialog has room for
@@ -44,7 +47,7 @@ def gallery(model: Model, seeds: Sequence[int], columns: int, how: Mapping[str, 
     Args:
         how: what `Generate.sample` is given beside seeds, e.g. {"label": 3, "truncation": 0.7}.
     """
-    png = _render(model, model.key, seeds, columns, 1, how)
+    png = render(model, seeds, columns, 1, how)
     clicked = table(png, model.size, min(columns, len(seeds)), [f"Seed {seed}" for seed in seeds])
     if clicked is not None and clicked < len(seeds):
         show_seed(model, seeds[clicked], how)
@@ -56,12 +59,11 @@ def show_seed(model: Model, seed: int, how: Mapping[str, Any]) -> None:
     st.dialog(f"Seed {seed}")(_show)(model, seed, how)
 
 
-@st.cache_data(max_entries=64, show_spinner="Drawing …")
-def _render(
-    _model: Model, key: tuple[str, str, int], seeds: Sequence[int], columns: int, scale: int, how: Mapping[str, Any]
-) -> bytes:
-    with DEVICE:
-        return sheet.render(_model.pipeline, _model.id, seeds, columns=columns, scale=scale, **how)
+def render(model: Model, seeds: Sequence[int], columns: int, scale: int, how: Mapping[str, Any]) -> bytes:
+    """The pictures of `seeds` in rows, each pixel repeated `scale` times both ways, PNG."""
+    draw = partial(sheet.render, model.pipeline, model.id, seeds, columns=columns, scale=scale, **how)
+    key = (*model.key, tuple(seeds), columns, scale, *how.items())
+    return made(model, key, -(-len(seeds) // BATCH_SIZE), "Drawing …", draw)
 
 
 def show_large(png: bytes, width: int) -> None:
@@ -75,11 +77,11 @@ def download_png(png: bytes, name: str, help: str | None = None) -> None:
 
 def _show(model: Model, seed: int, how: Mapping[str, Any]) -> None:
     scale = max(1, LARGE // model.size)
-    show_large(_render(model, model.key, [seed], 1, scale, how), scale * model.size)
+    show_large(render(model, [seed], 1, scale, how), scale * model.size)
     about = [*_told(model, seed, how), f"{model.size} × {model.size} px"]
     st.caption(" · ".join(map(plain, about)))
     with st.container(horizontal=True, vertical_alignment="center"):
-        download_png(_render(model, model.key, [seed], 1, 1, how), file_name(model, f"seed-{seed}", ".png"))
+        download_png(render(model, [seed], 1, 1, how), file_name(model, f"seed-{seed}", ".png"))
         st.page_link(
             "ui/walk.py",
             label="Walk from here",

@@ -20,9 +20,7 @@ from ui.common import Model, chosen_model, file_name, plain, sentences, shell
 from ui.examples import examples
 from ui.gallery import download_png
 from ui.translation import WIDTH, Done, png, translate
-from ui.upload import MAX_MEGABYTES, SUFFIXES, read
-
-MAX_FILES = 32
+from ui.upload import MAX_FILES, MAX_MEGABYTES, SUFFIXES, read
 
 Named = list[tuple[str, Image.Image, dict[str, Image.Image]]]  # a name, a picture, and what goes with it
 
@@ -165,13 +163,13 @@ def work(model: Model) -> None:
             st.stop()
         if len(pictures) == 1:
             name, picture, extras = pictures[0]
-            done = translate(model, model.key, picture, complete(model, picture, {**how, **extras}))
+            done = translate(model, picture, complete(model, picture, {**how, **extras}))
             with row if way == "Draw" else st.container(horizontal=True, gap="medium"):
                 show(model, _safe(name), done, way == "Draw")
         else:
             bar, done = st.progress(0.0, "Translating …"), {}
             for number, (name, picture, extras) in enumerate(pictures, 1):
-                done[f"{number:02}-{_safe(name)}"] = translate(model, model.key, picture, {**how, **extras})
+                done[f"{number:02}-{_safe(name)}"] = translate(model, picture, {**how, **extras})
                 bar.progress(number / len(pictures), f"{number} of {len(pictures)}")
             bar.empty()
             show_all(model, done)

@@ -6,10 +6,10 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-import streamlit as st
 from PIL import Image, ImageOps
 
-from ui.common import DEVICE, Model
+from ui.cancel import fingerprint, made
+from ui.common import Model
 
 WIDTH = 384  # px of a picture on the page
 
@@ -23,13 +23,17 @@ class Done:
     made: bytes
 
 
-@st.cache_data(max_entries=64, show_spinner="Translating …")
-def translate(_model: Model, key: tuple, picture: Image.Image, how: dict[str, Any]) -> Done:
+def translate(model: Model, picture: Image.Image, how: dict[str, Any]) -> Done:
     """What the network makes of a picture; `how` is what `Translate.translate` is given beside it."""
     seen = {name: value for name, value in how.items() if name in ("mask", "degrade", "seed", "fit")}
-    with DEVICE:
-        source, made = _model.pipeline.source(picture, **seen), _model.pipeline.translate(picture, **how)
-    return Done(png(_small(source)), png(_small(made)), png(made))
+    told = tuple((name, fingerprint(it) if isinstance(it, Image.Image) else it) for name, it in how.items())
+
+    def make() -> Done:
+        source, drawn = model.pipeline.source(picture, **seen), model.pipeline.translate(picture, **how)
+        return Done(png(_small(source)), png(_small(drawn)), png(drawn))
+
+    passes = model.pipeline.passes(picture.size, how.get("degrade", False), how.get("fit", "crop"))
+    return made(model, (*model.key, fingerprint(picture), told), passes, "Translating …", make, is_own=True)
 
 
 def _small(picture: Image.Image) -> Image.Image:
