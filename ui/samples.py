@@ -3,28 +3,35 @@
 import streamlit as st
 
 from pretrained.latents import MAX_SEED
-from ui.common import chosen_model, file_name, plain, sentences, shell
+from ui.common import Model, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import download_png, gallery
 from ui.knobs import conditions
 
 MAX_COUNT = 256
 MAX_PIXELS = 16_000_000  # of a whole sheet, since it travels to the browser at once
 
+
+@st.fragment
+def work(model: Model) -> None:
+    """Fields and pictures: all that runs again when one of them is changed."""
+    most = min(MAX_COUNT, MAX_PIXELS // model.size**2)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = st.number_input("Pictures", 1, most, min(64, most), key="count", bind="query-params", width=130)
+        first = st.number_input("First seed", 0, MAX_SEED, 0, key="seed", bind="query-params", width=150)
+        columns = st.number_input("Columns", 1, 32, 8, key="columns", bind="query-params", width=130)
+        how = conditions(model)
+    seeds = range(first, min(first + count, MAX_SEED + 1))
+    with sentences():
+        png = gallery(model, list(seeds), columns, how)
+    download_png(
+        png,
+        file_name(model, f"seeds-{seeds[0]}-{seeds[-1]}", ".png"),
+        "The pictures pixel for pixel. The file says in its metadata how to make it again.",
+    )
+    shell("sample", model, "grid.png", seeds=f"{seeds[0]}-{seeds[-1]}", columns=columns, **how)
+
+
 st.title("Samples")
 model = chosen_model()
 st.caption(f"{plain(model.pipeline.config.name)} · One seed is one picture. Click it to see it large.")
-most = min(MAX_COUNT, MAX_PIXELS // model.size**2)
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    count = st.number_input("Pictures", 1, most, min(64, most), key="count", bind="query-params", width=130)
-    first = st.number_input("First seed", 0, MAX_SEED, 0, key="seed", bind="query-params", width=150)
-    columns = st.number_input("Columns", 1, 32, 8, key="columns", bind="query-params", width=130)
-    how = conditions(model)
-seeds = range(first, min(first + count, MAX_SEED + 1))
-with sentences():
-    png = gallery(model, list(seeds), columns, how)
-download_png(
-    png,
-    file_name(model, f"seeds-{seeds[0]}-{seeds[-1]}", ".png"),
-    "The pictures pixel for pixel. The file says in its metadata how to make it again.",
-)
-shell("sample", model, "grid.png", seeds=f"{seeds[0]}-{seeds[-1]}", columns=columns, **how)
+work(model)
