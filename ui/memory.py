@@ -23,6 +23,7 @@ def keep_low(idle: Callable[[], float], release: Callable[[], object], quiet: fl
     """
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "malloc_trim"):
+        return
     libc.mallopt(ARENA_MAX, ARENAS)
 
     def watch() -> None:
