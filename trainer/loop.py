@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from pretrained.pipelines import pick_device
 from trainer import best, preview, processes
 from trainer.average import Average
 from trainer.guard import Collapsed, Guard
+from trainer.means import Means
 from trainer.method import Adam, Method
 from trainer.recipe import Recipe
 from trainer.run import Run, make_config
@@ -276,30 +276,3 @@ def _loop(trainer: Trainer, run: Run) -> None:
     if received:
         kimg = batches.images_seen / 1000
         raise Stopped(f"stopped at {kimg:g} kimg, all is saved; go on with: {run.command} --resume", received)
-
-
-class Means:
-    """The means of the loss terms since the last log line, over all processes, fetched only when they are written."""
-
-    def __init__(self, images_seen: int):
-        self.restart(images_seen)
-
-    def restart(self, images_seen: int) -> None:
-        """Forget what was noted."""
-        self.values: dict[str, list[Tensor]] = defaultdict(list)
-        self.num_steps, self.images_seen, self.time = 0, images_seen, time.monotonic()
-
-    def add(self, terms: dict[str, Tensor]) -> None:
-        """Note the terms of one step; a term that is not computed at every step is averaged where it is."""
-        self.num_steps += 1
-        for name, value in terms.items():
-            self.values[name].append(value)
-
-    def take(self, images_seen: int) -> dict[str, float]:
-        """The mean of each term, and the speed; begins anew."""
-        tensors = {name: torch.stack(values).float().mean() for name, values in self.values.items()}
-        processes.average(tensors.values())
-        means = {name: mean.item() for name, mean in tensors.items()}
-        means["images/s"] = (images_seen - self.images_seen) / (time.monotonic() - self.time)
-        self.restart(images_seen)
-        return means
