@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -76,6 +77,14 @@ def serve(folder: Path, **variables: str) -> Iterator[str]:
 def url(folder) -> Iterator[str]:
     with serve(folder, GANVAS_MODELS=", ".join(OFFERED)) as url:
         yield url
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _litter(tmp_path_factory) -> Iterator[None]:
+    """The client leaves an empty folder among the temporary files for each file that it fetches: here, not in /tmp."""
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("litter"))
+    yield
+    tempfile.tempdir = before
 
 
 @pytest.fixture(scope="module")
@@ -194,12 +203,30 @@ def test_the_example_of_the_readme_runs(url, folder, monkeypatch):
         ("sample", {"label": 10**9}, "label 1000000000 is out of range: 0 to 1"),
         ("sample", {"label": ["<b>"]}, "label is not understood: input should be a valid integer"),
         ("sample", {"truncation": -1.0}, "truncation -1.0 is out of range: 0 to 2"),
+        ("sample", {"truncation": 1e308}, "truncation 1e+308 is out of range: 0 to 2"),
+        ("sample", {"truncation": "NaN"}, "truncation nan is out of range: 0 to 2"),
+        ("sample", {"truncation": "Infinity"}, "truncation inf is out of range: 0 to 2"),
+        ("sample", {"label": -1}, "label -1 is out of range: 0 to 1"),
+        ("sample", {"seeds": {"$": [1]}}, "seeds is not understood: input should be a valid string"),
+        ("sample", {"seeds": "-1"}, "'-1' does not name seeds"),
+        ("sample", {"seeds": "4294967296"}, "'4294967296' does not name seeds"),
+        ("sample", {"seeds": "\u202e7"}, r"'\\u202e7' does not name seeds"),
+        ("sample", {"columns": 1.5}, "columns is not understood: input should be a valid integer"),
+        ("sample", {"text": "x" * 2000}, "text is not understood: string should have at most 1000 characters"),
+        ("sample", {"model": "x\0" * 10**6}, "is not offered here: one of labelled"),
         ("sample", {"text": "a cat"}, "labelled takes no text"),
+        ("walk", {"fps": 0}, "fps is not understood: input should be greater than or equal to 1"),
+        ("walk", {"frames": -(10**30)}, "frames is not understood"),
+        ("walk", {"loop": "maybe"}, "loop is not understood: input should be a valid boolean"),
         ("walk", {"frames": 10**9}, "frames is not understood: input should be less than or equal to 600"),
         ("walk", {"seeds": "0-99"}, "100 seeds are too many at once: at most 32"),
         ("mix", {"model": "styled", "layers": 99}, "layers 99 is out of range"),
         ("mix", {}, "labelled has no styles to mix"),
+        ("mix", {"model": "styled", "rows": "0-99"}, "100 seeds are too many at once: at most 16"),
         ("translate", {"model": "style", "picture": None}, "picture is missing"),
+        ("translate", {"model": "style", "picture": "photo.png", "strength": 10**9}, "strength 1000000000.0 is out of"),
+        ("translate", {"model": "style", "picture": "photo.png", "strength": "nan"}, "strength nan is out of range"),
+        ("translate", {"model": "style", "picture": "photo.png", "seed": 10**12}, "seed is not understood"),
         ("translate", {"model": "style", "picture": "photo.png", "fit": "melt"}, "fit is not understood"),
         ("translate", {"model": "style", "picture": "log"}, "not a picture that can be read"),
         ("translate", {"model": "style", "picture": "large.png"}, "8000 x 8000 px is too large"),
