@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -25,8 +26,9 @@ import torch
 import tyro
 from PIL import Image
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import StackDataset
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 from tqdm import tqdm
 
 from benchmarks import textbook
@@ -46,8 +48,8 @@ class Options:
 
     rows: tuple[str, ...] = ()
     """Which of the rows; all by default."""
-    contenders: tuple[str, ...] = ("textbook", "fp32", "auto")
-    """textbook, and ours by its --precision, the first being what the others are compared to."""
+    contenders: tuple[str, ...] = ("textbook", "fp32", "auto", "reuse-fakes")
+    """Rows of CONTENDERS, the first being what the others are compared to."""
     rounds: int = 9
     """Turns of each contender."""
     seconds: float = 6.0
@@ -69,11 +71,13 @@ class Row:
     Attributes:
         words: {pictures}, {pairs} and {domains} stand for folders that are drawn.
         images: real pictures that one step looks at.
+        fresh: whether ours draws fakes anew for G, which --reuse-fakes spares.
     """
 
     words: str
     textbook: Textbook
     images: int
+    fresh: bool = False
 
 
 def as_pil(images: torch.Tensor) -> list[Image.Image]:
@@ -135,16 +139,24 @@ def cyclegan_128(options: Options, folder: Path) -> Losses:
     return textbook.cyclegan(*(networks.build(spec) for spec in (translator, translator, judge, judge)), loader)
 
 
+# Ours, by what is added to the row's command line.
+CONTENDERS = {
+    "textbook": "",
+    "fp32": "--precision fp32",
+    "auto": "--precision auto",
+    "reuse-fakes": "--precision auto --reuse-fakes",
+    "compiled": "--precision auto --compile",
+}
 PICTURES = "--data {pictures} --diffaugment False"
 PIX2PIX = "pix2pix-facades --data {pairs} --direction BtoA"
 CYCLEGAN = "cyclegan-emoji --data {domains}"
 ROWS = {
     **{
-        f"dcgan-32-w{width}": Row(f"dcgan-mnist --width {width}", partial(dcgan_32, width), 128)
+        f"dcgan-32-w{width}": Row(f"dcgan-mnist --width {width}", partial(dcgan_32, width), 128, fresh=True)
         for width in (32, 64, 128)
     },
-    "dcgan-64": Row(f"dcgan-64 {PICTURES} --width 64", dcgan_64, 128),
-    "wgan-gp-32": Row("dcgan-mnist --loss wgan-gp", wgan_gp_32, 640),
+    "dcgan-64": Row(f"dcgan-64 {PICTURES} --width 64", dcgan_64, 128, fresh=True),
+    "wgan-gp-32": Row("dcgan-mnist --loss wgan-gp", wgan_gp_32, 640, fresh=True),
     "stylegan-64": Row(f"stylegan-64 {PICTURES}", stylegan_64, 32),
     "pix2pix-256-w32": Row(f"{PIX2PIX} --width 32 --discriminator-width 32", partial(pix2pix_256, 32), 1),
     "pix2pix-256-w64": Row(PIX2PIX, partial(pix2pix_256, 64), 1),
@@ -167,19 +179,28 @@ def draw_files(folder: Path) -> None:
             picture.save(folder / name / f"{number:04d}.jpg", quality=90)
 
 
-def ours(row: Row, precision: str, options: Options, folder: Path) -> Trainer:
+def ours(row: Row, contender: str, options: Options, folder: Path) -> Trainer:
     """What `python -m trainer` runs, whose `step` is measured; losses are fetched when the log would have them."""
-    words = row.words.format(**{name: folder / name for name in ("pictures", "pairs", "domains")}).split()
-    shared = f"--precision {precision} --threads {options.threads} --data-root {options.data_root}".split()
-    command = parse([*words, *shared, "--device", "cpu"])
-    return Trainer(command.recipe, command.settings)
+    words = row.words.format(**{name: folder / name for name in ("pictures", "pairs", "domains")})
+    shared = f"--device cpu --threads {options.threads} --data-root {options.data_root}"
+    command = parse(f"{words} {CONTENDERS[contender]} {shared}".split())
+    trainer = Trainer(command.recipe, command.settings)
+    trainer.compile()
+    return trainer
 
 
-def flops(step: Callable[[], object]) -> int:
-    """Of one step, multiplications and additions counted apart; gradients of gradients are seen too."""
-    with FlopCounterMode(display=False) as counter:
-        step()
-    return counter.get_total_flops()
+class Operations(TorchDispatchMode):
+    """Counts multiplications and additions, each for one, in gradients of gradients too."""
+
+    total = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if count := flop_registry.get(function._overloadpacket):
+            self.total += count(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 def ceiling(size: int = 2048, repeats: int = 5) -> float:
@@ -197,17 +218,19 @@ def measure(name: str, options: Options, folder: Path) -> dict[str, object]:
     """Contenders by turns -> pictures a second, ratios to the first contender, mean losses of the second half."""
     row = ROWS[name]
     steps: dict[str, Callable[[], dict[str, float]]] = {}
+    operations = {}
     for contender in options.contenders:
-        torch.manual_seed(0)
-        if contender == "textbook":
-            steps[contender] = row.textbook(options, folder).__next__
-        else:
-            trainer = ours(row, contender, options, folder)
-            steps[contender] = trainer.step
-    operations = {contender: flops(step) for contender, step in steps.items()}
+        if row.fresh or contender != "reuse-fakes":
+            torch.manual_seed(0)
+            if contender == "textbook":
+                steps[contender] = row.textbook(options, folder).__next__
+            else:
+                steps[contender] = ours(row, contender, options, folder).step
+            steps[contender]()
+            with Operations() as counted:
+                steps[contender]()
+            operations[contender] = counted.total
     speeds, seen = defaultdict(list), defaultdict(list)
-    for step in steps.values():
-        step()
     for _ in tqdm(range(options.rounds), desc=name, leave=False):
         for contender, step in steps.items():
             start, count = time.perf_counter(), 0
