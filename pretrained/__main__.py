@@ -15,6 +15,7 @@ from pretrained.convert import LAYOUTS
 from pretrained.deploy import KINDS
 from pretrained.directions import METHODS
 from pretrained.errors import InputError
+from pretrained.files import full_output
 from pretrained.latents import MAX_SEED
 from pretrained.seeds import LEGAL
 from pretrained.translate import Fit
@@ -295,6 +296,8 @@ def main(given: Sequence[str] | None = None) -> None:
         # The reader has what it wanted; without this, Python complains once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + 13)
+    except OSError as error:
+        fail(full_output(error))
     except KeyboardInterrupt:
         to_folder = bool(out) and out.is_dir()
         fail(f"stopped; {'what lies in --out is whole' if to_folder else 'nothing was written'}", 128 + 2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +43,15 @@ def write_atomic(path: Path, data: bytes) -> None:
 def cannot_write(path: Path, error: Exception, remedy: str = "choose another folder") -> InputError:
     """The sentence for a folder that is closed, a disk that is full or read-only, a file system without locks."""
     return InputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}; free some space or {remedy}")
+
+
+def full_output(error: OSError) -> str:
+    """The sentence for a disk that has no room for what is printed; any other error is raised again."""
+    if error.errno != errno.ENOSPC:
+        raise error
+    # Without this, Python complains once more when it closes stdout.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return f"cannot write to standard output: {error.strerror}; free some space"
 
 
 @contextmanager

@@ -210,7 +210,7 @@ def test_the_example_of_the_readme_runs(url, folder, monkeypatch):
         ("sample", {"seeds": {"$": [1]}}, "seeds is not understood: input should be a valid string"),
         ("sample", {"seeds": "-1"}, "'-1' does not name seeds"),
         ("sample", {"seeds": "4294967296"}, "'4294967296' does not name seeds"),
-        ("sample", {"seeds": "\u202e7"}, r"'\\u202e7' does not name seeds"),
+        ("sample", {"seeds": "\u202e7"}, r"'\u202e7' does not name seeds"),
         ("sample", {"columns": 1.5}, "columns is not understood: input should be a valid integer"),
         ("sample", {"text": "x" * 2000}, "text is not understood: string should have at most 1000 characters"),
         ("sample", {"model": "x\0" * 10**6}, "is not offered here: one of labelled"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pretrained import checkpoint, hub
 from pretrained.errors import InputError
+from pretrained.files import full_output
 from trainer import compare, evaluate, loop, nearest, processes
 from trainer.command import Command, Push, fail, parse, parse_as, parse_known
 from trainer.guard import Collapsed
@@ -125,8 +126,11 @@ def main(arguments: Sequence[str]) -> None:
     name = arguments[0] if arguments else ""
     try:
         COMMANDS[name](arguments[1:]) if name in COMMANDS else train(arguments)
+        sys.stdout.flush()
     except InputError as error:
         fail(str(error))
+    except OSError as error:
+        fail(full_output(error))
     except (Collapsed, Lost) as error:
         fail(str(error), 1)
     except Stopped as stopped:
