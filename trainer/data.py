@@ -20,7 +20,7 @@ from torch import Tensor
 
 from pretrained.errors import InputError
 from pretrained.images import from_uint8
-from trainer import captions, folder, processes
+from trainer import captions, folder, processes, storage
 
 MAX_IDX = 256 << 20  # bytes, five times those of MNIST
 DEVICE_BYTES = 4 << 30  # a data set up to this size is kept on the GPU
@@ -204,6 +204,8 @@ class Batches:
     ):
         on_device = device.type == "cuda" and dataset.images.numel() <= DEVICE_BYTES
         self.images = dataset.images.to(device) if on_device else dataset.images
+        storage.let_go(dataset.images)
+        self.touched = 0  # bytes of a mapped file, by these batches
         self.size = dataset.size
         self.labels = dataset.labels
         self.batch_size, self.seed, self.device, self.horizontal_flip = batch_size, seed, device, horizontal_flip
@@ -245,6 +247,10 @@ class Batches:
         """The next batch as it is stored, cut and mirrored: uint8 (B, C, size, size)."""
         self.indices = self._indices()[self.part]
         x = self.images[self.indices.to(self.images.device)].to(self.device)
+        self.touched += x.numel() + len(x) * storage.AROUND
+        if self.touched > storage.HELD:
+            storage.let_go(self.images)
+            self.touched = 0
         room = x.shape[-1] - self.size
         if room:
             corners = torch.randint(room + 1, (self.batch_size, 2), generator=self._random(self.images_seen, stream=2))

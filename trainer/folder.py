@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,13 +26,19 @@ from tqdm import tqdm
 from pretrained.errors import InputError
 from pretrained.files import cache_folder, write_atomic
 from pretrained.images import SUFFIXES, open_picture
+from trainer import storage
 
 # What a broken, locked or strangely packed file in an archive raises beside.
 BROKEN = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+TOGETHER = 8  # pictures that a thread decodes before it changes hands
+SHOWN = 3  # of the pictures that are left out
 NARROWEST = 0.6  # of pictures side by side: width over height
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One picture file: its path below the folder or in the archive, and what changes when it changes."""
 
@@ -48,11 +58,11 @@ def read(path: Path, size: int, channels: int) -> tuple[Tensor, list[str], Tenso
         InputError: no picture in there, or none that can be read. Broken ones among good ones are named and left out.
     """
     images, names = read_stacks(path, [(entry,) for entry in entries(path)], size, channels)
-    tops = [name.partition("/")[0] for name in names]
     if any("/" not in name for name in names):
         return images, names, None, []
-    classes = sorted(set(tops))
-    return images, names, torch.tensor([classes.index(top) for top in tops]), classes
+    classes = sorted({name.partition("/")[0] for name in names})
+    numbers = {name: number for number, name in enumerate(classes)}
+    return images, names, torch.tensor([numbers[name.partition("/")[0]] for name in names]), classes
 
 
 def read_stacks(
@@ -70,41 +80,99 @@ def read_stacks(
     """
     if not stacks:
         raise InputError(f"--data {path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-    files = [[(entry.name, entry.num_bytes, entry.modified) for entry in stack] for stack in stacks]
-    if all(len(stack) == 1 for stack in stacks) and columns == 1:
-        files = [file for (file,) in files]  # the key of a cache that older versions wrote
-    key = json.dumps([str(path.resolve()), size, channels, files, *([columns] if columns > 1 else [])])
-    stem = cache_folder() / f"{path.stem}-{size}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    stem = cache_folder() / f"{path.stem}-{size}-{_digest(path, stacks, size, channels, columns)[:16]}"
     index = stem.with_suffix(".json")
     if not index.exists():
         _decode(path, stacks, size, channels, columns, stem)
-    return torch.from_numpy(np.load(stem.with_suffix(".npy"), mmap_mode="c")), json.loads(index.read_text())
+    return storage.read(stem.with_suffix(".npy")), json.loads(index.read_text())
+
+
+def _digest(path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: int, columns: int) -> str:
+    """SHA-256 of all that the array depends on, as JSON: piece by piece, since that of many files is long."""
+    is_flat = all(len(stack) == 1 for stack in stacks) and columns == 1
+    digest = hashlib.sha256(json.dumps([str(path.resolve()), size, channels])[:-1].encode())
+    for number, stack in enumerate(stacks):
+        files = [(entry.name, entry.num_bytes, entry.modified) for entry in stack]
+        digest.update(b", " if number else b", [")
+        digest.update(json.dumps(files[0] if is_flat else files).encode())
+    digest.update(b"]]" if columns == 1 else f"], {columns}]".encode())
+    return digest.hexdigest()
 
 
 def entries(path: Path) -> list[Entry]:
     """The picture files below a folder or in a .zip, in the order of their names."""
     if path.is_dir():
-        files = [file for file in sorted(_below(path)) if file.suffix.lower() in SUFFIXES and file.is_file()]
-        stats = [(file, file.stat()) for file in files]
-        return [Entry(file.relative_to(path).as_posix(), stat.st_size, stat.st_mtime) for file, stat in stats]
+        return sorted(_below(str(path)), key=lambda entry: path_order(entry.name))
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if Path(info.filename).suffix.lower() in SUFFIXES]
+            members = [info for info in archive.infolist() if is_picture(info.filename)]
     except BROKEN as error:
         raise InputError(f"--data {path} is neither a folder nor a .zip of pictures: {error}") from error
     return [Entry(info.filename, info.file_size, info.CRC) for info in sorted(members, key=lambda info: info.filename)]
 
 
-def _below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """The files below a folder; a domain may be a link to a folder that lies elsewhere, but links may go in a ring."""
-    real = os.path.realpath(folder)
-    if real in above or not os.access(folder, os.R_OK | os.X_OK):
-        return
-    for path in folder.iterdir():
-        if path.is_dir():
-            yield from _below(path, (*above, real))
-        else:
-            yield path
+def path_order(name: str) -> str:
+    """By which paths are sorted folder by folder, "a/z" before "a-b"."""
+    return name.replace("/", "\0")
+
+
+def _below(top: str) -> Iterator[Entry]:
+    """The picture files below a folder; a domain may be a link to one that lies elsewhere, but links may go in a ring.
+
+    Each file is looked at once: that is what takes the time where there are a million.
+    """
+    waiting = [(top, "", (os.path.realpath(top),))]
+    while waiting:
+        folder, prefix, above = waiting.pop()
+        try:
+            found = os.scandir(folder)
+        except OSError:  # nobody may read it
+            continue
+        with found:
+            for file in found:
+                is_link = file.is_symlink()
+                if os.path.isdir(file.path) if is_link else file.is_dir():
+                    real = os.path.realpath(file.path) if is_link else os.path.join(above[-1], file.name)
+                    if real not in above and not f"{above[-1]}/".startswith(f"{real}/"):
+                        waiting.append((file.path, f"{prefix}{file.name}/", (*above, real)))
+                elif is_picture(file.name) and (os.path.isfile(file.path) if is_link else file.is_file()):
+                    stat = file.stat()
+                    yield Entry(prefix + file.name, stat.st_size, stat.st_mtime)
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is one, by its name."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def square(picture: Image.Image, size: int) -> np.ndarray:
+    """The shorter side scaled to `size`, the centre cut out: uint8 (channels, size, size)."""
+    levels = np.asarray(ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS))
+    return levels.reshape(size, size, -1).transpose(2, 0, 1)
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+    """Each item and what `work` makes of it, in threads; a few items are in memory, however many there are."""
+
+    def work_on(some: list[Item]) -> list[tuple[Item, Result]]:
+        return [(item, work(item)) for item in some]
+
+    num_threads, items = os.cpu_count() or 1, iter(items)
+    waiting: deque[Future[list[tuple[Item, Result]]]] = deque()
+    with ThreadPoolExecutor(num_threads) as pool:
+        while some := list(islice(items, TOGETHER)):
+            waiting.append(pool.submit(work_on, some))
+            if len(waiting) > num_threads:
+                yield from waiting.popleft().result()
+        for done in waiting:
+            yield from done.result()
+
+
+def tell_broken(broken: Sequence[str], count: int, total: int) -> None:
+    """Say on stderr which of `total` pictures are left out: the first of the `count` that are."""
+    if count:
+        shown = "; ".join(broken[:SHOWN]) + ("; ..." if count > SHOWN else "")
+        print(f"left out {count} of {total} pictures that cannot be read: {shown}", file=sys.stderr)
 
 
 def _decode(path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: int, columns: int, stem: Path) -> None:
@@ -121,51 +189,43 @@ def _decode(path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: in
                 "sub-folders A and B may hold pairs too, and --degradation makes them"
             )
         for column in range(columns):
-            square = picture.crop((column * width, 0, (column + 1) * width, picture.height))
-            square = ImageOps.fit(square, (size, size), Image.Resampling.LANCZOS)
-            yield np.asarray(square).reshape(size, size, channels).transpose(2, 0, 1)
+            yield square(picture.crop((column * width, 0, (column + 1) * width, picture.height)), size)
 
     def decode(stack: tuple[Entry, ...]) -> np.ndarray | str:
         try:
-            return np.concatenate([square for entry in stack for square in squares(entry)])
+            return np.concatenate([picture for entry in stack for picture in squares(entry)])
         except (InputError, *BROKEN) as error:
             return f"{stack[0].name}: {error}"
 
     depth = len(stacks[0]) * columns * channels
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
+        pictures = storage.Pictures(temporary, (depth, size, size))
     except OSError as error:
-        raise _cannot_write(stem.parent, error) from error
+        raise cannot_write(stem.parent, error) from error
+    names, broken = [], []
     try:
-        array = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(stacks), depth, size, size))
-        names, broken = [], []
-        with ThreadPoolExecutor() as pool:
-            for stack, picture in tqdm(
-                zip(stacks, pool.map(decode, stacks)), "reading pictures", len(stacks), unit="", leave=False
-            ):
+        with contextlib.closing(in_order(decode, stacks)) as decoded, contextlib.closing(pictures):
+            for stack, picture in tqdm(decoded, "reading pictures", len(stacks), unit="", leave=False):
                 if isinstance(picture, str):
                     broken.append(picture)
                 else:
-                    array[len(names)] = picture
+                    pictures.append(picture)
                     names.append(stack[0].name)
-        array.flush()
-        if broken:
-            shown = "; ".join(broken[:3]) + ("; ..." if len(broken) > 3 else "")
-            print(f"left out {len(broken)} of {len(stacks)} pictures that cannot be read: {shown}", file=sys.stderr)
+            pictures.flush()
+        tell_broken(broken, len(broken), len(stacks))
         if not names:
             raise InputError(f"--data {path} holds no picture that can be read: {broken[0]}")
-        if broken:  # the array ends where the good pictures end
-            array = np.array(array[: len(names)])
-            np.save(temporary, array)
         os.replace(temporary, stem.with_suffix(".npy"))
         write_atomic(stem.with_suffix(".json"), json.dumps(names).encode())
     except OSError as error:
-        raise _cannot_write(stem.parent, error) from error
+        raise cannot_write(stem.parent, error) from error
     finally:
         temporary.unlink(missing_ok=True)
         if archive is not None:
             archive.close()
 
 
-def _cannot_write(folder: Path, error: OSError) -> InputError:
+def cannot_write(folder: Path, error: OSError) -> InputError:
+    """The sentence for a cache that cannot be written to."""
     return InputError(f"cannot write {folder}: {error.strerror}; free some space or set XDG_CACHE_HOME")
