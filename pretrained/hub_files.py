@@ -118,3 +118,8 @@ def _digest(path: Path, is_small: bool, *version: int) -> str:
 
     with path.open("rb") as file:
         return git_hash(file.read()) if is_small else sha_fileobj(file).hex()
+
+
+def has_digest(path: Path, digest: str) -> bool:
+    """Whether a file has the SHA-256 that the Hub announces for a large one, or the name that git gives a small one."""
+    return _is_whole(path, digest)
