@@ -17,6 +17,7 @@ from pretrained.progress import layers
 from ui.common import DEVICE, Model
 
 PATIENCE = 0.5  # seconds of work until a bar is shown
+EVERY = 0.1  # seconds from then on, until the bar moves
 WIDTH = 300  # px of it
 
 Made = TypeVar("Made")
@@ -79,16 +80,18 @@ def made(model: Model, key: tuple, passes: int, words: str, make: Callable[[], M
     if "made" not in done:
         unless_cancelled(key)
         with ExitStack() as stack:
-            bars: list[DeltaGenerator] = []
+            bar: DeltaGenerator | None = None
 
             def tell(share: float) -> None:
-                if not bars and time.monotonic() - begun > PATIENCE:
-                    bars.append(stack.enter_context(cancellable(key, words, WIDTH))[1])
-                for bar in bars:  # a press of the button ends the script here
-                    bar.progress(share, f"{words} {share:.0%}")
+                nonlocal bar, next_look
+                if time.monotonic() < next_look:
+                    return
+                bar = bar or stack.enter_context(cancellable(key, words, WIDTH))[1]
+                bar.progress(share, f"{words} {share:.0%}")  # a press of the button ends the script here
+                next_look = time.monotonic() + EVERY
 
             with DEVICE, layers(model.pipeline.network, passes, tell):
-                begun = time.monotonic()
+                next_look = time.monotonic() + PATIENCE
                 done["made"] = make()
     return done["made"]
 
