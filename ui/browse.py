@@ -26,7 +26,7 @@ def show(card: Card) -> None:
         st.markdown(f"**{plain(card.id)}**")
         st.caption(f"{plain(facts(card.config))}  \n{plain(licence(card.config))}")
         st.button(
-            "Open",
+            f"Open {plain(card.id)}",
             key=f"open {card.id}",
             on_click=st.session_state.update,
             args=({"model": card.id, "open": True},),

@@ -44,7 +44,8 @@ def class_picker(classes: list[str], own: str = OWN) -> int | None:
     if not classes:
         return None
     names = [own, *(f"{label} {name}" for label, name in enumerate(classes))]
-    chosen = st.selectbox("Label", names, key="label", bind="query-params", width=200)
+    help = "What all of the pictures are to show."
+    chosen = st.selectbox("Label", names, key="label", bind="query-params", width=200, help=help)
     return names.index(chosen) - 1 if chosen != own else None
 
 
