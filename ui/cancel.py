@@ -11,6 +11,7 @@ from typing import TypeVar
 import streamlit as st
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from pretrained.errors import InputError
 from pretrained.progress import layers
@@ -43,8 +44,9 @@ def cancellable(key: tuple, words: str, width: int) -> Iterator[tuple[DeltaGener
     waiting = st.empty()
     with waiting.container(horizontal=True, vertical_alignment="center"):
         preview, bar = st.empty(), st.progress(0.0, words, width=width)
-        # A page may wait for several things, one after another.
-        st.button("Cancel", f"cancel {hash(key)}", on_click=st.session_state.update, kwargs={"cancelled": key})
+        # What is pressed in a fragment waits until that has run; what belongs to the whole page ends the run.
+        with ThreadState.scoped(fragment_id=None):
+            st.button("Cancel", f"cancel {hash(key)}", on_click=st.session_state.update, kwargs={"cancelled": key})
     try:
         yield preview, bar
     except InputError:
