@@ -117,16 +117,16 @@ async def visit(address: str) -> AsyncIterator[Visitor]:
 
 
 @contextmanager
-def serve(**environment: str) -> Iterator[tuple[str, int]]:
-    """The app -> its address and the number of its process."""
+def serve(folder: Path = ROOT, **environment: str) -> Iterator[tuple[str, int]]:
+    """The app, run from `folder` (whose runs/ it offers) -> its address and the number of its process."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{listener.getsockname()[1]}"
     host, port = address.split(":")
-    command = ["streamlit", "run", "app.py", f"--server.port={port}", f"--server.address={host}"]
+    command = ["streamlit", "run", str(ROOT / "app.py"), f"--server.port={port}", f"--server.address={host}"]
     with subprocess.Popen(
         [sys.executable, "-m", *command, "--server.headless=true", "--server.fileWatcherType=none"],
-        cwd=ROOT,
+        cwd=folder,
         env=os.environ | environment,
         stdout=subprocess.DEVNULL,
     ) as server:

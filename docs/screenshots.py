@@ -9,34 +9,95 @@ or one that `deploy --dry-run` wrote.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+import pretrained
 from benchmarks.visitor import serve
+from pretrained import images
 
 CHROMIUM = Path("/usr/bin/chromium")
-PAGES = {
-    "samples": "?model=dcgan-mnist&count=24",
-    "walk": "walk?model=dcgan-fashion&frames=60",
-    "explore": "explore?model=dcgan-mnist&seed=7&move-sefa-1=2",
-    "explore-number": "explore?model=stylegan-fashion&way=One+number",
-    "explore-arithmetic": "explore?model=dcgan-mnist&way=Arithmetic",
-    "mix": "mix?model=stylegan-fashion",
-    "encode": "encode?model=icgan-mnist",
-    "edit": "edit?model=dcgan-mnist&way=Example&steps=50",
-    "translate-draw": "translate?model=draw-emoji",
-    "translate-example": "translate?model=labels-facades&way=Examples",
-    "gallery": "browse?model=dcgan-mnist",
-    "compare": "compare?model=dcgan-mnist&checkpoints=dcgan-mnist&checkpoints=icgan-mnist",
-    "compare-translators": "compare?checkpoints=draw-emoji&checkpoints=style-starry-night",
-    "watch": "watch?model=dcgan-mnist",
-    "refused": "?model=nothing",
-}
+PATIENCE = 90_000  # ms
+TALLEST = 3000  # px
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
+
+
+def nothing(page: Page) -> None:
+    """The link says it all."""
+
+
+def upload(page: Page) -> None:
+    """A digit that a generator has drawn."""
+    digit = images.encode_png(pretrained.load("dcgan-mnist").sample([3])[0])
+    file = {"name": "digit.png", "mimeType": "image/png", "buffer": digit}
+    page.locator("input[type=file]").first.wait_for(state="attached")
+    page.locator("input[type=file]").first.set_input_files(file)
+    page.get_by_role("button", name="Download PNG").wait_for()
+
+
+def draw(page: Page) -> None:
+    """A face of a circle, two eyes and a mouth, in strokes of the mouse."""
+    box = page.locator(".canvas canvas").bounding_box()
+    face = [
+        (0.5, 0.1),
+        (0.8, 0.25),
+        (0.9, 0.5),
+        (0.8, 0.8),
+        (0.5, 0.9),
+        (0.2, 0.8),
+        (0.1, 0.5),
+        (0.2, 0.25),
+        (0.5, 0.1),
+    ]
+    for places in (face, [(0.35, 0.35), (0.35, 0.45)], [(0.65, 0.35), (0.65, 0.45)], [(0.3, 0.65), (0.7, 0.65)]):
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
+        page.mouse.move(*points[0])
+        page.mouse.down()
+        for point in points[1:]:
+            page.mouse.move(*point, steps=3)
+        page.mouse.up()
+    page.locator(".curtain").wait_for()
+
+
+def enlarge(page: Page) -> None:
+    """A click on a picture."""
+    page.get_by_role("button", name="Seed 7", exact=True).click()
+    page.get_by_role("dialog").get_by_role("link", name="Walk from here").wait_for()
+
+
+PICTURES = ".gallery button canvas"
+# What each is called, its link, what is there when it is done, and what is done then.
+PAGES: dict[str, tuple[str, str, Callable[[Page], object]]] = {
+    "samples": ("?model=dcgan-mnist&count=24", PICTURES, nothing),
+    "samples-large": ("?model=stylegan-fashion&count=24", PICTURES, enlarge),
+    "walk": ("walk?model=dcgan-fashion&frames=60", "video", nothing),
+    "explore": ("explore?model=dcgan-mnist&seed=7&move-sefa-1=2", PICTURES, nothing),
+    "explore-number": ("explore?model=stylegan-fashion&way=One+number", PICTURES, nothing),
+    "explore-arithmetic": ("explore?model=dcgan-mnist&way=Arithmetic", ".stImage img", nothing),
+    "mix": ("mix?model=stylegan-fashion", PICTURES, nothing),
+    "encode": ("encode?model=icgan-mnist", "[data-testid=stFileUploader]", upload),
+    "edit": ("edit?model=dcgan-mnist&way=Example&steps=50", ".pad .plane", nothing),
+    "translate-draw": ("translate?model=draw-emoji", ".canvas canvas", draw),
+    "translate-example": ("translate?model=labels-facades&way=Examples", ".curtain", nothing),
+    "gallery": ("browse?model=dcgan-mnist", ".stImage img", nothing),
+    "compare": (
+        "compare?model=dcgan-mnist&checkpoints=dcgan-mnist&checkpoints=icgan-mnist",
+        ".stImage img",
+        nothing,
+    ),
+    "compare-translators": (
+        "compare?model=draw-emoji&checkpoints=draw-emoji&checkpoints=style-starry-night",
+        ".stImage img",
+        nothing,
+    ),
+    "watch": ("watch?model=dcgan-mnist", "[role=alert], [data-testid=stVegaLiteChart]", nothing),
+    "refused": ("?model=nothing", "[role=alert]", nothing),
+}
 
 
 @dataclass(frozen=True)
@@ -53,16 +114,23 @@ class Options:
     """To wait until a page is still."""
 
 
-def photograph(browser: Browser, url: str, name: str, options: Options) -> None:
+def photograph(
+    browser: Browser, url: str, name: str, shown: str, act: Callable[[Page], object], options: Options
+) -> None:
     for width in WIDTHS:
-        for scheme in SCHEMES:
-            window = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
-            with contextlib.closing(window):
-                page = window.new_page()
-                page.goto(url, wait_until="networkidle")
-                if options.url is None:
-                    page.get_by_role("heading", level=1).wait_for()
-                    page.locator("[data-test-script-state=notRunning]").wait_for()
+        window = browser.new_context(viewport={"width": width, "height": 1000})
+        with contextlib.closing(window):
+            page = window.new_page()
+            page.set_default_timeout(PATIENCE)
+            page.goto(url)
+            page.locator(shown).first.wait_for()
+            act(page)
+            page.wait_for_timeout(1000 * options.seconds)
+            # The app scrolls within its window.
+            height = page.evaluate("Math.max(...[...document.querySelectorAll('*')].map(e => e.scrollHeight))")
+            page.set_viewport_size({"width": width, "height": max(1000, min(height, TALLEST))})
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
                 page.wait_for_timeout(1000 * options.seconds)
                 page.screenshot(path=options.out / f"{name}-{width}-{scheme}.png")
 
@@ -74,11 +142,13 @@ def main(options: Options) -> None:
         given = {"executable_path": CHROMIUM} if CHROMIUM.exists() else {}
         browser = stack.enter_context(playwright.chromium.launch(args=["--no-sandbox", "--disable-gpu"], **given))
         if options.url:
-            photograph(browser, options.url, "page", options)
+            photograph(browser, options.url, "page", "body", nothing, options)
             return
-        address, _ = stack.enter_context(serve())
+        address, _ = stack.enter_context(serve(Path.cwd()))
         for name in options.pages:
-            photograph(browser, f"http://{address}/{PAGES[name]}", name, options)
+            link, shown, act = PAGES[name]
+            photograph(browser, f"http://{address}/{link}", name, shown, act, options)
+            print(name, flush=True)
 
 
 if __name__ == "__main__":
