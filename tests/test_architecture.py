@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 TOOLKITS = {"streamlit", "gradio", "spaces"}
 APPS = {"app", "gradio_app", "gradio_ui", "ui"}
 TRAINING = {"trainer", "torchvision", "torchmetrics", "datasets", "matplotlib", "tyro"}
-OPTIONAL = ["requirements-onnx.txt", "requirements-gradio.txt"]
+OPTIONAL = ["requirements-data.txt", "requirements-gradio.txt", "requirements-onnx.txt"]
 FORBIDDEN = {
     "pretrained": TOOLKITS | APPS | TRAINING,
     "trainer": TOOLKITS | APPS,

@@ -1,7 +1,8 @@
 """Named data sets and folders of pictures -> one uint8 array -> endless batches on the device.
 
 A data set lives as one array of resized pictures: small ones in memory (on the GPU where there is one), decoded
-folders in a memory-mapped file under `~/.cache/ganvas`, so that the next run starts at once and memory stays flat.
+folders and what comes from the Hub in a memory-mapped file under `~/.cache/ganvas`, so that the next run starts at
+once and memory stays flat.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from pretrained.errors import InputError
 from pretrained.images import from_uint8
-from trainer import captions, folder, processes, storage
+from trainer import captions, folder, hub_data, processes, storage
 
 MAX_IDX = 256 << 20  # bytes, five times those of MNIST
 DEVICE_BYTES = 4 << 30  # a data set up to this size is kept on the GPU
@@ -86,10 +87,10 @@ def load(data: str, size: int, root: Path, channels: int | None = None, split: s
     """The data set that `--data` names, at `size` px.
 
     Args:
-        data: a key of NAMED, "fake", or a folder or .zip of pictures.
+        data: a key of NAMED, "fake", a folder or .zip of pictures, or one on the Hub: "hub:user/dataset[@revision]".
         root: where named sets are looked for, and downloaded to.
         channels: 1 or 3; None is what the set has (3 for a folder).
-        split: "train" or "test", for named sets.
+        split: "train" or "test", for named sets, and for those on the Hub whose files are split so.
 
     Raises:
         InputError: there is no such set, or it cannot be read; says what to do.
@@ -100,9 +101,14 @@ def load(data: str, size: int, root: Path, channels: int | None = None, split: s
         images, labels = _read_named(data, root, split == "train")
         images = _resize(_to_channels(images, channels or images.shape[1]), size)
         return Dataset(data, images, labels, list(NAMED[data].classes), NAMED[data].licence)
+    if data.startswith(hub_data.PREFIX):
+        found = hub_data.read(data.removeprefix(hub_data.PREFIX), size, channels or 3, split)
+        return Dataset(found.name, found.images, found.labels, found.classes, found.licence, found.captions)
     path = Path(data).expanduser()
     if not path.exists():
-        raise InputError(f"--data {data} does not exist: {', '.join(NAMED)}, fake, or a folder or .zip of pictures")
+        raise InputError(
+            f"--data {data} does not exist: {', '.join(NAMED)}, fake, a folder or .zip of pictures, or hub:user/dataset"
+        )
     images, names, labels, classes = folder.read(path, size, channels or 3)
     return Dataset(path.resolve().stem, images, labels, classes, captions=captions.read(path, names))
 

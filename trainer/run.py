@@ -181,7 +181,7 @@ def without_paths(command: str) -> str:
     ]
     for before, word in zip(["", *words], words):
         if before.removeprefix("--") in SHORT:
-            kept.append(Path(word).name)
+            kept.append(word if word.startswith("hub:") else Path(word).name)
         elif word not in LOCAL and before not in LOCAL:
             kept.append(word)
     return shlex.join(kept)

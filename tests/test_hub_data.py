@@ -1,0 +1,346 @@
+"""Data sets on the Hub: each kind of shard gives what a folder gives, bit by bit, and what may go wrong on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hub_client import Client, HubClient
+from hub_faults import altered, cut
+from hub_store import Hub
+from PIL import Image
+
+from pretrained.errors import InputError
+from trainer import data, parts, shards
+
+SET = "datasets/alice/animals"
+FIRST, SECOND = "train-00000-of-00002", "train-00001-of-00002"
+CARD = b"---\ntags:\n- license:mit\n---\n# Animals\n"
+LOAD = """(lambda found: {
+    "shape": list(found.images.shape),
+    "sha256": __import__("hashlib").sha256(found.images.numpy().tobytes()).hexdigest(),
+    "labels": None if found.labels is None else found.labels.tolist(),
+    "classes": found.classes, "captions": found.captions, "licence": found.licence, "name": found.name,
+})(os.environ.update(XDG_CACHE_HOME=%r) or __import__("trainer.data").data.load(%r, 8, Path(), %r, %r))"""
+
+Pictures = dict[str, bytes]
+
+
+def png(number: int, size: tuple[int, int] = (12, 9)) -> bytes:
+    levels = np.random.RandomState(number).randint(0, 256, (size[1], size[0], 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(levels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture
+def pictures() -> Pictures:
+    names = ["cat/1.png", "cat/2.png", "dog/10.png", "dog/9.png", "dog-2/3.png"]
+    return {name: png(number) for number, name in enumerate(names)}
+
+
+def caption(name: str) -> str:
+    return f"a picture called {name}"
+
+
+def make_zip(pictures: Pictures) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, picture in reversed(pictures.items()):
+            archive.writestr(name, picture)
+        lines = [json.dumps({"file_name": name, "text": caption(name)}) for name in pictures]
+        archive.writestr("metadata.jsonl", "\n".join(lines))
+    return stream.getvalue()
+
+
+def make_tar(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def make_webdataset(pictures: Pictures) -> bytes:
+    files = {}
+    for number, (name, picture) in enumerate(pictures.items()):
+        label, about = name.split("/")[0], caption(name)
+        is_json = number % 2
+        said = {"json": json.dumps({"label": label, "caption": about}).encode()} if is_json else {}
+        said = said or {"cls": label.encode() + b"\n", "txt": about.encode()}
+        files |= {f"./{number:06d}.{kind}": content for kind, content in {"png": picture, **said}.items()}
+    return make_tar(files)
+
+
+def make_parquet(pictures: Pictures) -> bytes:
+    classes = ["dog", "cat", "dog-2", "nobody"]
+    schema = pyarrow.schema(
+        {
+            "id": pyarrow.int64(),
+            "image": pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()}),
+            "label": pyarrow.int64(),
+            "text": pyarrow.string(),
+        },
+        {"huggingface": json.dumps({"info": {"features": {"label": {"names": classes, "_type": "ClassLabel"}}}})},
+    )
+    rows = [
+        {"id": 7, "image": {"bytes": picture, "path": name}, "label": classes.index(name.split("/")[0])}
+        | {"text": caption(name)}
+        for name, picture in pictures.items()
+    ]
+    stream = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema), stream, row_group_size=2)
+    return stream.getvalue()
+
+
+def make_loose(pictures: Pictures) -> dict[str, bytes]:
+    lines = [json.dumps({"file": name, "caption": caption(name)}) for name in pictures]
+    return {
+        **{f"data/train/{name}": picture for name, picture in pictures.items()},
+        "data/train/captions.jsonl": "\n".join(lines).encode(),
+        "data/test/cat/99.png": png(99),
+    }
+
+
+def split(make: Callable[[Pictures], bytes], suffix: str, pictures: Pictures) -> dict[str, bytes]:
+    """Two shards to train on, and one that is not."""
+    items = list(pictures.items())
+    halves = {f"data/{FIRST}{suffix}": dict(items[:3]), f"data/{SECOND}{suffix}": dict(items[3:])}
+    halves[f"data/test-00000-of-00001{suffix}"] = {"cat/99.png": png(99)}
+    return {path: make(half) for path, half in halves.items()} | {"thumbnail.png": png(77)}
+
+
+KINDS: dict[str, Callable[[Pictures], dict[str, bytes]]] = {
+    "loose": make_loose,
+    "zip": lambda pictures: split(make_zip, ".zip", pictures),
+    "tar": lambda pictures: split(make_webdataset, ".tar", pictures),
+    "parquet": lambda pictures: split(make_parquet, ".parquet", pictures),
+}
+
+
+def publish(hub: Hub, files: dict[str, bytes]) -> None:
+    """As the Hub has it: pictures and archives are large files, known by their SHA-256."""
+    hub.create(SET)
+    entries = {path: hub.store(content, hashlib.sha256(content).hexdigest()) for path, content in files.items()}
+    hub.commit(SET, entries | {"README.md": hub.store(CARD)}, "data")
+
+
+def load(client: Client, cache: Path, name: str = "hub:alice/animals", split: str = "train") -> dict[str, Any]:
+    return client.ask(LOAD % (str(cache), name, 3, split))
+
+
+def asked(client: Client, words: str) -> int:
+    return sum(words in request for request in client.hub.requests)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_shard_gives_what_a_folder_gives(client, pictures, tmp_path, monkeypatch, kind):
+    for name, content in pictures.items():
+        (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "folder" / name).write_bytes(content)
+    lines = [json.dumps({"file": name, "caption": caption(name)}) for name in pictures]
+    (tmp_path / "folder" / "captions.jsonl").write_text("\n".join(lines))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "here"))
+    local = data.load(str(tmp_path / "folder"), 8, tmp_path)
+
+    publish(client.hub, KINDS[kind](pictures))
+    found = load(client, tmp_path / "there")["value"]
+    commit = client.hub.head(SET)["oid"]
+    assert found == {
+        "shape": [5, 3, 8, 8],
+        "sha256": hashlib.sha256(local.images.numpy().tobytes()).hexdigest(),
+        "labels": local.labels.tolist(),
+        "classes": local.classes,
+        "captions": local.captions,
+        "licence": "mit",
+        "name": f"hub:alice/animals@{commit}",
+    }
+    assert not asked(client, "thumbnail")
+    # What is prepared is not asked for again, and nothing else was kept.
+    downloads = asked(client, "/resolve/")
+    assert load(client, tmp_path / "there")["value"] == found
+    assert load(client, tmp_path / "there", f"hub:alice/animals@{commit}")["value"] == found
+    assert asked(client, "/resolve/") == downloads
+    kept = {path.suffix for path in (tmp_path / "there").rglob("*") if path.is_file()}
+    assert kept <= {".npy", ".json", ".commit", ".lock"}
+    test = load(client, tmp_path / "there", split="test")["value"]
+    assert test["shape"] == [1, 3, 8, 8]
+    assert test["sha256"] != found["sha256"]
+
+
+def test_an_interrupted_preparation_goes_on_with_the_next_shard(client, pictures, tmp_path):
+    publish(client.hub, KINDS["zip"](pictures))
+    whole = load(client, tmp_path / "whole")["value"]
+    client.hub.fail(f"GET .*{SECOND}", 403, 9)
+    assert "does not permit this on datasets/alice/animals" in load(client, tmp_path / "cache")["error"]
+    # A process that is killed within a shard leaves the beginning of it behind.
+    (array,) = (tmp_path / "cache").rglob("*.npy")
+    with array.open("ab") as file, array.with_suffix(".jsonl").open("ab") as lines:
+        file.write(b"\x07" * 300)
+        lines.write(b'["cat", "a')
+    client.hub.faults.clear()
+    client.hub.requests.clear()
+    assert load(client, tmp_path / "cache")["value"] == whole
+    assert asked(client, SECOND)
+    assert not asked(client, FIRST)
+
+
+def test_a_journal_without_its_array_begins_anew(client, pictures, tmp_path):
+    publish(client.hub, KINDS["zip"](pictures))
+    whole = load(client, tmp_path / "whole")["value"]
+    client.hub.fail(f"GET .*{SECOND}", 403, 9)
+    load(client, tmp_path / "cache")
+    (array,) = (tmp_path / "cache").rglob("*.npy")
+    array.write_bytes(array.read_bytes()[:200])
+    client.hub.faults.clear()
+    assert load(client, tmp_path / "cache")["value"] == whole
+
+
+@pytest.mark.parametrize("send", [altered, cut])
+def test_a_shard_that_does_not_arrive_whole(client, pictures, tmp_path, send):
+    publish(client.hub, KINDS["tar"](pictures))
+    whole = load(client, tmp_path / "whole")["value"]
+    client.hub.fail(f"GET .*{FIRST}", send=send, times=1)
+    assert load(client, tmp_path / "again")["value"] == whole
+    client.hub.fail(f"GET .*{FIRST}", send=altered, times=99)
+    assert "did not arrive whole: try again" in load(client, tmp_path / "never")["error"]
+
+
+def test_what_is_broken_in_the_repository_is_named_and_left_out(client, pictures, tmp_path):
+    files = KINDS["tar"](pictures)
+    files[f"data/{SECOND}.tar"] = files[f"data/{SECOND}.tar"][:3700]  # within the second picture
+    spoilt = {"cat/4.png": png(4)[:60], "cat/5.png": png(5), "../../up.png": png(6), "/root.png": png(7)}
+    files["data/train-00002.tar"] = make_tar(spoilt)
+    files["data/../../train-up.tar"] = make_tar({"a/8.png": png(8)})
+    publish(client.hub, files)
+    before = client.log.stat().st_size
+    found = load(client, tmp_path / "deep" / "cache")["value"]
+    said = client.log.read_text()[before:]
+    assert found["shape"] == [3 + 1 + 3, 3, 8, 8]
+    assert f"the rest of data/{SECOND}.tar: unexpected end of data" in said
+    assert "cat/4.png: not a picture that can be read" in said
+    assert "left out 2 of 9" in said
+    assert not [path for path in tmp_path.rglob("*") if path.name in ("up.png", "root.png", "train-up.tar")]
+    assert not asked(client, "train-up")
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "words"),
+    [
+        ("hub:alice/animals", {"notes.txt": b"none"}, "holds no pictures, and no .zip, .tar, .parquet"),
+        ("hub:alice/animals", {"a.png": b"none"}, "holds no picture that can be read: a.png: not a picture"),
+        ("hub:alice/animals", {"a.parquet": b"none"}, "holds no picture that can be read: the rest of a.parquet"),
+        ("hub:alice/none", {}, "no datasets/alice/none on the Hub, or it is private: check the spelling"),
+        ("hub:alice/animals@v9", {}, "datasets/alice/animals has no revision 'v9'"),
+        ("hub:alice/animals@../x", {}, "is no data set: hub:user/dataset, or hub:user/dataset@revision"),
+        ("hub:animals", {}, "is no data set: hub:user/dataset"),
+        ("hub:alice--x/y", {}, "is not a repository name"),
+    ],
+)
+def test_mistakes_are_sentences(client, tmp_path, name, files, words):
+    publish(client.hub, files)
+    assert words in load(client, tmp_path, name)["error"]
+
+
+def test_a_prepared_set_is_there_without_the_hub(hub: HubClient, pictures, tmp_path):
+    publish(hub.hub, KINDS["parquet"](pictures))
+    options = "--size 16 --kimg 0.032 --batch-size 16 --width 4 --z-dim 8 --snapshots 1 --threads 1 --device cpu"
+    words = ["-m", "trainer", "cdcgan-mnist", "--data", "hub:alice/animals", *options.split()]
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    never = hub.run(*words, "--out", tmp_path / "never", HF_HUB_OFFLINE="1", **environment)
+    assert never.returncode == 2
+    assert never.stderr.count("\n") == 1
+    assert "HF_HUB_OFFLINE=1 is set and datasets/alice/animals was not pulled before" in never.stderr
+    first = hub.run(*words, "--out", tmp_path / "first", **environment)
+    assert not first.returncode, first.stderr
+    asked = len(hub.hub.requests)
+    second = hub.run(*words, "--out", tmp_path / "second", HF_HUB_OFFLINE="1", **environment)
+    assert not second.returncode, second.stderr
+    assert len(hub.hub.requests) == asked
+    configs = [json.loads((tmp_path / name / "config.json").read_text()) for name in ("first", "second")]
+    assert configs[0]["training"]["data"] == f"hub:alice/animals@{hub.hub.head(SET)['oid']}"
+    assert configs[0]["training"]["data_licence"] == "mit"
+    assert "--data hub:alice/animals" in configs[0]["training"]["command"]
+    assert configs[0]["condition"] == {"classes": ["cat", "dog", "dog-2"]}
+    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second")]
+    assert models[0][-1000:] == models[1][-1000:]
+
+
+def test_without_pyarrow_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    with pytest.raises(InputError, match=r"pip install -r requirements-data\.txt"):
+        shards.import_pyarrow()
+
+
+def test_an_archive_is_read_within_bounds(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(shards.MAX_PICTURE + 1))
+        archive.writestr("b.png", b"b")
+    first, second = shards.from_zip(tmp_path / "bomb.zip")
+    assert "67,108,865 bytes are too many" in first.data
+    assert second.data == b"b"
+
+    vast = tarfile.TarInfo("a.png")
+    vast.size = 2**50
+    (tmp_path / "vast.tar").write_bytes(make_tar({"b.png": b"b"})[:1024] + vast.tobuf() + bytes(1024))
+    found = []
+    with pytest.raises(shards.BROKEN):
+        found.extend(shards.from_tar(tmp_path / "vast.tar"))
+    head = tarfile.TarInfo("head")
+    head.type, head.size = tarfile.XHDTYPE, 2**33 - 1
+    (tmp_path / "head.tar").write_bytes(head.tobuf() + bytes(1024))
+    with pytest.raises(ValueError, match="are said of one file"):
+        list(shards.from_tar(tmp_path / "head.tar"))
+
+
+def test_one_stem_for_all_is_not_gathered(tmp_path):
+    """Files of one stem wait for each other, but not without end."""
+    (tmp_path / "a.tar").write_bytes(make_tar({f"a.{number}.png": bytes([number]) for number in range(100)}))
+    found = list(shards.from_tar(tmp_path / "a.tar"))
+    assert [item.data for item in found] == [bytes([number]) for number in range(100)]
+
+
+def test_a_row_group_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "a.parquet").write_bytes(make_parquet({"cat/1.png": bytes(10**5)}))
+    monkeypatch.setattr(shards, "MAX_COLUMN", 10**5)
+    with pytest.raises(ValueError, match="row group 0 unpacks to"):
+        list(shards.from_parquet(tmp_path / "a.parquet"))
+    monkeypatch.setattr(shards, "MAX_PICTURE", 10**4)
+    monkeypatch.setattr(shards, "MAX_COLUMN", 10**6)
+    (item,) = shards.from_parquet(tmp_path / "a.parquet")
+    assert "100,000 bytes are too many" in item.data
+
+
+@pytest.mark.parametrize(
+    ("paths", "split", "taken"),
+    [
+        ("a.zip b.zip", "train", "a.zip b.zip"),
+        ("train.zip test.zip", "test", "test.zip"),
+        ("train.zip val.zip", "test", "val.zip"),
+        ("train.zip other.zip", "train", "train.zip other.zip"),
+        ("all.zip test.zip", "train", "all.zip"),
+        ("training/a.tar validation/a.tar", "train", "training/a.tar"),
+        ("constraints.zip testimony.zip", "train", "constraints.zip testimony.zip"),
+        ("train/1.png bus/2.png", "train", "train/1.png bus/2.png"),
+        ("a/test_1.png a/train_2.png", "train", "a/test_1.png a/train_2.png"),
+        ("../a.zip a.zip c:d.zip a//b.zip", "train", "a.zip"),
+    ],
+)
+def test_the_files_of_a_part(paths, split, taken):
+    from huggingface_hub.hf_api import RepoFile
+
+    files = [RepoFile(path=path, size=1, oid="") for path in paths.split()]
+    chosen = parts.choose("hub:alice/set", files, split)
+    assert {file.path for shard in chosen.shards for file in shard} == set(taken.split())
