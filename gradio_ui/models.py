@@ -11,7 +11,9 @@ from dataclasses import replace
 import gradio as gr
 
 import pretrained
+from pretrained.checkpoint import SAMPLES
 from pretrained.errors import InputError
+from pretrained.links import own
 from pretrained.pipelines import Generate, Translate
 
 try:  # before anything asks for a GPU; it is installed on the Hub alone
@@ -47,6 +49,7 @@ def offered() -> dict[str, Generate | Translate]:
 
 def _load(name: str) -> Generate | Translate:
     path, revision = resolve(name)
+    own(path.with_name(SAMPLES))  # the page gives it out as it is
     return replace(pretrained.load(str(path)), revision=revision)
 
 

@@ -16,6 +16,7 @@ from pretrained.export import export
 from pretrained.files import write_atomic
 from pretrained.hub_account import check_secrets
 from pretrained.hub_errors import retry, sentences
+from pretrained.links import own
 from pretrained.pipelines import Generate, Translate
 from pretrained.source import KINDS as SOURCES
 from pretrained.text import MAX_WORDS
@@ -40,13 +41,17 @@ def build(id: str, kind: str) -> dict[str, bytes]:
         kind: a key of KINDS.
 
     Raises:
-        InputError: there is no such checkpoint, it cannot be exported, or this is no checkout of Ganvas.
+        InputError: there is no such checkpoint, it cannot be exported, a file of it is a link that leads elsewhere, or
+            this is no checkout of Ganvas.
     """
     template = ROOT / "spaces" / kind
     if not template.is_dir():
         raise InputError(
             f"deploy needs the project's folder spaces/{kind}, which an installed package has not: clone it"
         )
+    path = pretrained.resolve(id)[0]
+    if not Path(id).expanduser().is_file():  # a file that is named is meant, link or not
+        own(path)
     pipeline = pretrained.load(id, "cpu")
     files = {name: path.read_bytes() for name, path in _below(template)} | KINDS[kind].files(id, pipeline)
     files[README] = _readme(files[README].decode(), pipeline.config.name, _repository(id), PREVIEW in files).encode()
@@ -96,7 +101,7 @@ def _app(names: Sequence[str]) -> dict[str, bytes]:
 def _bundled(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     """The checkpoint where the app finds it."""
     folder, file = f"{WEIGHTS}/{_slug(pipeline.config.name)}", pretrained.resolve(id)[0]
-    samples = file.with_name(checkpoint.SAMPLES)
+    samples = own(file.with_name(checkpoint.SAMPLES))
     return {
         f"{folder}/{checkpoint.MODEL}": file.read_bytes(),
         f"{folder}/{checkpoint.CONFIG}": pipeline.config.to_json().encode() + b"\n",
@@ -150,7 +155,7 @@ def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
 def _preview(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     if isinstance(pipeline, Generate):
         return {PREVIEW: sheet.render(pipeline, id, PREVIEW_SEEDS, columns=8)}
-    samples = pretrained.resolve(id)[0].with_name(checkpoint.SAMPLES)
+    samples = own(pretrained.resolve(id)[0].with_name(checkpoint.SAMPLES))
     return {PREVIEW: samples.read_bytes()} if samples.exists() else {}
 
 

@@ -17,7 +17,8 @@ from pretrained.errors import InputError
 from pretrained.files import write_atomic
 from pretrained.hub_account import check_name, check_secrets, check_writable
 from pretrained.hub_errors import is_transient, retry, sentences
-from pretrained.hub_files import api, ask, cached, download, is_offline, size
+from pretrained.hub_files import Tell, api, ask, cached, download, is_offline, size
+from pretrained.links import own
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -29,7 +30,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 log = logging.getLogger(__name__)
 
 
-def pull(repo_id: str, revision: str | None = None) -> tuple[Path, str]:
+def pull(repo_id: str, revision: str | None = None, tell: Tell | None = None) -> tuple[Path, str]:
     """Download a checkpoint through the Hub's own cache.
 
     The revision is resolved to a commit once, so that a push in between cannot mix two versions. Offline, or when the
@@ -38,6 +39,7 @@ def pull(repo_id: str, revision: str | None = None) -> tuple[Path, str]:
     Args:
         repo_id: "user/name".
         revision: a branch, tag or commit; None is the main branch.
+        tell: is told how far the weights are, as `hub_files.download` says.
 
     Returns:
         The folder with model.safetensors, and the 40 hexadecimal digits of the commit.
@@ -57,7 +59,7 @@ def pull(repo_id: str, revision: str | None = None) -> tuple[Path, str]:
     with sentences(repo_id, revision):
         try:
             info = ask(repo_id, revision) if before else retry(lambda: ask(repo_id, revision))
-            model = download(info, checkpoint.MODEL)
+            model = download(info, checkpoint.MODEL, tell)
         except Exception as error:
             if not before or not is_transient(error):
                 raise
@@ -109,7 +111,8 @@ def push(folder: Path, repo_id: str, private: bool = False) -> str:
     """Publish the checkpoint in `folder` as one commit, creating the repository if need be -> its link.
 
     What is published is model.safetensors, config.json, README.md, samples.png and directions.safetensors, nothing else
-    of the folder. A README.md that was edited on the Hub stays as it is, and so do directions of other names there.
+    of the folder, and no link out of it. A README.md that was edited on the Hub stays as it is, and so do directions of
+    other names there.
 
     Raises:
         InputError: it is refused, or the Hub is out of reach; with the command that pushes it again.
@@ -192,7 +195,8 @@ def peek(repo_id: str) -> tuple[checkpoint.Config, Path | None]:
 
 
 def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:
-    model, card, samples = (folder / name for name in (checkpoint.MODEL, checkpoint.CARD, checkpoint.SAMPLES))
+    names = (checkpoint.MODEL, checkpoint.CARD, checkpoint.SAMPLES, directions.FILE)
+    model, card, samples, named = (own(folder / name) for name in names)
     config = checkpoint.read_config(model)
     text = card.read_text(encoding="utf-8") if card.exists() else ""
     if not is_edited(text):
@@ -202,8 +206,8 @@ def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:
         checkpoint.CONFIG: config.to_json().encode() + b"\n",
         checkpoint.CARD: text.encode(),
     }
-    if directions.read(folder / directions.FILE, config):  # refused here rather than by those who pull it
-        files[directions.FILE] = folder / directions.FILE
+    if directions.read(named, config):  # refused here rather than by those who pull it
+        files[directions.FILE] = named
     return files | ({checkpoint.SAMPLES: samples} if samples.exists() else {})
 
 

@@ -13,8 +13,9 @@ from PIL import Image
 from pretrained import card, images
 from pretrained.checkpoint import SAMPLES
 from pretrained.errors import InputError
+from pretrained.links import own
 from ui import runs
-from ui.common import RUNS, plain
+from ui.common import RUNS, plain, sentences
 from ui.translation import png
 
 EVERY = 3.0  # seconds from one look at a run that is training to the next
@@ -183,7 +184,8 @@ def show_pictures(folder: Path) -> None:
 
 def offer_timelapse(folder: Path) -> None:
     """All moments as one animation, once training has ended."""
-    path = folder / runs.TIMELAPSE
+    with sentences():
+        path = own(folder / runs.TIMELAPSE)
     if path.exists() and path.stat().st_size <= MAX_TIMELAPSE:
         st.download_button(
             "Timelapse",
