@@ -22,6 +22,7 @@ from PIL import Image
 
 from pretrained.errors import InputError
 from trainer import data, parts, shards
+from trainer.run import without_paths
 
 SET = "datasets/alice/animals"
 FIRST, SECOND = "train-00000-of-00002", "train-00001-of-00002"
@@ -31,7 +32,7 @@ LOAD = """(lambda found: {
     "sha256": __import__("hashlib").sha256(found.images.numpy().tobytes()).hexdigest(),
     "labels": None if found.labels is None else found.labels.tolist(),
     "classes": found.classes, "captions": found.captions, "licence": found.licence, "name": found.name,
-})(os.environ.update(XDG_CACHE_HOME=%r) or __import__("trainer.data").data.load(%r, 8, Path(), %r, %r))"""
+})(os.environ.update(XDG_CACHE_HOME=%r) or __import__("trainer.data").data.load(%r, %r, Path(), 3, %r))"""
 
 Pictures = dict[str, bytes]
 
@@ -137,8 +138,10 @@ def publish(hub: Hub, files: dict[str, bytes]) -> None:
     hub.commit(SET, entries | {"README.md": hub.store(CARD)}, "data")
 
 
-def load(client: Client, cache: Path, name: str = "hub:alice/animals", split: str = "train") -> dict[str, Any]:
-    return client.ask(LOAD % (str(cache), name, 3, split))
+def load(
+    client: Client, cache: Path, name: str = "hub:alice/animals", split: str = "train", size: int = 8
+) -> dict[str, Any]:
+    return client.ask(LOAD % (str(cache), name, size, split))
 
 
 def asked(client: Client, words: str) -> int:
@@ -254,28 +257,45 @@ def test_mistakes_are_sentences(client, tmp_path, name, files, words):
     assert words in load(client, tmp_path, name)["error"]
 
 
-def test_a_prepared_set_is_there_without_the_hub(hub: HubClient, pictures, tmp_path):
-    publish(hub.hub, KINDS["parquet"](pictures))
+def test_a_prepared_set_is_there_without_the_hub(client, hub: HubClient, pictures, tmp_path):
+    publish(client.hub, KINDS["parquet"](pictures))
+    assert load(client, tmp_path / "cache", size=16)["value"]
+    asked = len(client.hub.requests)
     options = "--size 16 --kimg 0.032 --batch-size 16 --width 4 --z-dim 8 --snapshots 1 --threads 1 --device cpu"
-    words = ["-m", "trainer", "cdcgan-mnist", "--data", "hub:alice/animals", *options.split()]
-    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    never = hub.run(*words, "--out", tmp_path / "never", HF_HUB_OFFLINE="1", **environment)
-    assert never.returncode == 2
-    assert never.stderr.count("\n") == 1
-    assert "HF_HUB_OFFLINE=1 is set and datasets/alice/animals was not pulled before" in never.stderr
-    first = hub.run(*words, "--out", tmp_path / "first", **environment)
-    assert not first.returncode, first.stderr
-    asked = len(hub.hub.requests)
-    second = hub.run(*words, "--out", tmp_path / "second", HF_HUB_OFFLINE="1", **environment)
-    assert not second.returncode, second.stderr
-    assert len(hub.hub.requests) == asked
-    configs = [json.loads((tmp_path / name / "config.json").read_text()) for name in ("first", "second")]
-    assert configs[0]["training"]["data"] == f"hub:alice/animals@{hub.hub.head(SET)['oid']}"
-    assert configs[0]["training"]["data_licence"] == "mit"
-    assert "--data hub:alice/animals" in configs[0]["training"]["command"]
-    assert configs[0]["condition"] == {"classes": ["cat", "dog", "dog-2"]}
-    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second")]
-    assert models[0][-1000:] == models[1][-1000:]
+    words = ["cdcgan-mnist", *options.split(), "--out", str(tmp_path / "run"), "--data"]
+    code = f"""if True:
+        from trainer.__main__ import main
+        try:
+            main({words} + ["hub:alice/never"])
+        except SystemExit as ended:
+            assert ended.code == 2
+        main({words} + ["hub:alice/animals"])
+    """
+    done = hub.run("-c", code, HF_HUB_OFFLINE="1", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert not done.returncode, done.stderr
+    assert "HF_HUB_OFFLINE=1 is set and datasets/alice/never was not pulled before" in done.stderr.splitlines()[0]
+    assert len(client.hub.requests) == asked
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["training"]["data"] == f"hub:alice/animals@{client.hub.head(SET)['oid']}"
+    assert config["training"]["data_licence"] == "mit"
+    assert config["condition"] == {"classes": ["cat", "dog", "dog-2"]}
+
+
+PAIRS = """(lambda found: [list(found.images.shape), list(found.held_out.shape), found.channels])(
+    os.environ.update(XDG_CACHE_HOME=%r) or __import__("trainer.pairs").pairs.load_pairs(
+        %r, 8, Path(), 3, __import__("trainer.pairs").pairs.PairOptions(degradation="grey", jitter=0.5)))"""
+
+
+def test_pairs_are_made_of_it(client, pictures, tmp_path):
+    publish(client.hub, KINDS["zip"](pictures))
+    found = client.ask(PAIRS % (str(tmp_path), "hub:alice/animals"))
+    assert found["value"] == [[4, 3, 12, 12], [1, 3, 8, 8], 3]
+
+
+def test_a_command_is_published_with_the_name_on_the_hub():
+    command = "python -m trainer dcgan-64 --data hub:alice/animals@main --kimg 3"
+    assert without_paths(command) == command
+    assert without_paths("python -m trainer --data=/home/alice/set") == "python -m trainer --data set"
 
 
 def test_without_pyarrow_a_sentence_says_what_to_install(monkeypatch):

@@ -99,7 +99,7 @@ def load(data: str, size: int, root: Path, channels: int | None = None, split: s
         return fake(size, channels or 1)
     if data in NAMED:
         images, labels = _read_named(data, root, split == "train")
-        images = _resize(_to_channels(images, channels or images.shape[1]), size)
+        images = resize(_to_channels(images, channels or images.shape[1]), size)
         return Dataset(data, images, labels, list(NAMED[data].classes), NAMED[data].licence)
     if data.startswith(hub_data.PREFIX):
         found = hub_data.read(data.removeprefix(hub_data.PREFIX), size, channels or 3, split)
@@ -177,7 +177,8 @@ def _to_channels(images: Tensor, channels: int) -> Tensor:
     return (images * luma).sum(1, keepdim=True).round().to(torch.uint8)
 
 
-def _resize(images: Tensor, size: int) -> Tensor:
+def resize(images: Tensor, size: int) -> Tensor:
+    """uint8 (N, C, S, S) -> uint8 (N, C, size, size)."""
     if images.shape[-1] == size:
         return images
     resized = [

@@ -22,7 +22,7 @@ def open_folder(name: str) -> Path:
     """The folder or .zip that --data names."""
     path = Path(name).expanduser()
     if not path.exists():
-        raise InputError(f"--data {name} does not exist: a folder or .zip of pictures, or fake")
+        raise InputError(f"--data {name} does not exist: a folder or .zip of such pictures, or fake")
     return path
 
 
@@ -79,8 +79,13 @@ def _match(path: Path, found: list[Named]) -> list[tuple[Entry, ...]]:
     return [tuple(named[name] for named in found) for name in common]
 
 
+def num_held_out(count: int) -> int:
+    """How many of so many items are never trained on; 0 where there is one alone."""
+    return min(-(-count // HELD_OUT), MOST_HELD_OUT) if count > 1 else 0
+
+
 def _hold_out(items: list) -> tuple[list, list]:
     """Always the same ones of the same number of items."""
     order = torch.randperm(len(items), generator=torch.Generator().manual_seed(0)).tolist()
-    count = min(-(-len(items) // HELD_OUT), MOST_HELD_OUT) if len(items) > 1 else 0
+    count = num_held_out(len(items))
     return [items[i] for i in sorted(order[count:])], [items[i] for i in sorted(order[:count])]

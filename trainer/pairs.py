@@ -14,7 +14,7 @@ from torch import Tensor
 from pretrained.degradations import DEGRADATIONS, check, degrade
 from pretrained.errors import InputError
 from pretrained.images import from_source, from_uint8, to_pil
-from trainer import data, folder, layout
+from trainer import data, folder, hub_data, layout
 from trainer.data import Batches, Dataset
 from trainer.folder import Entry
 
@@ -196,6 +196,8 @@ def load_singles(name: str, size: int, root: Path, channels: int | None, jitter:
         train = data.load(name, stored_size, root, channels)
         held_out = data.load(name, size, root, channels, "test").images[: layout.MOST_HELD_OUT]
         return Pairs(name, train.images, licence=train.licence, side=size, held_out=held_out)
+    if name.startswith(hub_data.PREFIX):
+        return _last_held_out(data.load(name, stored_size, root, channels), size)
     path = layout.open_folder(name)
     return _read(
         path, [[(entry,) for entry in part] for part in layout.singles(path)], size, stored_size, channels or 3
@@ -225,6 +227,15 @@ def stored_size_of(size: int, jitter: float) -> int:
     if not 0 <= jitter <= 4:
         raise InputError(f"--jitter is {jitter}: 0 to 4")
     return round(size * (1 + jitter))
+
+
+def _last_held_out(dataset: Dataset, size: int) -> Pairs:
+    """The last pictures are held out rather than any: a part of a mapped file stays on the disk."""
+    count = layout.num_held_out(len(dataset.images))
+    if not count:
+        raise InputError(f"--data {dataset.name} needs two pictures at least, of which one is held out")
+    held_out = data.resize(dataset.images[-count:], size)
+    return Pairs(dataset.name, dataset.images[:-count], licence=dataset.licence, side=size, held_out=held_out)
 
 
 def _fake(images: Sequence[Tensor], size: int) -> Pairs:
