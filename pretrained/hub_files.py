@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pretrained import checkpoint, directions
 from pretrained.errors import InputError
@@ -24,6 +25,7 @@ MAX_BYTES = {
 }
 # Seconds of silence to put up with: to connect, to read, to write, to wait for a free connection.
 TIMEOUT = (10, 60, 60, 60)
+Tell = Callable[[int, int], object]
 _changing_the_session = threading.Lock()
 
 
@@ -62,8 +64,12 @@ def size(info: ModelInfo, name: str) -> int | None:
     return next((file.size or 0 for file in info.siblings if file.rfilename == name), None)
 
 
-def download(info: ModelInfo, name: str) -> Path:
+def download(info: ModelInfo, name: str, tell: Tell | None = None) -> Path:
     """A file of that commit in the Hub's own cache, whole.
+
+    Args:
+        tell: is given the bytes that are there and those of the whole file, from any thread; what it raises ends the
+            download, unless it comes by Xet.
 
     Raises:
         InputError: there is no such file, or it is larger than MAX_BYTES.
@@ -75,13 +81,14 @@ def download(info: ModelInfo, name: str) -> Path:
         raise InputError(
             f"{name} of {info.id} has {size(info, name):,} bytes: at most {MAX_BYTES[name]:,} are downloaded"
         )
-    return retry(lambda: _download(info, name), "fetch")
+    return retry(lambda: _download(info, name, tell), "fetch")
 
 
-def _download(info: ModelInfo, name: str) -> Path:
+def _download(info: ModelInfo, name: str, tell: Tell | None) -> Path:
     from huggingface_hub import hf_hub_download
 
-    path = Path(hf_hub_download(info.id, name, revision=info.sha, library_name="ganvas"))
+    how = {"tqdm_class": _telling(tell, size(info, name))} if tell else {}
+    path = Path(hf_hub_download(info.id, name, revision=info.sha, library_name="ganvas", **how))
     announced = next(file for file in info.siblings if file.rfilename == name)
     # The client compares sizes alone, and takes what lies in the cache as it is.
     if not _is_whole(path, announced.lfs.sha256 if announced.lfs else announced.blob_id):
@@ -90,6 +97,21 @@ def _download(info: ModelInfo, name: str) -> Path:
         blob.unlink(missing_ok=True)
         raise OSError(f"{name} of {info.id} is not what was announced")
     return path
+
+
+def _telling(tell: Tell, whole: int) -> type:
+    """A bar as the client makes them, which draws nothing and tells; `whole` is the size of the file in bytes."""
+    from tqdm import tqdm
+
+    class Bar(tqdm):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given | {"disable": True})
+
+        def update(self, n: float = 1) -> None:
+            self.n += n
+            tell(min(int(self.n), whole), whole)  # Xet has a second bar, for what has travelled
+
+    return Bar
 
 
 def cached(repo_id: str, revision: str) -> Path | None:

@@ -160,6 +160,29 @@ def test_what_an_author_or_a_tag_offers_is_a_click_away(browser, url, shelf):
         page.wait_for_url(f"{url}/?model=alice%2Fdrawn")
 
 
+def test_a_pull_says_how_far_it_is_and_can_be_cancelled(browser, url, env, shelf):
+    gate = threading.Event()
+
+    def halting(body: bytes) -> Iterator[bytes]:
+        yield body[: 2 * len(body) // 3]  # more than the client takes at a time
+        gate.wait(90)
+        yield body[2 * len(body) // 3 :]
+
+    offer(shelf, "carol/large", {checkpoint.MODEL: bytes(24_000_000)})
+    shelf.fail(f"GET .*/carol/large/.*{checkpoint.MODEL}", send=halting)
+    try:
+        with visit(browser, f"{url}/?model=carol/large", **PHONE) as page:
+            expect(page.get_by_text("Fetching carol/large: 10.5 of 24.0 MB")).to_be_visible()
+            assert fits(page)
+            page.get_by_role("button", name="Cancel").click()
+            expect(page.get_by_text("Cancelled.")).to_be_visible()
+            gate.set()  # and at the next piece the client hangs up
+            page.get_by_role("button", name="Start again").click()
+            expect(page.get_by_role("alert")).to_contain_text("not a whole safetensors file")
+    finally:
+        gate.set()
+
+
 def test_facts_of_strangers():
     spec = {"class": "dcgan.Generator", "size": 32}
     odd = Config("odd", "translate", spec, {"size": ["<b>"]}, training={"data": {"a": 1}, "licence": ["x"] * 99})

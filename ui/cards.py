@@ -14,7 +14,8 @@ import pretrained
 from pretrained import checkpoint, hub, images
 from pretrained.checkpoint import MODEL, SAMPLES, Config
 from pretrained.errors import InputError
-from ui.common import HUB_PATIENCE, local_models
+from ui.common import local_models
+from ui.pull import HUB_PATIENCE
 from ui.translation import png
 
 SIDE = 256  # px of a preview

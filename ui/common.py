@@ -16,15 +16,15 @@ import streamlit as st
 import torch
 
 import pretrained
-from pretrained import checkpoint, hub
+from pretrained import checkpoint
 from pretrained.errors import InputError
 from pretrained.pipelines import Generate, Translate
 from ui import memory
 from ui.line import Line
+from ui.pull import pull
 
 RUNS = Path("runs")
 BASIC = {"noise"}  # what is offered while there is no checkpoint
-HUB_PATIENCE = 60  # seconds until a branch on the Hub is looked at again
 QUIET, FORGOTTEN = 5, 300  # seconds without work, until free memory is given back and until models are let go
 # Sessions run in threads of one process, and share its device.
 DEVICE = Line()
@@ -149,13 +149,7 @@ def locate(id: str) -> tuple[Path, str]:
         return pretrained.resolve(id)
     if not (match := pretrained.HUB_ID.fullmatch(id)):
         raise InputError(f"{id[:100]!r} is no model: choose one, or type a Hugging Face Hub repository, user/name")
-    return _pull(match["repo_id"], match["revision"])
-
-
-@st.cache_data(ttl=HUB_PATIENCE, show_spinner="Fetching it from the Hub …")
-def _pull(repo_id: str, revision: str | None) -> tuple[Path, str]:
-    folder, commit = hub.pull(repo_id, revision)
-    return folder / checkpoint.MODEL, commit
+    return pull(match["repo_id"], match["revision"])
 
 
 def _release(model: Model) -> None:

@@ -78,12 +78,12 @@ def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
     """The last step, from the shelf or made now with a bar and a preview; the page ends here when that is cancelled."""
     done = _shelf(key)
     if "last" not in done:
-        with cancellable(key, "Looking for it …", 300) as (preview, bar):
+        with cancellable(key, "Looking for it …") as (preview, move):
             for step in alone(descend()):
                 if step.number % SHOWN_EVERY == 0:
                     with preview.container(width="content"):
                         show(images.encode_png(step.picture), "So far")
-                bar.progress(step.number / step.num_steps, f"Step {step.number} of {step.num_steps}")
+                move(step.number / step.num_steps, f"Step {step.number} of {step.num_steps}")
         done["last"] = step
     return done["last"]
 

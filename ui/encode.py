@@ -65,7 +65,7 @@ if first is not None and last is not None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         num_frames, fps = film_fields(60, MAX_FRAMES)
     draw = partial(model.pipeline.interpolate, first, last, num_frames)
-    mp4 = film((*model.key, first.tobytes(), last.tobytes(), num_frames), draw, num_frames, fps)
-    play(mp4)
-    film_downloads(model, mp4, draw, num_frames, fps, "interpolation")
+    key = (*model.key, first.tobytes(), last.tobytes(), num_frames)
+    play(film(key, draw, num_frames, fps))
+    film_downloads(model, key, draw, num_frames, fps, "interpolation")
     shell("interpolate", model, "film.mp4", input=["a.png", "b.png"], frames=num_frames, fps=fps)

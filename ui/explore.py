@@ -14,11 +14,11 @@ from pretrained.directions import Direction
 from pretrained.generate import BATCH_SIZE
 from pretrained.latents import MAX_SEED
 from ui import steer
-from ui.cancel import made
 from ui.canvas import png_url
 from ui.common import DEVICE, Model, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import LARGE, download_png, show_large, table
 from ui.knobs import conditions
+from ui.made import made
 
 SIDE = 256  # px of the picture that is moved, about
 SMALL = 128  # and of those that are added up
@@ -91,7 +91,8 @@ def turn(seed: int, known: Mapping[str, Direction], how: How) -> None:
 @st.fragment
 def overview(seed: int, known: Mapping[str, Direction], how: How) -> None:
     st.subheader("What each direction does")
-    st.caption(f"A row for each, from {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}. Click a picture to go there.")
+    order = f"A row for each, {plain(next(iter(known)))} at the top, from {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}."
+    st.caption(f"{order} Click a picture to go there.")
     with sentences():
         clicked = rows_of(seed, known, how)
     if clicked:
@@ -120,6 +121,7 @@ def one_number() -> None:
         )
         how = conditions(model)
     known = steer.found(model, "axis", [number])
+    st.caption(f"From {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}. Click a picture to see it large.")
     with sentences():
         clicked = rows_of(seed, known, how)
         if clicked:

@@ -12,9 +12,9 @@ import streamlit as st
 from pretrained import sheet
 from pretrained.generate import BATCH_SIZE
 from pretrained.latents import MAX_SEED
-from ui.cancel import made
 from ui.common import Model, file_name, plain
 from ui.component import component
+from ui.made import made
 
 LARGE = 448  # px of one picture alone, at most: what a small dialog has room for
 

@@ -9,10 +9,10 @@ import streamlit as st
 from pretrained import sheet
 from pretrained.errors import InputError
 from pretrained.generate import BATCH_SIZE
-from ui.cancel import made
 from ui.common import Model, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import LARGE, download_png, show_large, show_seed, table
 from ui.knobs import few_seeds, label_picker, seeds_field, truncation_slider
+from ui.made import made
 
 MAX_SEEDS = 16  # on a side
 MAX_PIXELS = 16_000_000  # of a whole sheet, since it travels to the browser at once

@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from ui.cancel import fingerprint, made
 from ui.common import Model
+from ui.made import fingerprint, made
 
 WIDTH = 384  # px of a picture on the page
 

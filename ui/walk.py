@@ -25,7 +25,8 @@ def work(model: Model) -> None:
         seeds = few_seeds(typed, MAX_SEEDS)
 
     draw = partial(model.pipeline.walk, seeds, num_frames, loop=loop, **how)
-    mp4 = film((*model.key, *seeds, num_frames, loop, *how.values()), draw, num_frames, fps)
+    key = (*model.key, *seeds, num_frames, loop, *how.values())
+    mp4 = film(key, draw, num_frames, fps)
     player, beside = st.columns(2, gap="medium")
     with player:
         play(mp4)
@@ -36,7 +37,7 @@ def work(model: Model) -> None:
             examples = config.input["text"]["examples"]
             kept["text"] = examples[seeds[0] % len(examples)]
         gallery(model, seeds, min(5, len(seeds)), kept)
-        film_downloads(model, mp4, draw, num_frames, fps, f"walk-{typed}")
+        film_downloads(model, key, draw, num_frames, fps, f"walk-{typed}")
     shell("walk", model, "walk.mp4", seeds=typed, frames=num_frames, fps=fps, **how, open=not loop)
 
 
