@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pretrained
-from pretrained import checkpoint, hub, runtime, sheet
+from pretrained import checkpoint, directions, hub, runtime, sheet
 from pretrained.card import is_edited, is_signed, sign
 from pretrained.errors import InputError
 from pretrained.export import export
@@ -99,13 +99,16 @@ def _app(names: Sequence[str]) -> dict[str, bytes]:
 
 
 def _bundled(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
-    """The checkpoint where the app finds it."""
+    """The checkpoint where the app finds it, with its pictures and its directions where it has some."""
     folder, file = f"{WEIGHTS}/{_slug(pipeline.config.name)}", pretrained.resolve(id)[0]
-    samples = own(file.with_name(checkpoint.SAMPLES))
+    samples, named = (own(file.with_name(name)) for name in (checkpoint.SAMPLES, directions.FILE))
+    beside = [samples] if samples.exists() else []
+    if directions.read(named, pipeline.config):  # refused here rather than by the Space
+        beside.append(named)
     return {
         f"{folder}/{checkpoint.MODEL}": file.read_bytes(),
         f"{folder}/{checkpoint.CONFIG}": pipeline.config.to_json().encode() + b"\n",
-        **({f"{folder}/{samples.name}": samples.read_bytes()} if samples.exists() else {}),
+        **{f"{folder}/{path.name}": path.read_bytes() for path in beside},
     }
 
 

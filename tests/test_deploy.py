@@ -26,7 +26,7 @@ from PIL import Image
 from small import CLASSES, save_small
 
 import pretrained
-from pretrained import card, checkpoint, deploy, runtime
+from pretrained import card, checkpoint, deploy, directions, runtime
 from pretrained.__main__ import main
 from pretrained.errors import InputError
 from pretrained.images import grid
@@ -93,6 +93,20 @@ def test_a_docker_space_is_the_app_with_the_model(model, tmp_path):
     bundled = space / "pretrained/weights/small"
     assert (bundled / checkpoint.MODEL).read_bytes() == (model / checkpoint.MODEL).read_bytes()
     assert checkpoint.Config.from_json((bundled / checkpoint.CONFIG).read_text()).name == "small"
+
+
+@pytest.mark.parametrize("kind", ["docker", "zerogpu"])
+def test_named_directions_go_with_the_model(model, tmp_path, kind):
+    own = shutil.copytree(model, tmp_path / "own")
+    pipeline = pretrained.load(str(own), "cpu")
+    slant = directions.Direction(directions.find(pipeline, "sefa")[0], {"sefa-1": 1.0})
+    directions.keep(own / directions.FILE, pipeline.config, "slant", slant)
+    main(["deploy", str(own), "--space", kind, "--dry-run", str(tmp_path / "space")])
+    there = tmp_path / "space" / "pretrained/weights/small" / directions.FILE
+    assert list(directions.read(there, pipeline.config)) == ["slant"]
+    (own / directions.FILE).write_bytes(b"broken")
+    with pytest.raises(InputError, match="is refused"):
+        deploy.build(str(own), kind)
 
 
 def test_a_zerogpu_space_is_the_gradio_app_with_the_model_alone(model, tmp_path):
