@@ -38,8 +38,11 @@ export async function play({ name, noise, z_dim: width, classes, text }, run) {
     return run(inputs);
   }
 
+  const told = (ofSeed) =>
+    classes.length ? `, class ${classes[labelOf(ofSeed)]}` : text ? `, “${sentenceOf(ofSeed)}”` : "";
+
   function describe(shown) {
-    const class_ = classes.length ? `, class ${classes[labelOf(shown)]}` : text ? `, “${sentenceOf(shown)}”` : "";
+    const class_ = told(shown);
     $("caption").textContent = `Seed ${shown}${class_}`;
     large.ariaLabel = `Picture of seed ${shown}${class_}`;
     large.dataset.name = `${name}-${shown}`.replace(/[^\p{L}\p{N}_.-]+/gu, "-");
@@ -89,7 +92,8 @@ export async function play({ name, noise, z_dim: width, classes, text }, run) {
     };
     walking = requestAnimationFrame(frame);
     $("walk").ariaPressed = true;
-    $("caption").textContent = `A walk through seeds ${first} to ${(first + LEGS - 1) % NUM_SEEDS}, and back`;
+    // The model takes whole labels, which cannot blend on the way.
+    $("caption").textContent = `A walk through seeds ${first} to ${(first + LEGS - 1) % NUM_SEEDS}, and back${told(first)}`;
   }
 
   classes.forEach((title, label) => $("label").append(new Option(title, label)));
