@@ -136,6 +136,33 @@ def test_when_one_process_is_killed_the_other_ends_and_the_run_goes_on(tmp_path,
     assert log(tmp_path / "run")[-1]["kimg"] == 2
 
 
+PREPARE = """
+import datetime, sys, time
+from pathlib import Path
+import torch.distributed as dist
+from trainer import processes
+
+join, made = dist.init_process_group, Path(sys.argv[1])
+dist.init_process_group = lambda backend: join(backend, timeout=datetime.timedelta(seconds=1))
+
+def prepare():
+    if not processes.rank():
+        time.sleep(2.5)
+        made.touch()
+    return made.exists()
+
+with processes.group(2):
+    assert processes.first(prepare)
+"""
+
+
+def test_all_wait_for_what_the_first_prepares_as_long_as_it_takes(tmp_path):
+    (tmp_path / "prepare.py").write_text(PREPARE)
+    words = torchrun(2, tmp_path / "prepare.py", tmp_path / "made")
+    done = subprocess.run(words, env=environment(), cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert not done.returncode, done.stderr
+
+
 def test_a_batch_that_cannot_be_shared_is_a_sentence(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     words = "--batch-size is 8, for 3 processes: give a multiple of 3"

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -21,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 from pretrained.errors import InputError
 
 Value = TypeVar("Value")
+LONGEST = timedelta(days=7)  # to wait for `first`; a group waits half an hour, and a data set may take longer
 CLOSED = re.compile(r"[Cc]onnection (closed|reset|refused)|[Tt]imed out|Broken pipe")  # what gloo and NCCL say then
 
 
@@ -71,11 +73,14 @@ def part(batch_size: int) -> slice:
 
 def first(work: Callable[[], Value]) -> Value:
     """Do work in process 0 while the others wait, then in them: it finds what is there by then, in a cache say."""
+    if count() == 1:
+        return work()
+    waiting = dist.new_group(backend="gloo", timeout=LONGEST)
     if rank() == 0:
         done = work()
-        agree(None)
+        dist.barrier(waiting)
         return done
-    agree(None)
+    dist.barrier(waiting)
     return work()
 
 
