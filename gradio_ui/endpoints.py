@@ -22,7 +22,7 @@ from gradio_ui.models import GPU, find, offered, sentences
 from pretrained import images, sheet, video
 from pretrained.errors import InputError
 from pretrained.latents import MAX_SEED
-from pretrained.seeds import parse_seeds
+from pretrained.seeds import few_seeds
 from pretrained.source import pen_for
 from pretrained.translate import Fit
 
@@ -61,13 +61,6 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 
     ENDPOINTS[function.__name__] = call
     return call
-
-
-def _few_seeds(text: str, most: int) -> list[int]:
-    seeds = parse_seeds(text)
-    if len(seeds) > most:
-        raise InputError(f"{len(seeds):,} seeds are too many at once: at most {most:,}")
-    return seeds
 
 
 def opened(file: gr.FileData, channels: int = 3) -> Image.Image:
@@ -144,7 +137,7 @@ def sample(
         text: what to draw, for a network that reads.
     """
     pipeline = find(model, "noise", "makes no pictures from seeds")
-    listed = _few_seeds(seeds, min(MAX_COUNT, MAX_SHEET // pipeline.config.network["size"] ** 2))
+    listed = few_seeds(seeds, min(MAX_COUNT, MAX_SHEET // pipeline.config.network["size"] ** 2))
     how = {"label": label, "truncation": truncation, "text": text}
     return save(_render(model, "render", listed, columns=columns, **how), "samples.png")
 
@@ -168,7 +161,7 @@ def walk(
     """
     find(model, "noise", "makes no pictures from seeds")
     how = {"label": label, "truncation": truncation, "text": text, "loop": loop}
-    drawn = _frames(model, "walk", frames, _few_seeds(seeds, MAX_STOPS), **how)
+    drawn = _frames(model, "walk", frames, few_seeds(seeds, MAX_STOPS), **how)
     return _film(drawn, frames, fps, "walk")
 
 
@@ -190,7 +183,7 @@ def mix(
     """
     pipeline = find(model, "style", "has no styles to mix")
     most = min(MAX_MIXED, int((MAX_SHEET / pipeline.config.network["size"] ** 2) ** 0.5) - 1)
-    left, above = (_few_seeds(text, most) for text in (rows, columns))
+    left, above = (few_seeds(text, most) for text in (rows, columns))
     return save(_render(model, "mix", left, above, layers, label, truncation), "mix.png")
 
 

@@ -27,3 +27,11 @@ def parse_seeds(text: str) -> list[int]:
             raise InputError(f"{text[:60]!r} names too many seeds: at most {MAX_COUNT:,}")
         seeds.extend(range(first, last + 1))
     return seeds
+
+
+def few_seeds(text: str, most: int) -> list[int]:
+    """The seeds that a stranger has typed; InputError also when they are more than `most`."""
+    seeds = parse_seeds(text)
+    if len(seeds) > most:
+        raise InputError(f"{len(seeds):,} seeds are too many at once: at most {most:,}")
+    return seeds

@@ -12,7 +12,6 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -22,6 +21,8 @@ import translating
 from browser import PATIENCE, ROOT, visit
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_server import serve
+from hostile import MISTAKES
 from PIL import Image
 from playwright.sync_api import Page, expect
 from small import CLASSES, save_able, save_small
@@ -47,30 +48,6 @@ def folder(tmp_path_factory) -> Path:
     translating.photo(folder / "photo.png")
     translating.photo(folder / "other.png", (32, 40))
     return folder
-
-
-@contextmanager
-def serve(folder: Path, **variables: str) -> Iterator[str]:
-    """The server, run in `folder` -> its address; no call may have ended in an error of ours."""
-    hidden = ("GANVAS_", "GRADIO_", "HF_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-    environment |= {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **variables}
-    environment["GRADIO_TEMP_DIR"] = str(folder / "cache")
-    log = folder / "log"
-    with log.open("w") as output:
-        command = [sys.executable, str(ROOT / "gradio_app.py")]
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 2 * PATIENCE  # it imports torch and gradio
-        while "running on" not in (said := log.read_text().lower()):
-            assert server.poll() is None, said
-            assert time.monotonic() < deadline, said
-            time.sleep(0.1)
-        yield said.split("running on local url:")[1].split()[0]
-    finally:
-        server.terminate()
-        server.wait(timeout=PATIENCE)
-    assert "gradio_ui" not in log.read_text()  # in a traceback
 
 
 @pytest.fixture(scope="module")
@@ -192,48 +169,7 @@ def test_the_example_of_the_readme_runs(url, folder, monkeypatch):
 
 @pytest.mark.parametrize(
     ("endpoint", "given", "sentence"),
-    [
-        ("sample", {"model": "../../etc"}, "'../../etc' is not offered here: one of labelled"),
-        ("sample", {"model": "fill"}, "fill makes no pictures from seeds"),
-        ("sample", {"seeds": "0-999999999"}, "names too many seeds"),
-        ("sample", {"seeds": "0-999"}, "1,000 seeds are too many at once: at most 256"),
-        ("sample", {"seeds": "1," * 300}, "seeds is not understood: string should have at most 400 characters"),
-        ("sample", {"seeds": None}, "seeds is missing"),
-        ("sample", {"columns": 10**9}, "columns is not understood: input should be less than or equal to 32"),
-        ("sample", {"label": 10**9}, "label 1000000000 is out of range: 0 to 1"),
-        ("sample", {"label": ["<b>"]}, "label is not understood: input should be a valid integer"),
-        ("sample", {"truncation": -1.0}, "truncation -1.0 is out of range: 0 to 2"),
-        ("sample", {"truncation": 1e308}, "truncation 1e+308 is out of range: 0 to 2"),
-        ("sample", {"truncation": "NaN"}, "truncation nan is out of range: 0 to 2"),
-        ("sample", {"truncation": "Infinity"}, "truncation inf is out of range: 0 to 2"),
-        ("sample", {"label": -1}, "label -1 is out of range: 0 to 1"),
-        ("sample", {"seeds": {"$": [1]}}, "seeds is not understood: input should be a valid string"),
-        ("sample", {"seeds": "-1"}, "'-1' does not name seeds"),
-        ("sample", {"seeds": "4294967296"}, "'4294967296' does not name seeds"),
-        ("sample", {"seeds": "\u202e7"}, r"'\u202e7' does not name seeds"),
-        ("sample", {"columns": 1.5}, "columns is not understood: input should be a valid integer"),
-        ("sample", {"text": "x" * 2000}, "text is not understood: string should have at most 1000 characters"),
-        ("sample", {"model": "x\0" * 10**6}, "is not offered here: one of labelled"),
-        ("sample", {"text": "a cat"}, "labelled takes no text"),
-        ("walk", {"fps": 0}, "fps is not understood: input should be greater than or equal to 1"),
-        ("walk", {"frames": -(10**30)}, "frames is not understood"),
-        ("walk", {"loop": "maybe"}, "loop is not understood: input should be a valid boolean"),
-        ("walk", {"frames": 10**9}, "frames is not understood: input should be less than or equal to 600"),
-        ("walk", {"seeds": "0-99"}, "100 seeds are too many at once: at most 32"),
-        ("mix", {"model": "styled", "layers": 99}, "layers 99 is out of range"),
-        ("mix", {}, "labelled has no styles to mix"),
-        ("mix", {"model": "styled", "rows": "0-99"}, "100 seeds are too many at once: at most 16"),
-        ("translate", {"model": "style", "picture": None}, "picture is missing"),
-        ("translate", {"model": "style", "picture": "photo.png", "strength": 10**9}, "strength 1000000000.0 is out of"),
-        ("translate", {"model": "style", "picture": "photo.png", "strength": "nan"}, "strength nan is out of range"),
-        ("translate", {"model": "style", "picture": "photo.png", "seed": 10**12}, "seed is not understood"),
-        ("translate", {"model": "style", "picture": "photo.png", "fit": "melt"}, "fit is not understood"),
-        ("translate", {"model": "style", "picture": "log"}, "not a picture that can be read"),
-        ("translate", {"model": "style", "picture": "large.png"}, "8000 x 8000 px is too large"),
-        ("translate", {"model": "fill", "picture": "photo.png"}, "fill fills holes: give either a mask"),
-        ("draw", {"model": "fill", "drawing": "photo.png"}, "fill takes no drawings"),
-        ("reconstruct", {"picture": "photo.png"}, "labelled has no encoder"),
-    ],
+    MISTAKES,
 )
 def test_a_mistake_is_one_sentence(client, folder, endpoint, given, sentence):
     if given.get("picture") == "large.png":

@@ -15,13 +15,15 @@ from pretrained import card, checkpoint, images
 from pretrained.checkpoint import Config
 from pretrained.degradations import DEGRADATIONS
 from pretrained.errors import InputError
+from pretrained.latents import MAX_SEED
+from pretrained.seeds import few_seeds
 from ui import comparisons
 from ui.cards import card_of, facts
 from ui.common import RUNS, load, local_models, locate, plain, sentences
 from ui.comparisons import MOST
 from ui.examples import examples
 from ui.gallery import render
-from ui.knobs import class_picker, few_seeds, seeds_field, truncation_slider
+from ui.knobs import class_picker, seeds_field, truncation_slider, whole_number
 from ui.translation import png, translate
 from ui.upload import MAX_MEGABYTES, SUFFIXES, read
 
@@ -134,14 +136,12 @@ def compare_seeds(chosen: list[Chosen]) -> None:
     """The same seeds, drawn by each."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = seeds_field("Seeds", "0-15", "seeds")
-        columns = st.number_input(
-            "Columns", 1, 16, 4, key="columns", bind="query-params", width=130, help="Pictures in a row"
-        )
+        columns = whole_number("Columns", 1, 16, 4, "columns", width=130, help="Pictures in a row")
         classes = chosen[0].config.classes
         same = all(one.config.classes == classes for one in chosen)
         how = {"label": class_picker(classes) if same else None, "truncation": truncation_slider()}
     with sentences():
-        seeds = few_seeds(typed, MAX_SEEDS)
+        seeds = few_seeds(typed or "", MAX_SEEDS)
 
     def show(one: Chosen) -> None:
         shown = render(load(one.id, one.path, one.revision), seeds, columns, 1, how)
@@ -196,9 +196,7 @@ def compare_picture(chosen: list[Chosen]) -> None:
                 "First make of it what each of them reads: a sketch, a smaller picture, a noisy one, one with a hole."
             )
             degrades = st.toggle("Prepare it", True, key="degrade", bind="query-params", help=help)
-            how["seed"] = st.number_input(
-                "Seed", 0, 2**32 - 1, 0, key="seed", bind="query-params", width=150, help="Of noise and of holes"
-            )
+            how["seed"] = whole_number("Seed", 0, MAX_SEED, 0, "seed", width=150, help="Of noise and of holes")
         if all(one.config.input.get("strength") for one in chosen):
             help = "How far to go: 0 leaves the picture nearly as it is."
             how["strength"] = st.slider(

@@ -18,7 +18,7 @@ from ui.cancel import cancellable
 from ui.canvas import png_url
 from ui.common import DEVICE, Model, alone, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import download_png
-from ui.knobs import label_picker, text_field
+from ui.knobs import label_picker, text_field, whole_number
 from ui.translation import png as as_png
 from ui.upload import MAX_MEGABYTES, SUFFIXES, read
 
@@ -62,9 +62,7 @@ def upload() -> Image.Image | None:
 def example() -> Image.Image:
     """A picture that the generator surely can redraw: one of its own."""
     help = "A picture of this generator, to try it with: the seed is not told to it."
-    seed = st.number_input(
-        "Picture of seed", 0, MAX_SEED, 1000, key="example", bind="query-params", width=170, help=help
-    )
+    seed = whole_number("Picture of seed", 0, MAX_SEED, 1000, "example", width=170, help=help)
     return own(model, model.key, seed)
 
 

@@ -17,7 +17,7 @@ from ui import steer
 from ui.canvas import png_url
 from ui.common import DEVICE, Model, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import LARGE, download_png, show_large, table
-from ui.knobs import conditions
+from ui.knobs import conditions, whole_number
 from ui.made import made
 
 SIDE = 256  # px of the picture that is moved, about
@@ -51,7 +51,7 @@ def moved(seed: int, moves: Mapping[str, float], known: Mapping[str, Direction],
 
 
 def seed_field(label: str, default: int, key: str, help: str) -> int:
-    return st.number_input(label, 0, MAX_SEED, default, key=key, bind="query-params", width=150, help=help)
+    return whole_number(label, 0, MAX_SEED, default, key, width=150, help=help)
 
 
 def show(png: bytes, side: int, caption: str, alt: str) -> None:
@@ -116,9 +116,7 @@ def one_number() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = seed_field("Seed", 0, "seed", "The picture in the middle.")
         help = f"Which of the {dim} numbers of {space} is changed; all others stay."
-        number = st.number_input(
-            f"Number of {space}", 1, dim, 1, key="number", bind="query-params", width=150, help=help
-        )
+        number = whole_number(f"Number of {space}", 1, dim, 1, "number", width=150, help=help)
         how = conditions(model)
     known = steer.found(model, "axis", [number])
     st.caption(f"From {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}. Click a picture to see it large.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import streamlit as st
 
-from pretrained.errors import InputError
-from pretrained.seeds import parse_seeds
-from ui.common import Model
+from ui.common import Model, plain
 
 OWN = "each seed's own"
 
@@ -64,19 +64,36 @@ def truncation_slider() -> float:
 
 
 def seeds_field(label: str, default: str, key: str) -> str:
-    """Seeds as text, for `few_seeds` to read."""
+    """Seeds as text, for `few_seeds` of pretrained to read."""
     return st.text_input(label, default, max_chars=400, key=key, bind="query-params", width=180, help="0-3, or 1,2,5-9")
 
 
-def few_seeds(text: str | None, most: int) -> list[int]:
-    """The seeds that a visitor has typed; InputError when there are none, or more than `most`."""
-    seeds = parse_seeds(text or "")
-    if len(seeds) > most:
-        raise InputError(f"{len(seeds):,} seeds are too many for this page: at most {most}")
-    return seeds
+def spelt(name: str) -> str:
+    """A stranger's name as the label of a widget: escaped where need be, since escaped signs are read aloud."""
+    return name if re.fullmatch(r"\w[\w -]*", name) else plain(name)
+
+
+def whole_number(label: str, low: int, high: int, default: int, key: str, **shown: Any) -> int:
+    """A field for a whole number from `low` to `high`; what a link says that is none is the default.
+
+    Args:
+        shown: what `st.number_input` takes beside, e.g. width=130.
+    """
+    bind = "query-params"
+    if _is_endless(st.query_params.get(key, "")):  # which ends Streamlit's own reading in an OverflowError
+        del st.query_params[key]
+        bind = None
+    return st.number_input(label, low, high, default, key=key, bind=bind, **shown)
+
+
+def _is_endless(text: str) -> bool:
+    try:
+        return math.isinf(float(text))
+    except ValueError:
+        return False
 
 
 def film_fields(num_frames: int, most: int) -> tuple[int, int]:
     """How many frames, and how many in a second."""
-    frames = st.number_input("Frames", 2, most, num_frames, 10, key="frames", bind="query-params", width=130)
-    return frames, st.number_input("Frames per second", 1, 60, 30, key="fps", bind="query-params", width=150)
+    frames = whole_number("Frames", 2, most, num_frames, "frames", step=10, width=130)
+    return frames, whole_number("Frames per second", 1, 60, 30, "fps", width=150)

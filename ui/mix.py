@@ -9,9 +9,10 @@ import streamlit as st
 from pretrained import sheet
 from pretrained.errors import InputError
 from pretrained.generate import BATCH_SIZE
+from pretrained.seeds import few_seeds
 from ui.common import Model, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import LARGE, download_png, show_large, show_seed, table
-from ui.knobs import few_seeds, label_picker, seeds_field, truncation_slider
+from ui.knobs import label_picker, seeds_field, truncation_slider
 from ui.made import made
 
 MAX_SEEDS = 16  # on a side
@@ -57,7 +58,7 @@ def work(model: Model) -> None:
         )
         how = {"label": label_picker(model), "truncation": truncation_slider()}
     with sentences():
-        rows, columns = (few_seeds(text, MAX_SEEDS) for text in typed.values())
+        rows, columns = (few_seeds(text or "", MAX_SEEDS) for text in typed.values())
         if (count := (1 + len(rows)) * (1 + len(columns))) * model.size**2 > MAX_PIXELS:
             raise InputError(f"{count} pictures of {model.size} px are too many for this page: give fewer seeds")
         png = render(model, rows, columns, layers, 1, how)

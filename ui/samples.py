@@ -5,7 +5,7 @@ import streamlit as st
 from pretrained.latents import MAX_SEED
 from ui.common import Model, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import download_png, gallery
-from ui.knobs import conditions
+from ui.knobs import conditions, whole_number
 
 MAX_COUNT = 256
 MAX_PIXELS = 16_000_000  # of a whole sheet, since it travels to the browser at once
@@ -16,9 +16,9 @@ def work(model: Model) -> None:
     """Fields and pictures: all that runs again when one of them is changed."""
     most = min(MAX_COUNT, MAX_PIXELS // model.size**2)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        count = st.number_input("Pictures", 1, most, min(64, most), key="count", bind="query-params", width=130)
-        first = st.number_input("First seed", 0, MAX_SEED, 0, key="seed", bind="query-params", width=150)
-        columns = st.number_input("Columns", 1, 32, 8, key="columns", bind="query-params", width=130)
+        count = whole_number("Pictures", 1, most, min(64, most), "count", width=130)
+        first = whole_number("First seed", 0, MAX_SEED, 0, "seed", width=150)
+        columns = whole_number("Columns", 1, 32, 8, "columns", width=130)
         how = conditions(model)
     seeds = range(first, min(first + count, MAX_SEED + 1))
     with sentences():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pretrained import directions
 from pretrained.directions import Direction
 from pretrained.errors import InputError
 from ui.common import DEVICE, Model, file_name, plain
+from ui.knobs import spelt
 from ui.pad import pad
 
 COUNT = 8  # directions that are offered of those that a method finds
@@ -113,8 +113,7 @@ def steer(model: Model, known: Mapping[str, Direction]) -> dict[str, float]:
     with right, st.container(height=600 if len(names) > COUNT else "content", border=False):
         for name in names:
             strengths[name] = st.slider(
-                # Escaped signs are read aloud.
-                name if re.fullmatch(r"\w[\w -]*", name) else plain(name),
+                spelt(name),
                 -REACH,
                 REACH,
                 0.0,

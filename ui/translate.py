@@ -14,11 +14,13 @@ from PIL import Image, ImageOps
 
 from pretrained.degradations import DEGRADATIONS
 from pretrained.errors import InputError
+from pretrained.latents import MAX_SEED
 from pretrained.source import KINDS, POORER, pen_for
 from ui.canvas import canvas, curtain
 from ui.common import Model, chosen_model, file_name, plain, sentences, shell
 from ui.examples import examples
 from ui.gallery import download_png
+from ui.knobs import whole_number
 from ui.translation import WIDTH, Done, png, translate
 from ui.upload import MAX_FILES, MAX_MEGABYTES, SUFFIXES, read
 
@@ -75,7 +77,7 @@ def knobs(model: Model, way: str) -> dict[str, Any]:
         if kind in DEGRADATIONS and way in ("Upload", "Camera"):
             how["degrade"] = st.toggle(POORER[kind], True, key="degrade", bind="query-params")
         if how.get("degrade") and kind in ("mask", "noise", "blur"):
-            how["seed"] = st.number_input("Seed", 0, 2**32 - 1, 0, key="seed", bind="query-params", width=150)
+            how["seed"] = whole_number("Seed", 0, MAX_SEED, 0, "seed", width=150)
         if given.get("strength"):
             help = "How far to go: 0 leaves the picture nearly as it is."
             strength = st.slider(

@@ -4,10 +4,11 @@ from functools import partial
 
 import streamlit as st
 
+from pretrained.seeds import few_seeds
 from ui.common import Model, chosen_model, plain, sentences, shell
 from ui.film import MAX_FRAMES, film, film_downloads, play
 from ui.gallery import gallery
-from ui.knobs import conditions, few_seeds, film_fields, seeds_field
+from ui.knobs import conditions, film_fields, seeds_field
 
 MAX_SEEDS = 32
 
@@ -22,7 +23,7 @@ def work(model: Model) -> None:
         how = conditions(model)
         loop = st.toggle("Loop", True, key="loop", bind="query-params")
     with sentences():
-        seeds = few_seeds(typed, MAX_SEEDS)
+        seeds = few_seeds(typed or "", MAX_SEEDS)
 
     draw = partial(model.pipeline.walk, seeds, num_frames, loop=loop, **how)
     key = (*model.key, *seeds, num_frames, loop, *how.values())

@@ -16,6 +16,7 @@ from pretrained.errors import InputError
 from pretrained.links import own
 from ui import runs
 from ui.common import RUNS, plain, sentences
+from ui.knobs import spelt
 from ui.translation import png
 
 EVERY = 3.0  # seconds from one look at a run that is training to the next
@@ -125,6 +126,7 @@ def show_losses(log: runs.Log) -> None:
             log.names,
             selection_mode="multi",
             default=log.names,
+            format_func=spelt,
             key="curves",
             bind="query-params",
             help="Which terms of its losses to show. Press one to show or hide it.",
