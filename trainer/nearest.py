@@ -43,7 +43,7 @@ class Command:
     id: Annotated[str, tyro.conf.Positional]
     """A bundled name, a folder or file, or a Hub repository user/name[@revision]."""
     data: str
-    """What it was trained on: a named set (mnist, fashion-mnist, cifar10), "fake", or a folder or .zip of pictures."""
+    """A named set (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of pictures, or hub:user/dataset."""
     data_root: Path = Settings.data_root
     """Where named sets are looked for, and downloaded to; $GANVAS_DATA."""
     seeds: str = "0-7"

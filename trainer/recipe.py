@@ -24,7 +24,7 @@ class Recipe:
     summary: tyro.conf.Suppress[str]
     """Its line in --list."""
     data: str
-    """A named set (mnist, fashion-mnist, cifar10), "fake", or a folder or .zip of pictures, or hub:user/dataset."""
+    """A named set (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of pictures, or hub:user/dataset."""
     size: int
     """Pixels on a side."""
     kimg: float
