@@ -19,6 +19,7 @@ from pretrained.hub_errors import retry, sentences
 from pretrained.links import own
 from pretrained.pipelines import Generate, Translate
 from pretrained.source import KINDS as SOURCES
+from pretrained.source import pen_for
 from pretrained.text import MAX_WORDS
 
 ROOT = Path(__file__).parents[1]
@@ -141,7 +142,7 @@ def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
             "classes": config.classes,
             "text": text and {**text, "num_words": MAX_WORDS},
         }
-    second = config.input.get("second")
+    second, pen = config.input.get("second"), pen_for(config)
     return facts | {
         "about": f"It reads {SOURCES[pipeline.kind]}",
         "kind": pipeline.kind,
@@ -151,7 +152,7 @@ def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
         "second": second["channels"] if second else 0,
         "mask": bool(config.input.get("mask")),
         "strength": bool(config.input.get("strength")),
-        "palette": config.input["source"].get("palette"),
+        "pen": pen and pen._asdict(),
     }
 
 

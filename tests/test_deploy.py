@@ -30,6 +30,7 @@ from pretrained import card, checkpoint, deploy, directions, runtime
 from pretrained.__main__ import main
 from pretrained.errors import InputError
 from pretrained.images import grid
+from pretrained.source import pen_for
 
 ROOT = Path(__file__).parents[1]
 ID = "alice/small"
@@ -145,7 +146,8 @@ def test_a_translator_shows_its_samples(tmp_path, monkeypatch):
     files = deploy.build(str(folder), "static")
     assert files["preview.png"] == (folder / checkpoint.SAMPLES).read_bytes()
     facts = json.loads(files["model.json"])
-    assert facts["palette"] == translating.PALETTE
+    pen = pen_for(checkpoint.read_config(folder / checkpoint.MODEL))  # that of the app
+    assert facts["pen"] == {"palette": translating.PALETTE, "paper": pen.paper, "side": 32, "brush": pen.brush}
     assert (facts["size"], facts["multiple"], facts["channels"]) == (32, None, 3)
 
 

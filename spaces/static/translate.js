@@ -2,26 +2,7 @@
 import drawOn from "./canvas.js";
 import { $, newest, paint } from "./common.js";
 
-const SIDE = 256; // of the paper, for a network that takes any size
 const MAX_SIDE = 512; // of a picture that is chosen, there
-// Kinds of source that can be drawn, beside maps of labels, which bring their colours: their inks, on white.
-const INKS = {
-  sketch: { black: "#000000" },
-  picture: {
-    black: "#000000",
-    grey: "#9e9e9e",
-    white: "#ffffff",
-    red: "#e53935",
-    orange: "#fb8c00",
-    yellow: "#fdd835",
-    green: "#43a047",
-    blue: "#1e88e5",
-    violet: "#8e24aa",
-    brown: "#6d4c41",
-    skin: "#f4c69b",
-  },
-};
-
 // An image drawn on a canvas of these sides, its middle cut out where the shapes differ.
 function fitted(image, width, height) {
   const canvas = document.createElement("canvas");
@@ -49,7 +30,7 @@ function tensor(canvas, channels) {
   return [numbers, [1, channels, canvas.height, canvas.width]];
 }
 
-export async function play({ name, about, kind, size, multiple, channels, second, mask, strength, palette }, run) {
+export async function play({ name, about, size, multiple, channels, second, mask, strength, pen }, run) {
   const inputs = {};
   let source = null; // the picture that was chosen last, which a mask belongs to
 
@@ -80,9 +61,9 @@ export async function play({ name, about, kind, size, multiple, channels, second
     show();
   }
 
-  function layPaper(width, height, inks, background, backdrop, brushes) {
+  function layPaper(width, height, inks, background, backdrop, brush) {
     const label = mask ? "Paint over what is to be filled" : "Draw here";
-    const data = { label, width, height, palette: inks, background, backdrop, brush: Math.ceil(width / brushes) };
+    const data = { label, width, height, palette: inks, background, backdrop, brush };
     drawOn({ data, parentElement: $("paper").parentElement, setStateValue: (_, url) => take(url) });
   }
 
@@ -101,7 +82,7 @@ export async function play({ name, about, kind, size, multiple, channels, second
     if (into === "picture") {
       source = canvas;
       delete inputs.mask;
-      if (mask) layPaper(...sides, { hole: "#ffffff" }, "#000000", canvas.toDataURL("image/png"), 10);
+      if (mask) layPaper(...sides, { hole: "#ffffff" }, "#000000", canvas.toDataURL("image/png"), Math.ceil(sides[0] / 10));
       else $("source").replaceChildren(canvas);
     }
     show();
@@ -119,6 +100,5 @@ export async function play({ name, about, kind, size, multiple, channels, second
     $("share").textContent = $("strength").value;
     show();
   };
-  const inks = palette ?? INKS[kind];
-  if (inks) layPaper(size ?? SIDE, size ?? SIDE, inks, palette ? Object.values(palette)[0] : "#ffffff", null, 40);
+  if (pen) layPaper(pen.side, pen.side, pen.palette, pen.paper, null, pen.brush);
 }
