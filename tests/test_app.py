@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import translating
@@ -231,3 +233,13 @@ def test_a_model_that_is_trained_further_is_read_again(open_page, folder):
     assert "16 × 16" in size()
     save_small(folder / "runs" / "grown", size=32)
     assert "32 × 32" in size()
+
+
+def test_a_film_is_drawn_without_the_name_that_streamlit_may_take_back(open_page, monkeypatch):
+    name = "streamlit.runtime.scriptrunner_utils.script_run_context"
+    without = ModuleType(name)
+    vars(without).update({key: value for key, value in vars(sys.modules[name]).items() if key != "ThreadState"})
+    monkeypatch.setitem(sys.modules, name, without)
+    app = open_page("ui/walk.py", model="runs/plain", seeds="11-12", frames="7")
+    assert not app.exception
+    assert len(app.get("video")) == 1
