@@ -127,10 +127,12 @@ def photograph(
             act(page)
             page.wait_for_timeout(1000 * options.seconds)
             # The app scrolls within its window.
-            height = page.evaluate("Math.max(...[...document.querySelectorAll('*')].map(e => e.scrollHeight))")
+            height = page.evaluate("(document.querySelector('.stMain') ?? document.documentElement).scrollHeight")
             page.set_viewport_size({"width": width, "height": max(1000, min(height, TALLEST))})
             for scheme in SCHEMES:
                 page.emulate_media(color_scheme=scheme)
+                if options.url:
+                    page.reload()  # others may look at the scheme once
                 page.wait_for_timeout(1000 * options.seconds)
                 page.screenshot(path=options.out / f"{name}-{width}-{scheme}.png")
 
