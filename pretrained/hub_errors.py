@@ -156,7 +156,8 @@ def _sentence(error: BaseException, what: str, revision: str | None) -> str | No
         # hf_xet has tried again on its own, for minutes.
         return "the Hub's Xet store cannot be reached: try again, or set HF_HUB_DISABLE_XET=1 to go without it"
     if isinstance(error, OSError) and error.errno:
-        return f"cannot use {error.filename}: {error.strerror}; set HF_HOME to a folder with room that you can write to"
+        place = error.filename or constants.HF_HUB_CACHE  # a full disk does not say which file it had no room for
+        return f"cannot use {place}: {error.strerror}; set HF_HOME to a folder with room that you can write to"
     if isinstance(error, OSError):
         return f"{what} did not arrive whole: try again"
     return None
