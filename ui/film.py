@@ -30,10 +30,12 @@ def film(key: tuple, draw: Draw, num_frames: int, fps: int, suffix: str = ".mp4"
     """
     key = (*key, fps)
     done = _shelf(key)
-    if suffix not in done:
-        with cancellable((*key, suffix), "Drawing …") as (_, move), sentences():
-            counted = ((move(index / num_frames), frame)[1] for index, frame in enumerate(alone(draw()), 1))
-            done[suffix] = video.encode(counted, suffix, fps)
+    # What follows stays in its place, whether there is a bar or not.
+    with st.container():
+        if suffix not in done:
+            with cancellable((*key, suffix), "Drawing …") as (_, move), sentences():
+                counted = ((move(index / num_frames), frame)[1] for index, frame in enumerate(alone(draw()), 1))
+                done[suffix] = video.encode(counted, suffix, fps)
     return done[suffix]
 
 
@@ -52,8 +54,22 @@ def film_downloads(model: Model, key: tuple, draw: Draw, num_frames: int, fps: i
     done, asked = _shelf((*key, fps)), None
     with st.container(horizontal=True):
         places = {suffix: st.empty() for suffix in video.FORMATS}
+
+    def offer(suffix: str) -> None:
+        places[suffix].download_button(
+            suffix[1:].upper(),
+            done[suffix],
+            file_name(model, what, suffix),
+            video.FORMATS[suffix].mime,
+            on_click="ignore",
+            icon=":material/download:",
+            help=f"Download the film as {suffix}",
+        )
+
     for suffix, format in video.FORMATS.items():
-        if suffix not in done and is_short and fps <= format.max_fps:
+        if suffix in done:
+            offer(suffix)
+        elif is_short and fps <= format.max_fps:
             begins = places[suffix].button(
                 f"Make {suffix[1:].upper()}",
                 on_click=st.session_state.pop,
@@ -64,13 +80,4 @@ def film_downloads(model: Model, key: tuple, draw: Draw, num_frames: int, fps: i
             asked = suffix if begins else asked
     if asked:
         film(key, draw, num_frames, fps, asked)
-    for suffix in done:
-        places[suffix].download_button(
-            suffix[1:].upper(),
-            done[suffix],
-            file_name(model, what, suffix),
-            video.FORMATS[suffix].mime,
-            on_click="ignore",
-            icon=":material/download:",
-            help=f"Download the film as {suffix}",
-        )
+        offer(asked)
