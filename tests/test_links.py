@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 from gradio_ui import models
 from pretrained import checkpoint, deploy, directions
 from pretrained.errors import InputError
+from trainer.__main__ import main
+from trainer.run import REVERSE
 from ui import runs
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +47,15 @@ def test_a_link_is_not_published(client: Client, tmp_path, secret, name):
         said == f"{folder / name} is a link that leads out of its folder: put the file itself there, or remove the link"
     )
     assert len(client.hub.requests) == before
+
+
+def test_a_link_to_a_network_back_is_not_published(tmp_path, capsys):
+    folder, other = make_checkpoint(tmp_path / "run"), make_checkpoint(tmp_path / "other")
+    link(folder / REVERSE, other)
+    with pytest.raises(SystemExit) as stopped:
+        main(["push", str(folder)])
+    assert stopped.value.code == 2
+    assert f"{REVERSE} is a link that leads out of its folder" in capsys.readouterr().err
 
 
 def test_links_that_stay_are_followed(client: Client, tmp_path, secret):

@@ -13,6 +13,7 @@ from pathlib import Path
 from pretrained import checkpoint, hub
 from pretrained.errors import InputError
 from pretrained.files import full_output
+from pretrained.links import own
 from trainer import compare, evaluate, loop, nearest, processes
 from trainer.command import Command, Push, fail, parse, parse_as, parse_known
 from trainer.guard import Collapsed
@@ -32,7 +33,7 @@ def push(arguments: Sequence[str]) -> None:
     """Publish a finished run."""
     command = parse_as(Push, "push", arguments)
     checkpoint.read_config(command.folder / checkpoint.MODEL)
-    has_reverse = (command.folder / REVERSE / checkpoint.MODEL).exists()
+    has_reverse = (own(command.folder / REVERSE) / checkpoint.MODEL).exists()
     publish(command.folder, check_push(command.repo_id, command.folder.resolve().name, has_reverse), command.private)
 
 
