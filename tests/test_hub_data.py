@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow
-import pyarrow.parquet
 import pytest
 from hub_client import Client, HubClient
 from hub_faults import altered, cut
 from hub_store import Hub
-from PIL import Image
+from shard_files import (
+    FIRST,
+    KINDS,
+    SECOND,
+    Pictures,
+    caption,
+    make_tar,
+    png,
+)
 
 from pretrained.errors import InputError
-from trainer import data, parts, shards
+from trainer import data, shards
 from trainer.run import without_paths
 
 SET = "datasets/alice/animals"
-FIRST, SECOND = "train-00000-of-00002", "train-00001-of-00002"
 CARD = b"---\ntags:\n- license:mit\n---\n# Animals\n"
 LOAD = """(lambda found: {
     "shape": list(found.images.shape),
@@ -34,101 +34,11 @@ LOAD = """(lambda found: {
     "classes": found.classes, "captions": found.captions, "licence": found.licence, "name": found.name,
 })(os.environ.update(XDG_CACHE_HOME=%r) or __import__("trainer.data").data.load(%r, %r, Path(), 3, %r))"""
 
-Pictures = dict[str, bytes]
-
-
-def png(number: int, size: tuple[int, int] = (12, 9)) -> bytes:
-    levels = np.random.RandomState(number).randint(0, 256, (size[1], size[0], 3), np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(levels).save(stream, "PNG")
-    return stream.getvalue()
-
 
 @pytest.fixture
 def pictures() -> Pictures:
     names = ["cat/1.png", "cat/2.png", "dog/10.png", "dog/9.png", "dog-2/3.png"]
     return {name: png(number) for number, name in enumerate(names)}
-
-
-def caption(name: str) -> str:
-    return f"a picture called {name}"
-
-
-def make_zip(pictures: Pictures) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, picture in reversed(pictures.items()):
-            archive.writestr(name, picture)
-        lines = [json.dumps({"file_name": name, "text": caption(name)}) for name in pictures]
-        archive.writestr("metadata.jsonl", "\n".join(lines))
-    return stream.getvalue()
-
-
-def make_tar(files: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return stream.getvalue()
-
-
-def make_webdataset(pictures: Pictures) -> bytes:
-    files = {}
-    for number, (name, picture) in enumerate(pictures.items()):
-        label, about = name.split("/")[0], caption(name)
-        is_json = number % 2
-        said = {"json": json.dumps({"label": label, "caption": about}).encode()} if is_json else {}
-        said = said or {"cls": label.encode() + b"\n", "txt": about.encode()}
-        files |= {f"./{number:06d}.{kind}": content for kind, content in {"png": picture, **said}.items()}
-    return make_tar(files)
-
-
-def make_parquet(pictures: Pictures) -> bytes:
-    classes = ["dog", "cat", "dog-2", "nobody"]
-    schema = pyarrow.schema(
-        {
-            "id": pyarrow.int64(),
-            "image": pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()}),
-            "label": pyarrow.int64(),
-            "text": pyarrow.string(),
-        },
-        {"huggingface": json.dumps({"info": {"features": {"label": {"names": classes, "_type": "ClassLabel"}}}})},
-    )
-    rows = [
-        {"id": 7, "image": {"bytes": picture, "path": name}, "label": classes.index(name.split("/")[0])}
-        | {"text": caption(name)}
-        for name, picture in pictures.items()
-    ]
-    stream = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema), stream, row_group_size=2)
-    return stream.getvalue()
-
-
-def make_loose(pictures: Pictures) -> dict[str, bytes]:
-    lines = [json.dumps({"file": name, "caption": caption(name)}) for name in pictures]
-    return {
-        **{f"data/train/{name}": picture for name, picture in pictures.items()},
-        "data/train/captions.jsonl": "\n".join(lines).encode(),
-        "data/test/cat/99.png": png(99),
-    }
-
-
-def split(make: Callable[[Pictures], bytes], suffix: str, pictures: Pictures) -> dict[str, bytes]:
-    """Two shards to train on, and one that is not."""
-    items = list(pictures.items())
-    halves = {f"data/{FIRST}{suffix}": dict(items[:3]), f"data/{SECOND}{suffix}": dict(items[3:])}
-    halves[f"data/test-00000-of-00001{suffix}"] = {"cat/99.png": png(99)}
-    return {path: make(half) for path, half in halves.items()} | {"thumbnail.png": png(77)}
-
-
-KINDS: dict[str, Callable[[Pictures], dict[str, bytes]]] = {
-    "loose": make_loose,
-    "zip": lambda pictures: split(make_zip, ".zip", pictures),
-    "tar": lambda pictures: split(make_webdataset, ".tar", pictures),
-    "parquet": lambda pictures: split(make_parquet, ".parquet", pictures),
-}
 
 
 def publish(hub: Hub, files: dict[str, bytes]) -> None:
@@ -302,65 +212,3 @@ def test_without_pyarrow_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
     with pytest.raises(InputError, match=r"pip install -r requirements-data\.txt"):
         shards.import_pyarrow()
-
-
-def test_an_archive_is_read_within_bounds(tmp_path):
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.png", bytes(shards.MAX_PICTURE + 1))
-        archive.writestr("b.png", b"b")
-    first, second = shards.from_zip(tmp_path / "bomb.zip")
-    assert "67,108,865 bytes are too many" in first.data
-    assert second.data == b"b"
-
-    vast = tarfile.TarInfo("a.png")
-    vast.size = 2**50
-    (tmp_path / "vast.tar").write_bytes(make_tar({"b.png": b"b"})[:1024] + vast.tobuf() + bytes(1024))
-    found = []
-    with pytest.raises(shards.BROKEN):
-        found.extend(shards.from_tar(tmp_path / "vast.tar"))
-    head = tarfile.TarInfo("head")
-    head.type, head.size = tarfile.XHDTYPE, 2**33 - 1
-    (tmp_path / "head.tar").write_bytes(head.tobuf() + bytes(1024))
-    with pytest.raises(ValueError, match="are said of one file"):
-        list(shards.from_tar(tmp_path / "head.tar"))
-
-
-def test_one_stem_for_all_is_not_gathered(tmp_path):
-    """Files of one stem wait for each other, but not without end."""
-    (tmp_path / "a.tar").write_bytes(make_tar({f"a.{number}.png": bytes([number]) for number in range(100)}))
-    found = list(shards.from_tar(tmp_path / "a.tar"))
-    assert [item.data for item in found] == [bytes([number]) for number in range(100)]
-
-
-def test_a_row_group_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "a.parquet").write_bytes(make_parquet({"cat/1.png": bytes(10**5)}))
-    monkeypatch.setattr(shards, "MAX_COLUMN", 10**5)
-    with pytest.raises(ValueError, match="row group 0 unpacks to"):
-        list(shards.from_parquet(tmp_path / "a.parquet"))
-    monkeypatch.setattr(shards, "MAX_PICTURE", 10**4)
-    monkeypatch.setattr(shards, "MAX_COLUMN", 10**6)
-    (item,) = shards.from_parquet(tmp_path / "a.parquet")
-    assert "100,000 bytes are too many" in item.data
-
-
-@pytest.mark.parametrize(
-    ("paths", "split", "taken"),
-    [
-        ("a.zip b.zip", "train", "a.zip b.zip"),
-        ("train.zip test.zip", "test", "test.zip"),
-        ("train.zip val.zip", "test", "val.zip"),
-        ("train.zip other.zip", "train", "train.zip other.zip"),
-        ("all.zip test.zip", "train", "all.zip"),
-        ("training/a.tar validation/a.tar", "train", "training/a.tar"),
-        ("constraints.zip testimony.zip", "train", "constraints.zip testimony.zip"),
-        ("train/1.png bus/2.png", "train", "train/1.png bus/2.png"),
-        ("a/test_1.png a/train_2.png", "train", "a/test_1.png a/train_2.png"),
-        ("../a.zip a.zip c:d.zip a//b.zip", "train", "a.zip"),
-    ],
-)
-def test_the_files_of_a_part(paths, split, taken):
-    from huggingface_hub.hf_api import RepoFile
-
-    files = [RepoFile(path=path, size=1, oid="") for path in paths.split()]
-    chosen = parts.choose("hub:alice/set", files, split)
-    assert {file.path for shard in chosen.shards for file in shard} == set(taken.split())
