@@ -1,5 +1,5 @@
 # make app   the app in the browser, at http://localhost:8501
-# make test  the whole suite
+# make test  the whole suite, on all processors
 # Each sets up what it needs in .venv, once; another Python: make PYTHON=python3.12 ...
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +11,7 @@ app: $(VENV)/.app
 	$(BIN)/streamlit run app.py
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 $(VENV)/.app: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python 3.10 or later is needed: make PYTHON=...")'
