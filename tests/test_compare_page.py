@@ -188,7 +188,9 @@ def test_the_link_names_no_more_than_four(compare):
 def test_every_control_says_what_it_does(compare):
     app = compare("runs/run", "runs/run/raw")
     widgets = [*app.selectbox, *app.multiselect, *app.text_input, *app.number_input, *app.slider]
-    assert {"Ready to compare", "Checkpoints", "Seeds", "Columns", "Label", "Truncation"} <= {box.label for box in widgets}
+    assert {"Ready to compare", "Checkpoints", "Seeds", "Columns", "Label", "Truncation"} <= {
+        box.label for box in widgets
+    }
     assert not [box.label for box in widgets if not box.help]
 
 

@@ -1,4 +1,4 @@
-"""How far a network is, told while it works: shares that rise to 1, the same pictures, and an end when it is asked for."""
+"""How far a network is, told while it works: shares that rise to 1, the same pictures, and an end when asked for."""
 
 from __future__ import annotations
 
