@@ -11,13 +11,15 @@ from pretrained.errors import InputError
 def own(path: Path) -> Path:
     """The same path, if it is missing or what it leads to lies in its folder too.
 
-    In a snapshot of the Hub's cache all files are links to the blobs of their repository, which count as its own.
+    In a snapshot of the Hub's cache all files are links to the blobs of their repository, or on to those that all
+    repositories share, which count as its own.
 
     Raises:
         InputError: it is a link that leads out of its folder.
     """
     folder, target = path.parent.resolve(), Path(os.path.realpath(path))
-    homes = [folder, *([folder.parents[1] / "blobs"] if folder.parent.name == "snapshots" else [])]
+    cache = folder.parents[1:3] if folder.parent.name == "snapshots" else ()
+    homes = [folder, *(parent / "blobs" for parent in cache)]
     if not any(home in target.parents for home in homes):
         raise InputError(
             f"{path} is a link that leads out of its folder: put the file itself there, or remove the link"
