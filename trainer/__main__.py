@@ -33,14 +33,19 @@ def push(arguments: Sequence[str]) -> None:
     """Publish a finished run."""
     command = parse_as(Push, "push", arguments)
     checkpoint.read_config(command.folder / checkpoint.MODEL)
-    has_reverse = (own(command.folder / REVERSE) / checkpoint.MODEL).exists()
-    publish(command.folder, check_push(command.repo_id, command.folder.resolve().name, has_reverse), command.private)
+    repo_id = check_push(command.repo_id, command.folder.resolve().name, has_reverse(command.folder))
+    publish(command.folder, repo_id, command.private)
 
 
-def check_push(repo_id: str | None, default_name: str, has_reverse: bool) -> str:
+def has_reverse(folder: Path) -> bool:
+    """Whether a run has a network that translates back; InputError where that is a link to elsewhere."""
+    return (own(folder / REVERSE) / checkpoint.MODEL).exists()
+
+
+def check_push(repo_id: str | None, default_name: str, with_reverse: bool) -> str:
     """The full name under which a run would be published, and its reverse with "-reverse" behind; else InputError."""
     repo_id = hub.check_push(repo_id, default_name)
-    if has_reverse:
+    if with_reverse:
         hub.check_push(f"{repo_id}-{REVERSE}", "")
     return repo_id
 
@@ -49,7 +54,7 @@ def publish(folder: Path, repo_id: str, private: bool) -> None:
     """Publish a run and, where it has one, the network that translates back; print their links."""
     try:
         print(hub.push(folder, repo_id, private))
-        if (folder / REVERSE / checkpoint.MODEL).exists():
+        if has_reverse(folder):
             print(hub.push(folder / REVERSE, f"{repo_id}-{REVERSE}", private))
     except KeyboardInterrupt:
         raise Stopped(f"stopped; {hub.nothing_lost(folder, repo_id, private)}", signal.SIGINT) from None
@@ -81,8 +86,8 @@ def train(arguments: Sequence[str]) -> None:
         if processes.rank() == 0:
             print(planned)
         return
-    has_reverse = recipe.method.reverse is not None
-    repo_id = check_push(settings.repo_id, recipe.name, has_reverse) if settings.push_to_hub else None
+    with_reverse = recipe.method.reverse is not None
+    repo_id = check_push(settings.repo_id, recipe.name, with_reverse) if settings.push_to_hub else None
     typed = shlex.join(["python", "-m", "trainer", *(word for word in arguments if word != "--resume")])
     loop.train(recipe, settings, folder, typed)
     if processes.rank():
