@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from itertools import repeat
 from typing import TypeVar
@@ -28,10 +29,8 @@ def in_parts(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
     count = len(batch[0])
     if count == 1:
         return enough(lambda: run(*batch))
-    try:
+    with contextlib.suppress(torch.OutOfMemoryError):  # what has been computed lives as long as the error does
         return run(*batch)
-    except torch.OutOfMemoryError:
-        pass
     torch.cuda.empty_cache()
     halves = zip(*(repeat(None, 2) if rows is None else rows.split(-(-count // 2)) for rows in batch))
     return torch.cat([in_parts(run, *half) for half in halves])
@@ -43,9 +42,7 @@ def enough(work: Callable[[], Value], remedy: str = "choose --device cpu") -> Va
     Raises:
         InputError: so.
     """
-    try:
+    with contextlib.suppress(torch.OutOfMemoryError):
         return work()
-    except torch.OutOfMemoryError:
-        pass  # what has been computed lives as long as the error does
     torch.cuda.empty_cache()
     raise InputError(f"the device has too little free memory for this: end what else uses it, or {remedy}")

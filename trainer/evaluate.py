@@ -27,6 +27,7 @@ from pretrained.translate import Translate
 from trainer import data, evaluate_pairs, features, metrics
 from trainer.data import Dataset
 from trainer.features import Features
+from trainer.run import LOCK
 from trainer.settings import Settings
 
 MIN_PICTURES = 50
@@ -261,4 +262,4 @@ def write(result: Result, source: Path, target: Path) -> None:
 def lock(folder: Path) -> contextlib.AbstractContextManager[None]:
     """Keep training out of the folder, or its next snapshot would be overwritten."""
     busy = f"a training is running in {folder}: evaluate without --write, or wait for it"
-    return locked(folder / ".lock", busy, remedy="evaluate without --write")
+    return locked(folder / LOCK, busy, remedy="evaluate without --write")

@@ -87,12 +87,10 @@ def fill(part: Part, said: dict[str, str], fetch: Fetch, shape: tuple[int, ...],
 
 def _go_on(stem: Path, shape: tuple[int, ...]) -> tuple[Journal, storage.Pictures]:
     """What an interrupted preparation left, or a beginning."""
-    try:
+    with contextlib.suppress(FileNotFoundError, EOFError):
         journal = Journal(**json.loads(stem.with_suffix(".journal").read_bytes()))
         if stem.with_suffix(".jsonl").stat().st_size >= journal.line_bytes:
             return journal, storage.Pictures(stem.with_suffix(".npy"), shape, journal.pictures)
-    except (FileNotFoundError, EOFError):
-        pass
     return Journal(), storage.Pictures(stem.with_suffix(".npy"), shape)
 
 

@@ -15,7 +15,6 @@ from ui.common import DEVICE
 SUFFIXES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
 MAX_MEGABYTES = 20
 MAX_FILES = 32  # at once
-MAX_PIXELS = 50_000_000
 
 
 def read(file: UploadedFile) -> Image.Image:
@@ -33,4 +32,4 @@ def read(file: UploadedFile) -> Image.Image:
 @st.cache_data(max_entries=MAX_FILES, show_spinner="Reading …", scope="session")
 def _open(data: bytes) -> Image.Image:
     with DEVICE:  # one large picture is unpacked at a time
-        return images.open_picture(io.BytesIO(data), max_pixels=MAX_PIXELS)
+        return images.open_picture(io.BytesIO(data))
