@@ -34,7 +34,7 @@ class Settings:
     weights: Literal["fp32", "fp16"] = "fp32"
     """How the checkpoint is stored; fp16 halves the file, and pictures look the same."""
     compile: bool = False
-    """Compile the networks with torch.compile, which needs a C++ compiler or a GPU; gradient penalties are left out."""
+    """Compile the networks with torch.compile, which needs a C++ compiler; gradient penalties are computed without."""
     threads: int | None = None
     """Processor threads; by default as torch decides."""
     data_licence: str | None = None
