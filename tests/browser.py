@@ -15,10 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 90  # seconds; a page is quick, but not on a machine that is busy with a training
+PHONE = {"viewport": {"width": 390, "height": 844}}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PICTURES = ".gallery button canvas"
 expect.set_options(timeout=PATIENCE * 1000)
 
 
@@ -80,3 +84,15 @@ def visit(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
     finally:
         window.close()
     assert not problems
+
+
+def pixels(page: Page) -> list[np.ndarray]:
+    """The pictures of the gallery, uint8 (H, W, 3) each, as the browser holds them."""
+    page.locator(PICTURES).first.wait_for()
+    return [
+        np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
+        for data, height, width in page.locator(PICTURES).evaluate_all(
+            "all => all.map(one => [Array.from(one.getContext('2d')"
+            ".getImageData(0, 0, one.width, one.height).data), one.height, one.width])"
+        )
+    ]

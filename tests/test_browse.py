@@ -14,7 +14,7 @@ import hub_server
 import numpy as np
 import pytest
 import translating
-from browser import ROOT, visit
+from browser import DESKTOP, PHONE, ROOT, visit
 from hub_client import ID, Client, make_checkpoint
 from hub_store import Hub
 from PIL import Image
@@ -26,9 +26,6 @@ from pretrained import card, checkpoint
 from pretrained.checkpoint import Config
 from pretrained.images import encode_png, grid
 from ui import cards, runs
-
-PHONE = {"viewport": {"width": 390, "height": 844}}
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 
 
 @pytest.fixture(scope="module")

@@ -10,18 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import visit
+from browser import DESKTOP, PHONE, PICTURES, pixels, visit
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from small import CLASSES, save_able, save_small
 
 import pretrained
 from pretrained.checkpoint import read_config
 from pretrained.images import enlarge
-
-PHONE = {"viewport": {"width": 390, "height": 844}}
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PICTURES = ".gallery button canvas"
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +28,6 @@ def folder(tmp_path_factory) -> Path:
     for name, ability in {"styled": "style", "editor": "encode labels", "reader": "text"}.items():
         save_able(folder / "runs" / name, ability)
     return folder
-
-
-def pixels(page: Page) -> list[np.ndarray]:
-    """The pictures of the gallery, uint8 (H, W, 3) each, as the browser holds them."""
-    page.locator(PICTURES).first.wait_for()
-    return [
-        np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
-        for data, height, width in page.locator(PICTURES).evaluate_all(
-            "all => all.map(one => [Array.from(one.getContext('2d')"
-            ".getImageData(0, 0, one.width, one.height).data), one.height, one.width])"
-        )
-    ]
 
 
 @pytest.mark.parametrize("window", [PHONE, DESKTOP], ids=["phone", "desktop"])
@@ -141,23 +125,6 @@ def test_an_upload_that_is_too_large_is_refused_before_it_is_sent(browser, url):
         expect(page.get_by_text("Drawn as")).to_have_count(0)
 
 
-def test_only_pages_that_the_checkpoint_can_fill_are_offered(browser, url):
-    with visit(browser, f"{url}/?model=runs/plain", **DESKTOP) as page:
-        for model, more in {"runs/styled": ["Mix"], "runs/editor": ["Encode"], "runs/reader": []}.items():
-            box = page.get_by_role("combobox", name="Model")
-            box.fill(model)
-            box.press("Enter")
-            titles = ["Samples", "Walk", "Explore", *more, "Edit", "Gallery", "Compare", "Watch it learn"]
-            expect(page.get_by_test_id("stTopNavLink")).to_have_text([re.compile(f"{title}$") for title in titles])
-
-
-@pytest.mark.parametrize("path", ["samples", "encode"])
-def test_a_page_is_found_by_its_name_whichever_is_the_first(browser, url, path):
-    with visit(browser, f"{url}/{path}?model=runs/plain", **DESKTOP) as page:
-        page.get_by_role("heading", name=path.capitalize(), exact=True).wait_for()
-        expect(page.get_by_text("Page not found")).to_have_count(0)
-
-
 def test_words_that_are_typed_are_drawn_and_stay_in_the_link(browser, url, folder):
     pipeline = pretrained.load(str(folder / "runs" / "reader"))
     with visit(browser, f"{url}/?model=runs/reader&count=3", **DESKTOP) as page:
@@ -240,47 +207,6 @@ def test_a_walk_can_be_cancelled(browser, url):
         page.get_by_role("button", name="Cancel").click()
         page.get_by_role("button", name="Start again").click()
         page.locator("video").wait_for()
-
-
-def test_the_link_leads_back(browser, url):
-    with visit(browser, f"{url}/?model=runs/plain") as page:
-        page.get_by_label("Pictures", exact=True).fill("6")
-        page.get_by_label("Pictures", exact=True).press("Enter")
-        page.get_by_label("First seed", exact=True).fill("40")
-        page.get_by_label("First seed", exact=True).press("Enter")
-        page.wait_for_url(re.compile("seed=40"))
-        expect(page.locator(PICTURES)).to_have_count(6)
-        page.get_by_role("button", name="Seed 45").wait_for()  # among 64 it was there from the start
-        link, shown = page.url, pixels(page)
-    with visit(browser, link) as page:
-        page.get_by_role("button", name="Seed 45").wait_for()
-        assert np.array_equal(pixels(page), shown)
-
-
-def test_the_model_stays_from_page_to_page(browser, url):
-    with visit(browser, f"{url}/?model=runs/labelled") as page:
-        page.locator(PICTURES).first.wait_for()
-        page.get_by_role("link", name="Walk").click()
-        page.locator("video").wait_for()
-        page.wait_for_url(f"{url}/walk?model=runs%2Flabelled")
-        expect(page.locator(".facts")).to_contain_text("labelled")
-
-
-@pytest.mark.parametrize(
-    ("typed", "words"),
-    [
-        ("someone/something", "HF_HUB_OFFLINE=1 is set"),
-        ("<img src=x onerror=alert(1)>", "'<img src=x onerror=alert(1)>'"),
-    ],
-)
-def test_a_typed_id_that_leads_nowhere_is_answered_in_a_sentence(browser, url, typed, words):
-    with visit(browser, f"{url}/?model=runs/plain") as page:
-        page.locator(PICTURES).first.wait_for()
-        box = page.get_by_role("combobox", name="Model")
-        box.fill(typed)
-        box.press("Enter")
-        expect(page.get_by_role("alert")).to_contain_text(words)
-        expect(page.locator(PICTURES)).to_have_count(0)
 
 
 def bundled(ability: str) -> list[str]:

@@ -7,11 +7,10 @@ import shlex
 
 import numpy as np
 import pytest
-from browser import serve, visit
+from browser import DESKTOP, PICTURES, pixels, serve, visit
 from chromium import launch
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from test_browser import DESKTOP, PICTURES, pixels
 
 TRAIN = "--data fake --size 16 --width 4 --z-dim 8 --batch-size 8 --kimg 0.4 --learning-rate 0.01 --device cpu"
 

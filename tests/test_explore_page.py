@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import ROOT, visit
+from browser import PHONE, ROOT, visit
 from playwright.sync_api import Page, expect
 from small import CLASSES, noise_picture, save_able, save_small
 from streamlit.testing.v1 import AppTest
@@ -18,7 +18,6 @@ from pretrained import directions
 from pretrained.__main__ import main
 from pretrained.directions import move
 
-PHONE = {"viewport": {"width": 390, "height": 844}}
 DESKTOP = {"viewport": {"width": 1280, "height": 1000}}
 
 

@@ -12,15 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import visit
+from browser import DESKTOP, PHONE, visit
 from PIL import Image
 from playwright.sync_api import Page, expect
 from translating import photo, save
 
 import pretrained
-
-PHONE = {"viewport": {"width": 390, "height": 844}}
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 
 
 @pytest.fixture(scope="module")
