@@ -131,7 +131,7 @@ def test_when_one_process_is_killed_the_other_ends_and_the_run_goes_on(tmp_path,
     os.kill(sorted(children(started.pid))[rank], signal.SIGKILL)
     errors = started.communicate(timeout=120)[1]
     assert started.returncode != 0
-    assert "ganvas: another process has ended" in errors or rank == 0
+    assert "ganvas: another process has ended" in errors
     run(torchrun(2, *words, "--resume"), tmp_path)
     assert log(tmp_path / "run")[-1]["kimg"] == 2
 

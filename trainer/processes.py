@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -51,6 +52,7 @@ def group(batch_size: int) -> Iterator[None]:
     except RuntimeError as error:
         if not CLOSED.search(str(error)):
             raise
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, which would come before this one has said why
         raise Lost("another process has ended; all is saved up to the last snapshot, and --resume goes on") from error
     finally:
         dist.destroy_process_group()
