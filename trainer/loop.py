@@ -67,7 +67,8 @@ class Trainer:
         self.eyes = best.open_eyes(settings.feature_weights, self.data, self.device)
         torch.manual_seed(recipe.seed)
         self.method: Method = recipe.method(recipe.options, self.data)
-        self.method.to(self.device, memory_format=torch.channels_last)
+        layout = self.method.layout if self.device.type == "cpu" else torch.channels_last
+        self.method.to(self.device, memory_format=layout)
         self.networks = {
             name: network
             for name, network in self.method.named_children()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from trainer import data
@@ -37,6 +38,7 @@ class Method(nn.Module, ABC):
         won_below: a loss of D under which it has won and G learns nothing; None where D's loss has no floor.
         published: the name of the network whose average goes into the checkpoint.
         reverse: that of the network which translates back, published in the sub-folder reverse/; None without one.
+        layout: how pictures lie in a processor's memory; instance normalisation turns channels_last round and back.
         measures: quantities for the log that are not minimised, e.g. BEGAN's M; scalars, set by `updates`.
         notes: sentences for the log about choices that were made for the user.
     """
@@ -45,6 +47,7 @@ class Method(nn.Module, ABC):
     won_below: float | None = None
     published: str = "G"
     reverse: str | None = None
+    layout: torch.memory_format = torch.channels_last
 
     @classmethod
     def read(cls, options: Any, name: str, size: int, root: Path, channels: int | None) -> Dataset:

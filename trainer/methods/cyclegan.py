@@ -73,6 +73,7 @@ class CycleGAN(Method):
 
     optimizer = Adam(2e-4)
     published, reverse = "G.AB", "G.BA"
+    layout = torch.contiguous_format
 
     def __init__(self, options: Options, data: Domains):
         super().__init__(options, data)
@@ -89,7 +90,7 @@ class CycleGAN(Method):
         return domains.load(name, size, channels, options.jitter)
 
     def updates(self, batches: Batches) -> Updates:
-        a, b = next(batches)
+        a, b = (x.contiguous() for x in next(batches))
         AB, BA = self.G["AB"], self.G["BA"]
         fake_a, fake_b = BA(b), AB(a)
         cycle = F.l1_loss(BA(fake_b).float(), a) + F.l1_loss(AB(fake_a).float(), b)  # eq. 2

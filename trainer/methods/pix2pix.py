@@ -74,6 +74,7 @@ class Pix2Pix(Method):
     """A translator G against D, which sees patches of (source, picture)."""
 
     optimizer = Adam(2e-4)
+    layout = torch.contiguous_format
 
     def __init__(self, options: Options, data: Pairs):
         super().__init__(options, data)
@@ -98,7 +99,7 @@ class Pix2Pix(Method):
         return pairs.load_pairs(name, size, root, channels, options)
 
     def updates(self, batches: Batches) -> Updates:
-        source, target = next(batches)
+        source, target = (x.contiguous() for x in next(batches))
         output = self.G(source)
         real = self.D(torch.cat([source, target], dim=1)).float()
         fake = self.D(torch.cat([source, output.detach()], dim=1)).float()
