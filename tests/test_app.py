@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 import pretrained
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["ui/samples.py", "ui/walk.py"]
+PAGES = ["samples.py", "walk.py"]
 ABLE = {"style": "styled", "encode": "encoder", "encode labels": "editor", "text": "reader"}
 TRANSLATORS = ("sketch", "style")
 
@@ -39,7 +39,7 @@ def open_page(folder, monkeypatch):
     monkeypatch.chdir(folder)
 
     def run(page: str = PAGES[0], **link: str) -> AppTest:
-        app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+        app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
         app.query_params.update(link)
         app.run()
         if page != PAGES[0]:
@@ -76,11 +76,11 @@ def test_bundled_checkpoints_come_first_then_the_runs(open_page):
 @pytest.mark.parametrize(
     ("page", "model", "offered"),
     [
-        ("ui/mix.py", "styled", {"Rows, coarse", "Columns, fine", "Coarse layers", "Truncation"}),
-        ("ui/encode.py", "encoder", {"A picture", "Another one, for a film from one to the other"}),
-        ("ui/samples.py", "reader", {"Pictures", "First seed", "Columns", "Text", "Truncation"}),
-        ("ui/walk.py", "reader", {"Seeds", "Frames", "Frames per second", "Text", "Truncation", "Loop"}),
-        ("ui/translate.py", "style", {"Strength"}),
+        ("mix.py", "styled", {"Rows, coarse", "Columns, fine", "Coarse layers", "Truncation"}),
+        ("encode.py", "encoder", {"A picture", "Another one, for a film from one to the other"}),
+        ("samples.py", "reader", {"Pictures", "First seed", "Columns", "Text", "Truncation"}),
+        ("walk.py", "reader", {"Seeds", "Frames", "Frames per second", "Text", "Truncation", "Loop"}),
+        ("translate.py", "style", {"Strength"}),
     ],
 )
 def test_a_page_offers_what_else_the_checkpoint_can_do(open_page, page, model, offered):
@@ -92,11 +92,11 @@ def test_a_page_offers_what_else_the_checkpoint_can_do(open_page, page, model, o
 @pytest.mark.parametrize(
     ("page", "model", "words"),
     [
-        ("ui/mix.py", "plain", ("plain has no styles to mix; choose ", "runs/styled")),
-        ("ui/mix.py", "encoder", ("encoder has no styles to mix; choose ", "runs/styled")),
-        ("ui/encode.py", "styled", ("runs/encoder", "runs/editor")),
-        ("ui/translate.py", "plain", ("plain draws from seeds, and translates no pictures", "runs/sketch")),
-        ("ui/walk.py", "sketch", ("sketch makes no pictures from seeds; choose ", "dcgan-mnist")),
+        ("mix.py", "plain", ("plain has no styles to mix; choose ", "runs/styled")),
+        ("mix.py", "encoder", ("encoder has no styles to mix; choose ", "runs/styled")),
+        ("encode.py", "styled", ("runs/encoder", "runs/editor")),
+        ("translate.py", "plain", ("plain draws from seeds, and translates no pictures", "runs/sketch")),
+        ("walk.py", "sketch", ("sketch makes no pictures from seeds; choose ", "dcgan-mnist")),
     ],
 )
 def test_a_link_to_a_page_that_the_checkpoint_cannot_fill_names_one_that_can(open_page, page, model, words):
@@ -114,7 +114,7 @@ def test_a_text_is_drawn_and_told_to_the_shell(open_page):
 
 
 def test_too_many_mixtures_are_answered_in_a_sentence(open_page):
-    app = open_page("ui/mix.py", model="runs/styled")
+    app = open_page("mix.py", model="runs/styled")
     next(box for box in app.text_input if box.label == "Rows, coarse").set_value("0-16").run()
     assert "at most 16" in app.error[0].value
 
@@ -123,7 +123,7 @@ def test_too_many_mixtures_are_answered_in_a_sentence(open_page):
     ("layers", "given"), [("0", 0), ("8", 8), ("9", 3), ("-1", 3)], ids=["none", "all", "more", "fewer"]
 )
 def test_as_many_layers_as_there_are(open_page, layers, given):
-    app = open_page("ui/mix.py", model="runs/styled", layers=layers, coarse="1", fine="2")
+    app = open_page("mix.py", model="runs/styled", layers=layers, coarse="1", fine="2")
     slider = next(slider for slider in app.slider if slider.label == "Coarse layers")
     assert (slider.min, slider.max, slider.value) == (0, 8, given)
     assert f"--layers {given}" in app.code[0].value
@@ -137,7 +137,7 @@ def picture_file(size: tuple[int, int] = (50, 40), format: str = "PNG", mode: st
 
 @pytest.mark.parametrize("mode", ["1", "P", "LA", "I;16", "RGB"])
 def test_a_picture_of_any_mode_is_reconstructed(open_page, mode):
-    app = open_page("ui/encode.py", model="runs/encoder")
+    app = open_page("encode.py", model="runs/encoder")
     app.file_uploader[0].set_value(("mine.png", picture_file(mode=mode), "image/png")).run()
     assert not app.exception
     assert not app.error
@@ -146,7 +146,7 @@ def test_a_picture_of_any_mode_is_reconstructed(open_page, mode):
 
 
 def test_a_picture_is_drawn_as_one_of_another_class(open_page):
-    app = open_page("ui/encode.py", model="runs/editor")
+    app = open_page("encode.py", model="runs/editor")
     app.file_uploader[0].set_value(("mine.png", picture_file(), "image/png")).run()
     picker = next(box for box in app.selectbox if box.label == "Label")
     assert picker.options == ["as it is read", "0 <b>coat</b>", "1 bag"]
@@ -166,7 +166,7 @@ def test_a_picture_is_drawn_as_one_of_another_class(open_page):
     ids=["text", "half", "large", "heavy"],
 )
 def test_an_upload_that_is_refused_is_answered_in_a_sentence(open_page, data, words):
-    app = open_page("ui/encode.py", model="runs/encoder")
+    app = open_page("encode.py", model="runs/encoder")
     app.file_uploader[0].set_value(("mine.png", data, "image/png")).run()
     assert not app.exception
     assert words in app.error[0].value.replace("\\", "")
@@ -240,6 +240,6 @@ def test_a_film_is_drawn_without_the_name_that_streamlit_may_take_back(open_page
     without = ModuleType(name)
     vars(without).update({key: value for key, value in vars(sys.modules[name]).items() if key != "ThreadState"})
     monkeypatch.setitem(sys.modules, name, without)
-    app = open_page("ui/walk.py", model="runs/plain", seeds="11-12", frames="7")
+    app = open_page("walk.py", model="runs/plain", seeds="11-12", frames="7")
     assert not app.exception
     assert len(app.get("video")) == 1

@@ -117,12 +117,12 @@ def test_the_pad_moves_the_picture(browser, url, folder, monkeypatch, model, win
     np.testing.assert_allclose(kept.vector, 2 * directions.find(pipeline, "sefa")[2])
 
 
-@pytest.mark.parametrize("page", ["ui/explore.py", "ui/edit.py"])
+@pytest.mark.parametrize("page", ["explore.py", "edit.py"])
 def test_a_network_that_reads_is_moved_and_bad_directions_are_a_sentence(folder, monkeypatch, page):
     monkeypatch.chdir(folder)
     reader = folder / "runs" / "reader"
     (reader / directions.FILE).write_bytes(b"broken")
-    app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
     app.query_params.update({"model": "runs/reader", "way": "Example", "steps": "50", "move-sefa-2": "1.5"})
     app.run()
     app.switch_page(page).run()
@@ -135,10 +135,10 @@ def test_a_network_that_reads_is_moved_and_bad_directions_are_a_sentence(folder,
 
 def test_a_name_for_what_is_not_ours_to_write_to_lasts_for_the_visit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
     app.query_params.update({"model": "vae-mnist", "move-sefa-2": "1.5"})
     app.run()
-    app.switch_page("ui/explore.py").run()
+    app.switch_page("explore.py").run()
     (name,) = (box for box in app.text_input if box.label == "Name")
     name.set_value("tilt")
     next(button for button in app.button if button.label == "Keep").click().run()

@@ -46,9 +46,9 @@ def visit(folder, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
     def run(page: str, **link: str) -> tuple[AppTest, list[str]]:
-        app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+        app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
         if page != "samples":  # which is the first
-            app.switch_page(f"ui/{page}.py")
+            app.switch_page(f"{page}.py")
         app.query_params.update(link)
         peak, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         app.run()

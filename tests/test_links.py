@@ -94,8 +94,8 @@ def test_a_link_is_not_given_out_by_an_app(tmp_path, secret, monkeypatch):
         models._load(str(folder))
     link(folder / runs.TIMELAPSE, secret)
     monkeypatch.chdir(tmp_path)
-    app = AppTest.from_file(ROOT / "app.py", default_timeout=120).run()
-    app.switch_page("ui/watch.py").run()
+    app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120).run()
+    app.switch_page("watch.py").run()
     assert not app.exception
     assert any("leads out of its folder" in error.value for error in app.error)
     assert not app.get("download_button")

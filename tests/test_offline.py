@@ -43,11 +43,11 @@ def run(main, *words):
             return ended.code, stream.getvalue()
 
 def page(name, **link):
-    app = AppTest.from_file(f"{ROOT}/app.py", default_timeout=120)
+    app = AppTest.from_file(f"{ROOT}/ui/main.py", default_timeout=120)
     app.query_params.update(link)
     app.run()
     if name:
-        app.switch_page(f"ui/{name}.py").run()
+        app.switch_page(f"{name}.py").run()
     words = [*app.error, *app.info, *app.markdown, *app.exception, *app.html]
     return [getattr(element, "value", None) or element.proto.body for element in words]
 

@@ -59,9 +59,9 @@ def test_the_command_of_the_dockerfile_serves_the_app(space):
 
 def test_the_app_runs_without_the_training_code(space):
     code = """
-import sys
+import os, sys
 from streamlit.testing.v1 import AppTest
-page = AppTest.from_file("app.py", default_timeout=60).run()
+page = AppTest.from_file(os.path.abspath("ui/main.py"), default_timeout=60).run()
 assert page.selectbox and not page.exception, page
 assert "trainer" not in sys.modules
 """

@@ -36,7 +36,7 @@ run(trainer.__main__.main, *sys.argv[2:], "--repo-id", "alice/sung")
 for verb in (["info", "--json"], ["sample", "--out", "grid.png"], ["walk", "--frames", "2", "--out", "film.gif"]):
     run(pretrained.__main__.main, verb[0], "alice/sung", *verb[1:])
 run(pretrained.__main__.main, "deploy", "alice/sung", "--space", "docker", "--repo-id", "alice/page")
-app = AppTest.from_file(f"{sys.argv[1]}/app.py", default_timeout=120)
+app = AppTest.from_file(f"{sys.argv[1]}/ui/main.py", default_timeout=120)
 app.query_params["model"] = "alice/sung"
 print(app.run())
 for refused in ("alice/refused401", "alice/refused403", "alice/refused500"):

@@ -172,9 +172,9 @@ def watch(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(**link: str) -> AppTest:
-        app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+        app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
         app.query_params.update({"model": "dcgan-mnist", **link})
-        app.run().switch_page("ui/watch.py").run()
+        app.run().switch_page("watch.py").run()
         assert not app.exception
         return app
 

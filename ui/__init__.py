@@ -1,1 +1,1 @@
-"""The pages of app.py, and what they share."""
+"""The pages of the app, and what they share."""

@@ -168,6 +168,4 @@ way = st.segmented_control(
 )
 WAYS[way or "Directions"]()
 if model.pipeline.space == "w":
-    st.page_link(
-        "ui/mix.py", label="Mix styles of two seeds", icon=":material/blender:", query_params={"model": model.id}
-    )
+    st.page_link("mix.py", label="Mix styles of two seeds", icon=":material/blender:", query_params={"model": model.id})

@@ -83,7 +83,7 @@ def _show(model: Model, seed: int, how: Mapping[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         download_png(render(model, [seed], 1, 1, how), file_name(model, f"seed-{seed}", ".png"))
         st.page_link(
-            "ui/walk.py",
+            "walk.py",
             label="Walk from here",
             icon=":material/conversion_path:",
             query_params={"model": model.id, "seeds": f"{seed}-{min(seed + 3, MAX_SEED)}"},
