@@ -72,11 +72,11 @@ def compare(folder, monkeypatch):
     monkeypatch.chdir(folder)
 
     def run(*checkpoints: str, **link: str) -> AppTest:
-        app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+        app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
         app.query_params.update({"model": "dcgan-mnist", **link})
         if checkpoints:
             app.query_params["checkpoints"] = list(checkpoints)
-        app.run().switch_page("ui/compare.py").run()
+        app.run().switch_page("compare.py").run()
         assert not app.exception
         return app
 
@@ -183,6 +183,17 @@ def test_what_cannot_be_compared_is_answered_in_a_sentence(compare):
 def test_the_link_names_no_more_than_four(compare):
     app = compare("dcgan-mnist", "vae-mnist", "runs/labelled", "runs/compare/hinge-0", "runs/compare/hinge-1")
     assert len(alternatives(app)) <= comparisons.MOST
+
+
+def test_four_are_loaded_once(compare, monkeypatch):
+    loaded, load = [], pretrained.load
+    monkeypatch.setattr(pretrained, "load", lambda *given: (loaded.append(given), load(*given))[1])
+    app = compare("dcgan-mnist", "vae-mnist", "runs/labelled", "runs/compare/hinge-0")
+    seeds = next(field for field in app.text_input if field.label == "Seeds")
+    loaded.clear()
+    seeds.set_value("3-5").run()
+    assert alternatives(app)[0] == "Seeds 3-5 of dcgan-mnist"
+    assert not loaded
 
 
 def test_every_control_says_what_it_does(compare):

@@ -20,6 +20,7 @@ from pretrained import checkpoint
 from pretrained.errors import InputError
 from pretrained.pipelines import Generate, Translate
 from ui import memory
+from ui.comparisons import MOST
 from ui.line import Line
 from ui.pull import pull
 
@@ -52,7 +53,7 @@ class Model:
 def choose_model() -> set[str]:
     """The sidebar's first line: choose a checkpoint, or type a Hub id -> what it can do, as `_abilities` says.
 
-    It stands in app.py, so that pages share it.
+    It stands in main.py, so that pages share it.
     """
     local = local_models()
     if "model" not in st.session_state:
@@ -165,7 +166,7 @@ def load(id: str, path: Path, revision: str) -> Model:
     return _load(id, str(path), revision, path.stat().st_mtime_ns)
 
 
-@st.cache_resource(max_entries=3, on_release=_release, show_spinner="Loading the model …")
+@st.cache_resource(max_entries=MOST, on_release=_release, show_spinner="Loading the model …")
 def _load(id: str, path: str, revision: str, modified: int) -> Model:
     pipeline = replace(pretrained.load(path), revision=revision)
     return Model(id, (path, revision, modified), Path(path).stat().st_size, pipeline)
