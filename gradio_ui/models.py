@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,4 +74,6 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise gr.Error(str(error).replace("--", ""), title="This does not work", print_exception=False) from None
+        # The page takes it for HTML, and would ask a stranger for the picture that somebody's text names.
+        said = html.escape(str(error).replace("--", ""), quote=False)
+        raise gr.Error(said, title="This does not work", print_exception=False) from None

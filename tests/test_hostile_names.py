@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from browser import visit
-from playwright.sync_api import expect
+from gradio_server import serve
+from playwright.sync_api import Browser, Page, expect
 from small import save_small
 
 from pretrained import checkpoint
@@ -42,13 +45,32 @@ def folder(tmp_path_factory) -> Path:
 )
 def test_names_are_text(browser, url, page, shown):
     """The terms of a log, and what a config says of itself: on buttons, on cards, in the sidebar."""
+    with unharmed(browser, f"{url}/{'' if page == 'samples' else page}?model=runs/one") as window:
+        for text in shown:
+            expect(window.locator("[data-testid=stMain]").get_by_text(text).first).to_be_visible()
+
+
+def test_names_and_mistakes_are_text_in_gradio(browser, folder):
+    """What the config says, and what a visitor has typed and an error repeats."""
+    with serve(folder, GANVAS_MODELS="runs/one") as url, unharmed(browser, url) as window:
+        window.get_by_label("Label").first.click()
+        expect(window.get_by_role("option", name=NAMES["HTML"])).to_be_visible()
+        window.keyboard.press("Escape")
+        for typed in NAMES.values():
+            window.get_by_label("Seeds").first.fill(typed)
+            window.get_by_role("button", name="Draw", exact=True).locator("visible=true").click()
+            expect(window.get_by_text(f"{typed!r} does not name seeds").last).to_be_visible()
+
+
+@contextmanager
+def unharmed(browser: Browser, url: str) -> Iterator[Page]:
+    """A page which opens no dialog, asks no stranger, and hides no address behind a text."""
     asked, dialogs = [], []
     with visit(browser, "about:blank") as window:
         window.on("request", lambda request: asked.append(request.url))
         window.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-        window.goto(f"{url}/{'' if page == 'samples' else page}?model=runs/one")
-        for text in shown:
-            expect(window.locator("[data-testid=stMain]").get_by_text(text).first).to_be_visible()
+        window.goto(url)
+        yield window
         hidden = window.eval_on_selector_all(
             "a",
             "links => links.filter(link => /evil|script/.test(link.href) && "
