@@ -144,9 +144,7 @@ def save(folder: Path, network: nn.Module, config: Config, dtype: torch.dtype = 
 
 def save_again(path: Path, folder: Path, config: Config) -> None:
     """Write the tensors of the checkpoint `path`, to the bit as they are stored, with another config."""
-    with _open(path) as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    _write(folder, state, config)
+    _write(folder, _tensors(path), config)
 
 
 def _write(folder: Path, state: dict[str, torch.Tensor], config: Config) -> None:
@@ -171,6 +169,14 @@ def _open(path: Path) -> Any:
         return safetensors.safe_open(path, "pt")
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
+    except (safetensors.SafetensorError, OSError) as error:
+        raise InputError(f"{path} is not a whole safetensors file: {error}") from None
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    """In memory of their own: a mapped file that somebody cuts short ends the process when a number is looked at."""
+    try:
+        return safetensors.torch.load(path.read_bytes())
     except (safetensors.SafetensorError, OSError) as error:
         raise InputError(f"{path} is not a whole safetensors file: {error}") from None
 
@@ -214,9 +220,12 @@ def load(path: Path) -> tuple[nn.Module, Config]:
                 raise InputError(f"{path} is refused: {name} has shape {shape}, not {tuple(tensor.shape)}")
             if dtype is None or dtype.is_floating_point != tensor.is_floating_point():
                 raise InputError(f"{path} is refused: {name} is stored as {stored.get_dtype()}")
-        state = {name: file.get_tensor(name).to(tensor.dtype) for name, tensor in expected.items()}
+    state = {name: tensor.to(expected[name].dtype) for name, tensor in _tensors(path).items() if name in expected}
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
             raise InputError(f"{path} is refused: {name} holds numbers that are not finite")
-    network.load_state_dict(state, strict=True, assign=True)
+    try:
+        network.load_state_dict(state, strict=True, assign=True)
+    except RuntimeError:  # it had these tensors a moment ago
+        raise InputError(f"{path} has changed while it was read: try again") from None
     return network.eval().requires_grad_(False), config

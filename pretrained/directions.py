@@ -171,7 +171,7 @@ def read(path: Path, config: Config) -> dict[str, Direction]:
             shape, dtype = stored.get_shape(), stored.get_dtype()
             if shape != [len(about), _dim(config)] or dtype != "F32":
                 raise InputError(f"{dtype} {shape} instead of F32 {[len(about), _dim(config)]}")
-            vectors = file.get_tensor("directions").numpy()
+            vectors = file.get_tensor("directions").numpy().copy()  # the file may be cut short one day
         if not np.isfinite(vectors).all():
             raise InputError("it holds numbers that are not finite")
     except (InputError, safetensors.SafetensorError, OSError) as error:

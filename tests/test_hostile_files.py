@@ -6,18 +6,23 @@ import io
 import json
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from bounds import encoded, within_bounds
 from PIL import Image
-from small import save_small
+from small import CLASSES, save_small
 
 import pretrained
 from pretrained import checkpoint, images
 from pretrained.convert import convert
 from pretrained.errors import InputError
+
+ROOT = Path(__file__).parents[1]
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -123,6 +128,36 @@ def test_a_checkpoint_that_changes_while_it_is_read_is_refused(tmp_path, share):
     with opened as file:
         assert sum(file.get_tensor(name).numel() for name in file.keys()) > 0  # noqa: SIM118 (not a dict)
     with pytest.raises(InputError, match="whole safetensors file"):
+        checkpoint.load(path)
+
+
+CUT_SHORT = """
+import os, sys
+import torch
+from pathlib import Path
+from pretrained import checkpoint
+
+path = Path(sys.argv[1])
+network, config = checkpoint.load(path)
+os.truncate(path, 100)
+assert all(weight.isfinite().all() for weight in network.state_dict().values())
+"""
+
+
+def test_a_network_outlives_its_file(tmp_path):
+    """As when another version is copied over it in place: looking at a mapped number would end the process."""
+    path = save_small(tmp_path) / checkpoint.MODEL
+    subprocess.run([sys.executable, "-c", CUT_SHORT, path], check=True, cwd=ROOT)
+    with pytest.raises(InputError, match="whole safetensors file"):
+        checkpoint.load(path)
+
+
+def test_a_checkpoint_that_is_another_by_the_time_its_numbers_are_read_is_refused(tmp_path, monkeypatch):
+    path = save_small(tmp_path / "one") / checkpoint.MODEL
+    other = save_small(tmp_path / "two", classes=CLASSES) / checkpoint.MODEL
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda self: read(other if self == path else self))
+    with pytest.raises(InputError, match="has changed while it was read"):
         checkpoint.load(path)
 
 
