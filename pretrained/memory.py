@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from collections.abc import Callable
 from itertools import repeat
 from typing import TypeVar
@@ -13,6 +13,7 @@ from torch import Tensor
 from pretrained.errors import InputError
 
 Value = TypeVar("Value")
+LACKING = re.compile("out of memory|can't allocate memory")  # the words of CUDA and MPS, and those of a processor
 
 
 def in_parts(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
@@ -29,8 +30,12 @@ def in_parts(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
     count = len(batch[0])
     if count == 1:
         return enough(lambda: run(*batch))
-    with contextlib.suppress(torch.OutOfMemoryError):  # what has been computed lives as long as the error does
+    try:
         return run(*batch)
+    except RuntimeError as error:
+        if not LACKING.search(str(error)):
+            raise
+    # What has been computed lived as long as the error did.
     torch.cuda.empty_cache()
     halves = zip(*(repeat(None, 2) if rows is None else rows.split(-(-count // 2)) for rows in batch))
     return torch.cat([in_parts(run, *half) for half in halves])
@@ -42,7 +47,10 @@ def enough(work: Callable[[], Value], remedy: str = "choose --device cpu") -> Va
     Raises:
         InputError: so.
     """
-    with contextlib.suppress(torch.OutOfMemoryError):
+    try:
         return work()
+    except RuntimeError as error:
+        if not LACKING.search(str(error)):
+            raise
     torch.cuda.empty_cache()
     raise InputError(f"the device has too little free memory for this: end what else uses it, or {remedy}")

@@ -13,6 +13,9 @@ from torch import nn
 import pretrained
 from pretrained.errors import InputError
 from pretrained.generate import BATCH_SIZE
+from pretrained.memory import enough
+from trainer.__main__ import main
+from trainer.methods import gan
 
 
 def starve(network: nn.Module, most: int) -> list[int]:
@@ -65,6 +68,34 @@ def test_no_memory_for_a_translation_is_a_sentence(tmp_path):
     for module in pipeline.network.modules():
         module._forward_pre_hooks.clear()
     assert np.array_equal(pipeline.translate(picture), made)
+
+
+def test_training_without_memory_is_a_sentence_and_smaller_batches_fit(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run = (
+        "gan-mnist --data fake --size 16 --width 4 --kimg 0.064 --device cpu --threads 1 --out run --batch-size".split()
+    )
+    built = gan.GAN.__init__
+
+    def starved(self, *given):
+        built(self, *given)
+        starve(self.D, 8)
+
+    monkeypatch.setattr(gan.GAN, "__init__", starved)
+    with pytest.raises(SystemExit) as ended:
+        main([*run, "16"])
+    assert ended.value.code == 2
+    assert "too little free memory for this" in (said := capsys.readouterr().err)
+    assert "--batch-size and another --out" in said.splitlines()[-1]
+    main([*run, "8", "--out", "smaller"])
+    assert (tmp_path / "smaller" / "model.safetensors").exists()
+
+
+def test_what_a_processor_says_is_understood():
+    with pytest.raises(InputError, match="too little free memory for this"):
+        enough(lambda: torch.empty(2**60))
+    with pytest.raises(RuntimeError, match="must match the size"):
+        enough(lambda: torch.zeros(2) + torch.zeros(3))
 
 
 def test_a_network_that_does_not_fit_is_a_sentence(model, monkeypatch):

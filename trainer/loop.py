@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from pretrained import pipelines
 from pretrained.checkpoint import Config
+from pretrained.memory import enough
 from pretrained.pipelines import pick_device
 from trainer import best, preview, processes
 from trainer.average import Average
@@ -218,20 +219,25 @@ def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> Non
     run = Run(folder, recipe, command)
     run.check(settings.resume)
     with processes.group(recipe.batch_size):
-        trainer = Trainer(recipe, settings)
-        leads = processes.rank() == 0
-        with run.lock() if leads else contextlib.nullcontext():
-            if state := run.load_state():
-                trainer.load_state_dict(state)
-            processes.agree(None)  # before anything is written
-            if leads:
-                for note in trainer.method.notes:
-                    tqdm.write(note, file=sys.stderr)
-                run.rewind_log(trainer.batches.images_seen)
-            trainer.compile()
-            _loop(trainer, run)
-            if leads:
-                run.timelapse()
+        remedy = "choose a smaller --batch-size and another --out; all is saved up to the last snapshot"
+        enough(lambda: _in_folder(Trainer(recipe, settings), run), remedy)
+
+
+def _in_folder(trainer: Trainer, run: Run) -> None:
+    """Go on from where `run` is, if anything is there, to the end."""
+    leads = processes.rank() == 0
+    with run.lock() if leads else contextlib.nullcontext():
+        if state := run.load_state():
+            trainer.load_state_dict(state)
+        processes.agree(None)  # before anything is written
+        if leads:
+            for note in trainer.method.notes:
+                tqdm.write(note, file=sys.stderr)
+            run.rewind_log(trainer.batches.images_seen)
+        trainer.compile()
+        _loop(trainer, run)
+        if leads:
+            run.timelapse()
 
 
 def _loop(trainer: Trainer, run: Run) -> None:
