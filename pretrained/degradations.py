@@ -157,7 +157,7 @@ def sketch(pictures: Tensor, seeds: Seeds, detail: float = 0.5) -> Tensor:
     ridge = (slope > weak) & _is_ridge(slope, xx - yy, 2 * xy)
     line = ridge & (slope > strong)
     for _ in range(8):  # a faint piece belongs to the line that it continues, for some pixels
-        line = ridge & (_grow(line.float()) > 0)
+        line = ridge & _grow(line)
     # A pen is round and a little wider than a pixel.
     ink = _gaussian(line.float(), 0.6) * 1.8
     return _levels(255 * (1 - ink))
@@ -181,7 +181,12 @@ def _is_ridge(slope: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 def _grow(line: Tensor) -> Tensor:
-    return torch.nn.functional.max_pool2d(line, 3, stride=1, padding=1)
+    """Boolean (N, 1, H, W): each place, and the eight around it."""
+    for dim in (2, 3):
+        size, thin, line = line.shape[dim], line, line.clone()
+        line.narrow(dim, 1, size - 1).logical_or_(thin.narrow(dim, 0, size - 1))
+        line.narrow(dim, 0, size - 1).logical_or_(thin.narrow(dim, 1, size - 1))
+    return line
 
 
 def _gaussian(pictures: Tensor, deviation: float) -> Tensor:
@@ -190,9 +195,10 @@ def _gaussian(pictures: Tensor, deviation: float) -> Tensor:
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
     for dim, rim in ((2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0))):
         padded = torch.nn.functional.pad(pictures, rim, mode="replicate")
-        size, pictures = pictures.shape[dim], 0
+        size, pictures = pictures.shape[dim], torch.zeros_like(pictures)
+        weighted = torch.empty_like(pictures)
         for start, tap in enumerate((taps / taps.sum()).tolist()):
-            pictures = pictures + padded.narrow(dim, start, size) * tap
+            pictures += torch.mul(padded.narrow(dim, start, size), tap, out=weighted)
     return pictures
 
 
