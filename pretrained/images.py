@@ -116,7 +116,9 @@ def _scaled(picture: Image.Image, top: int) -> Image.Image:
 
 def _on_white(picture: Image.Image) -> Image.Image:
     picture = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(picture.convert("RGB"), mask=picture.getchannel("A"))
+    return white
 
 
 def fit(picture: Image.Image, size: int, channels: int = 3) -> Tensor:
