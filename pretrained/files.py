@@ -55,8 +55,13 @@ def full_output(error: OSError) -> str:
 
 
 @contextmanager
-def locked(path: Path, busy: str, timeout: float = 0, remedy: str = "choose another folder") -> Iterator[None]:
+def locked(
+    path: Path, busy: str, timeout: float = 0, remedy: str = "choose another folder", patient: bool = False
+) -> Iterator[None]:
     """Keep other processes out while in it: by a lock on the file `path`, which ends with the process that holds it.
+
+    Args:
+        patient: say `busy` on stderr, and wait as long as it takes.
 
     Raises:
         InputError: `busy`, when another process holds it for `timeout` seconds more; or it cannot be written.
@@ -66,9 +71,13 @@ def locked(path: Path, busy: str, timeout: float = 0, remedy: str = "choose anot
     lock = filelock.FileLock(path, timeout=timeout)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except filelock.Timeout:
-        raise InputError(busy) from None
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            if not patient:
+                raise InputError(busy) from None
+            print(f"ganvas: {busy}", file=sys.stderr)
+            lock.acquire(timeout=-1)
     except (OSError, NotImplementedError) as error:  # the latter from file systems that know no locks
         raise cannot_write(path.parent, error, remedy) from error
     try:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +16,9 @@ import pytest
 import torch
 from PIL import Image
 
-from trainer import data, folder, storage
+from trainer import data, decoding, folder, storage
+
+ROOT = Path(__file__).parents[1]
 
 
 def picture(number: int, size: int = 4) -> np.ndarray:
@@ -85,9 +90,75 @@ def test_what_is_in_memory_alone_is_left_alone():
 def test_no_more_is_drawn_than_is_used():
     drawn = []
     items = (drawn.append(number) or number for number in range(1000))
-    for item, made in folder.in_order(lambda number: -number, items):
+    for item, made in decoding.in_order(lambda number: -number, items):
         assert made == -item
-        assert len(drawn) - item <= (folder.os.cpu_count() + 1) * folder.TOGETHER
+        assert len(drawn) - item <= (decoding.os.cpu_count() + 1) * decoding.TOGETHER
+
+
+DECODE = """
+import os, sys
+from pathlib import Path
+from trainer import data, decoding, folder
+
+decoding.NOTED_EVERY, square = 0, decoding.square
+looked = Path("looked")
+def count(picture, size):
+    with looked.open("a") as file:
+        print(picture.getpixel((0, 0))[0], file=file)
+    if "--die" in sys.argv and len(looked.read_text().split()) > 60:
+        os.kill(os.getpid(), 9)
+    return square(picture, size)
+decoding.square = count
+data.load("pictures", 8, Path())
+"""
+
+
+def test_a_reading_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(100):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(pictures / f"{number:03}.png")
+    (pictures / "005.png").write_bytes(b"no picture")
+    command = [sys.executable, "-c", DECODE]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    killed = subprocess.run([*command, "--die"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    (tmp_path / "looked").unlink()
+    whole = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "left out 1 of 100 pictures that cannot be read: 005.png" in whole.stderr
+    looked = {int(number) for number in (tmp_path / "looked").read_text().split()}
+    assert 30 < len(looked) < 80
+    monkeypatch.setattr(decoding, "fill", None)
+    images = data.load(str(pictures), 8, tmp_path).images
+    assert images[:, 0, 0, 0].tolist() == [number for number in range(100) if number != 5]
+    assert sorted(path.suffix for path in (tmp_path / "cache" / "ganvas").iterdir()) == [".json", ".lock", ".npy"]
+
+
+def test_two_that_read_the_same_pictures_take_turns(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "pictures").mkdir()
+    for number in range(20):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "pictures" / f"{number}.png")
+    slow = DECODE.replace("return square", "import time; time.sleep(0.1); return square")
+    command, environment = [sys.executable, "-c", slow], os.environ | {"PYTHONPATH": str(ROOT)}
+    both = [subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) for _ in "ab"]
+    said = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum("another process reads the pictures of pictures: waiting for it" in text for text in said) == 1
+    assert len((tmp_path / "looked").read_text().split()) == 20
+
+
+def test_folders_whose_names_have_dots_are_kept_apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for number, name in enumerate(("cats.v1.0", "cats.v2.0")):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / name / "a.png")
+    for size in (8, 16):
+        for number, name in enumerate(("cats.v1.0", "cats.v2.0")):
+            images = data.load(str(tmp_path / name), size, tmp_path).images
+            assert images.shape == (1, 3, size, size)
+            assert (images[:, 0] == number).all()
 
 
 def test_what_was_decoded_before_is_found_again(tmp_path):

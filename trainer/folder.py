@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import sys
+import re
 import zipfile
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
-from tqdm import tqdm
 
 from pretrained.errors import InputError
-from pretrained.files import cache_folder, write_atomic
+from pretrained.files import cache_folder, locked, write_atomic
 from pretrained.images import SUFFIXES, open_picture
-from trainer import storage
+from trainer import decoding, storage
+from trainer.decoding import BROKEN
 
-# What a broken, locked or strangely packed file in an archive raises beside.
-BROKEN = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-TOGETHER = 8  # pictures that a thread decodes before it changes hands
-SHOWN = 3  # of the pictures that are left out
 NARROWEST = 0.6  # of pictures side by side: width over height
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +67,14 @@ def read_stacks(
     """
     if not stacks:
         raise InputError(f"--data {path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-    stem = cache_folder() / f"{path.stem}-{size}-{_digest(path, stacks, size, channels, columns)[:16]}"
+    name = re.sub(r"[^\w-]", "-", path.stem)[:80]
+    stem = cache_folder() / f"{name}-{size}-{_digest(path, stacks, size, channels, columns)[:16]}"
     index = stem.with_suffix(".json")
     if not index.exists():
-        _decode(path, stacks, size, channels, columns, stem)
+        busy = f"another process reads the pictures of {path}: waiting for it"
+        with locked(stem.with_suffix(".lock"), busy, patient=True, remedy="set XDG_CACHE_HOME"):
+            if not index.exists():
+                _decode(path, stacks, size, channels, columns, stem)
     return storage.read(stem.with_suffix(".npy")), json.loads(index.read_text())
 
 
@@ -145,87 +136,32 @@ def is_picture(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
-def square(picture: Image.Image, size: int) -> np.ndarray:
-    """The shorter side scaled to `size`, the centre cut out: uint8 (channels, size, size)."""
-    levels = np.asarray(ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS))
-    return levels.reshape(size, size, -1).transpose(2, 0, 1)
-
-
-def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-    """Each item and what `work` makes of it, in threads; a few items are in memory, however many there are."""
-
-    def work_on(some: list[Item]) -> list[tuple[Item, Result]]:
-        return [(item, work(item)) for item in some]
-
-    num_threads, items = os.cpu_count() or 1, iter(items)
-    waiting: deque[Future[list[tuple[Item, Result]]]] = deque()
-    with ThreadPoolExecutor(num_threads) as pool:
-        while some := list(islice(items, TOGETHER)):
-            waiting.append(pool.submit(work_on, some))
-            if len(waiting) > num_threads:
-                yield from waiting.popleft().result()
-        for done in waiting:
-            yield from done.result()
-
-
-def tell_broken(broken: Sequence[str], count: int, total: int) -> None:
-    """Say on stderr which of `total` pictures are left out: the first of the `count` that are."""
-    if count:
-        shown = "; ".join(broken[:SHOWN]) + ("; ..." if count > SHOWN else "")
-        print(f"left out {count} of {total} pictures that cannot be read: {shown}", file=sys.stderr)
-
-
 def _decode(path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: int, columns: int, stem: Path) -> None:
-    """Write the array, then its index: the index exists only when the array is whole."""
-    temporary = stem.with_suffix(f".{os.getpid()}.npy")
-    archive = None if path.is_dir() else zipfile.ZipFile(path)
+    """Write the array and its index, the names of the items in it."""
+    with nullcontext() if path.is_dir() else zipfile.ZipFile(path) as archive:
 
-    def squares(entry: Entry) -> Iterator[np.ndarray]:
-        picture = open_picture(path / entry.name if archive is None else archive.open(entry.name), channels)
-        width = picture.width // columns
-        if columns > 1 and width < NARROWEST * picture.height:
-            raise InputError(
-                f"{picture.width} x {picture.height} px are not {columns} pictures side by side; "
-                "sub-folders A and B may hold pairs too, and --degradation makes them"
-            )
-        for column in range(columns):
-            yield square(picture.crop((column * width, 0, (column + 1) * width, picture.height)), size)
+        def squares(entry: Entry) -> Iterator[np.ndarray]:
+            picture = open_picture(path / entry.name if archive is None else archive.open(entry.name), channels)
+            width = picture.width // columns
+            if columns > 1 and width < NARROWEST * picture.height:
+                raise InputError(
+                    f"{picture.width} x {picture.height} px are not {columns} pictures side by side; "
+                    "sub-folders A and B may hold pairs too, and --degradation makes them"
+                )
+            for column in range(columns):
+                part = picture.crop((column * width, 0, (column + 1) * width, picture.height))
+                yield decoding.square(part, size)
 
-    def decode(stack: tuple[Entry, ...]) -> np.ndarray | str:
+        def decode(stack: tuple[Entry, ...]) -> np.ndarray | str:
+            try:
+                return np.concatenate([picture for entry in stack for picture in squares(entry)])
+            except (InputError, *BROKEN) as error:
+                return f"{stack[0].name}: {error}"
+
+        shape = len(stacks[0]) * columns * channels, size, size
         try:
-            return np.concatenate([picture for entry in stack for picture in squares(entry)])
-        except (InputError, *BROKEN) as error:
-            return f"{stack[0].name}: {error}"
-
-    depth = len(stacks[0]) * columns * channels
-    try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        pictures = storage.Pictures(temporary, (depth, size, size))
-    except OSError as error:
-        raise cannot_write(stem.parent, error) from error
-    names, broken = [], []
-    try:
-        with contextlib.closing(in_order(decode, stacks)) as decoded, contextlib.closing(pictures):
-            for stack, picture in tqdm(decoded, "reading pictures", len(stacks), unit="", leave=False):
-                if isinstance(picture, str):
-                    broken.append(picture)
-                else:
-                    pictures.append(picture)
-                    names.append(stack[0].name)
-            pictures.flush()
-        tell_broken(broken, len(broken), len(stacks))
-        if not names:
-            raise InputError(f"--data {path} holds no picture that can be read: {broken[0]}")
-        os.replace(temporary, stem.with_suffix(".npy"))
-        write_atomic(stem.with_suffix(".json"), json.dumps(names).encode())
-    except OSError as error:
-        raise cannot_write(stem.parent, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-        if archive is not None:
-            archive.close()
-
-
-def cannot_write(folder: Path, error: OSError) -> InputError:
-    """The sentence for a cache that cannot be written to."""
-    return InputError(f"cannot write {folder}: {error.strerror}; free some space or set XDG_CACHE_HOME")
+            left_out = set(decoding.fill(stem, shape, stacks, decode, f"--data {path}"))
+            names = [stack[0].name for number, stack in enumerate(stacks) if number not in left_out]
+            write_atomic(stem.with_suffix(".json"), json.dumps(names).encode())
+        except OSError as error:
+            raise decoding.cannot_write(stem.parent, error) from error

@@ -28,7 +28,7 @@ from pretrained.hub import COMMIT, REVISION
 from pretrained.hub_account import check_name
 from pretrained.hub_errors import is_transient, retry, sentences
 from pretrained.hub_files import api, has_digest, is_offline
-from trainer import captions, folder, parts, preparation, processes, shards, storage
+from trainer import captions, decoding, parts, preparation, processes, shards, storage
 from trainer.parts import Part
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _prepare(repo_id: str, commit: str, size: int, channels: int, split: str, st
         licences = [tag.removeprefix("license:") for tag in info.tags or [] if tag.startswith("license:")]
         preparation.finish(f"{PREFIX}{repo_id}", ", ".join(licences) or "unknown", stem)
     except OSError as error:
-        raise folder.cannot_write(stem.parent, error) from error
+        raise decoding.cannot_write(stem.parent, error) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -182,7 +182,7 @@ def _download(repo_id: str, commit: str, work: Path, file: RepoFile) -> Path:
             return retry(whole, "fetch")
         except OSError as error:
             if error.errno in FULL:
-                raise folder.cannot_write(work.parent, error) from error
+                raise decoding.cannot_write(work.parent, error) from error
             raise
 
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from pretrained.errors import InputError
 from pretrained.files import write_atomic
 from pretrained.images import open_picture
-from trainer import folder, shards, storage
+from trainer import decoding, shards, storage
 from trainer.parts import Part
 from trainer.shards import Item
 
@@ -68,7 +68,7 @@ def fill(part: Part, said: dict[str, str], fetch: Fetch, shape: tuple[int, ...],
     with contextlib.closing(pictures), lines, bar:
         for files in part.shards[journal.shards :]:
             items = _items(part, files, said, fetch, journal)
-            with contextlib.closing(folder.in_order(partial(_decode, shape=shape), items)) as decoded:
+            with contextlib.closing(decoding.in_order(partial(_decode, shape=shape), items)) as decoded:
                 for item, picture in decoded:
                     if isinstance(picture, str):
                         _note_broken(journal, picture)
@@ -120,14 +120,14 @@ def _decode(item: Item, shape: tuple[int, ...]) -> np.ndarray | str:
     if isinstance(item.data, str):
         return f"{item.name}: {item.data}"
     try:
-        return folder.square(open_picture(io.BytesIO(item.data), shape[0]), shape[-1])
+        return decoding.square(open_picture(io.BytesIO(item.data), shape[0]), shape[-1])
     except InputError as error:
         return f"{item.name}: {error}"
 
 
 def _note_broken(journal: Journal, what: str) -> None:
     journal.num_broken += 1
-    journal.broken = [*journal.broken, what][: folder.SHOWN]
+    journal.broken = [*journal.broken, what][: decoding.SHOWN]
 
 
 def finish(name: str, licence: str, stem: Path) -> None:
@@ -137,7 +137,7 @@ def finish(name: str, licence: str, stem: Path) -> None:
         InputError: no picture of the data set `name` could be read.
     """
     journal = Journal(**json.loads(stem.with_suffix(".journal").read_bytes()))
-    folder.tell_broken(journal.broken, journal.num_broken, journal.pictures + journal.num_broken)
+    decoding.tell_broken(journal.broken, journal.num_broken, journal.pictures + journal.num_broken)
     if not journal.pictures:
         raise InputError(f"--data {name} holds no picture that can be read: {journal.broken[0]}")
     with stem.with_suffix(".jsonl").open("rb") as lines:

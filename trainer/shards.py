@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pretrained.errors import InputError
-from trainer import captions, folder
+from trainer import captions, decoding, folder
 
 if TYPE_CHECKING:
     import pyarrow
@@ -33,7 +33,7 @@ HEADS = (
     tarfile.GNUTYPE_LONGLINK,
 )  # which tarfile reads as a whole
 ROWS = 16  # of a .parquet that are read at once
-BROKEN = (*folder.BROKEN, tarfile.TarError, ValueError, MemoryError)
+BROKEN = (*decoding.BROKEN, tarfile.TarError, ValueError, MemoryError)
 CAPTION_FILES = (captions.FILE, "metadata.jsonl")
 # What a file or a column may be called that names a picture, its class, its caption.
 FILE, LABEL, CAPTION = ("file", "file_name"), ("label", "cls", "class"), ("caption", "text")
@@ -221,7 +221,7 @@ def _within(size: int, read: Callable[[], bytes], most: int) -> bytes | str:
         return f"{size:,} bytes are too many: at most {most:,}"
     try:
         return read()
-    except folder.BROKEN as error:
+    except decoding.BROKEN as error:
         return f"cannot be read: {error}"
 
 
