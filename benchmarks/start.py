@@ -4,7 +4,8 @@
 
 `process`: from the start of Python to its end, with pictures written, by turns with one that only imports torch.
 The rest is measured within one process, by turns: loading weights, drawing 64 pictures of 32 px and putting them into
-one PNG; and a walk of 120 frames, encoded as H.264. Quartiles in milliseconds, and peaks of resident memory.
+one PNG; a photograph translated, from file to file; and a walk of 120 frames, encoded as H.264. Quartiles in
+milliseconds, and peaks of resident memory.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ sys.path.insert(0, str(ROOT))
 
 import torch
 import tyro
+from PIL import Image
 from torchvision.utils import save_image
 
 import pretrained
 from benchmarks import textbook
-from pretrained import video
-from pretrained.images import encode_png, grid
+from pretrained import networks, video
+from pretrained.images import encode_png, grid, open_picture
 
 SAMPLE = """
 import sys, torch, torchvision
@@ -49,6 +51,8 @@ class Options:
 
     model: str = "dcgan-mnist"
     """A bundled generator of 32 px."""
+    translator: str = "labels-facades"
+    """A bundled translator of photographs."""
     processes: int = 9
     """Starts of each kind."""
     repeats: int = 30
@@ -125,6 +129,17 @@ def main(options: Options) -> None:
         works = {"textbook": draw, "ours": lambda: Path(out).write_bytes(encode_png(grid(model.sample(range(64)))))}
         report("64 pictures as a PNG", turns(works, options.repeats))
         report("64 pictures", turns({"ours": lambda: model.sample(range(64))}, options.repeats))
+        photo, translator = f"{folder}/photo.jpg", pretrained.load(options.translator, "cpu")
+        Image.effect_noise((480, 360), 64).convert("RGB").save(photo)
+        translate = networks.build(translator.config.network)
+        prepare = textbook.resized(translator.config.size)
+
+        def render() -> None:
+            with torch.no_grad():
+                save_image(translate.eval()(prepare(Image.open(photo))[None]), out, normalize=True)
+
+        works = {"textbook": render, "ours": lambda: translator.translate(open_picture(photo)).save(out)}
+        report("a photograph translated", turns(works, options.repeats))
         film = Path(folder, "walk.mp4")
         works = {"ours": lambda: video.write(model.walk(range(4), num_frames=120), film)}
         report("120 frames of a walk as H.264", turns(works, 5))
