@@ -1,5 +1,9 @@
 """Every network from its spec: shapes, and refusals."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -215,3 +219,19 @@ def test_super_resolution_starts_near_bicubic_and_denoising_takes_away_what_it_l
 def test_illegal_specs_are_refused(spec, words):
     with pytest.raises(InputError, match=words):
         networks.build(spec)
+
+
+OUTLINES = """
+import sys
+from pretrained import networks
+
+for name in networks.NETWORKS:
+    networks.outline({"class": name})
+slow = {"sympy", "torch._dynamo"} & sys.modules.keys()
+assert not slow, slow
+"""
+
+
+def test_an_outline_draws_no_numbers():
+    """Or a second and 145 MB go into the import of an algebra that knows how random numbers for none are drawn."""
+    subprocess.run([sys.executable, "-c", OUTLINES], check=True, cwd=Path(__file__).parents[1])

@@ -51,7 +51,7 @@ class Linear(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, gain: float = HE, rate: float = 1.0, bias: float = 0.0):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.weight = nn.Parameter(nn.init.normal_(torch.empty(outputs, inputs), std=1 / rate))
         self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
         self.scale, self.rate = gain * rate / math.sqrt(inputs), rate
 
