@@ -155,7 +155,7 @@ def test_an_upload_is_redrawn_as_by_the_command_line_and_can_be_cancelled(browse
     monkeypatch.chdir(folder)
     photo, out = tmp_path / "photo.png", tmp_path / "out.png"
     noise_picture(5).save(photo)
-    with visit(browser, f"{url}/edit?model=runs/plain&steps=800", **DESKTOP) as page:
+    with visit(browser, f"{url}/edit?model=dcgan-signs&steps=800", **DESKTOP) as page:  # 800 of runs/plain take 1 s
         uploads = page.locator("input[type=file]")
         uploads.wait_for(state="attached")
         uploads.set_input_files(photo)
