@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import repeat
 from typing import TypeVar
 
@@ -30,12 +31,8 @@ def in_parts(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
     count = len(batch[0])
     if count == 1:
         return enough(lambda: run(*batch))
-    try:
+    with _if_it_fits():
         return run(*batch)
-    except RuntimeError as error:
-        if not LACKING.search(str(error)):
-            raise
-    # What has been computed lived as long as the error did.
     torch.cuda.empty_cache()
     halves = zip(*(repeat(None, 2) if rows is None else rows.split(-(-count // 2)) for rows in batch))
     return torch.cat([in_parts(run, *half) for half in halves])
@@ -47,10 +44,17 @@ def enough(work: Callable[[], Value], remedy: str = "choose --device cpu") -> Va
     Raises:
         InputError: so.
     """
-    try:
+    with _if_it_fits():
         return work()
+    torch.cuda.empty_cache()
+    raise InputError(f"the device has too little free memory for this: end what else uses it, or {remedy}")
+
+
+@contextmanager
+def _if_it_fits() -> Iterator[None]:
+    """Leave what is in it where memory is lacking; what was computed lives as long as the error, so no longer."""
+    try:
+        yield
     except RuntimeError as error:
         if not LACKING.search(str(error)):
             raise
-    torch.cuda.empty_cache()
-    raise InputError(f"the device has too little free memory for this: end what else uses it, or {remedy}")
