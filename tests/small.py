@@ -75,6 +75,14 @@ def save_able(folder: Path, ability: str, channels: int = 3) -> Path:
     return folder
 
 
+def save_kinds(runs: Path) -> None:
+    """A generator of each kind below `runs`, called after what it can do."""
+    save_small(runs / "labelled", classes=CLASSES)
+    save_small(runs / "plain", channels=1)
+    for name, ability in {"styled": "style", "editor": "encode labels", "reader": "text"}.items():
+        save_able(runs / name, ability)
+
+
 def save_squeezenet(path: Path) -> Path:
     """The weights of a SqueezeNet 1.0 that has learnt nothing, in a file like that of the real ones."""
     torch.manual_seed(0)

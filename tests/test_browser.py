@@ -13,7 +13,7 @@ import pytest
 from browser import DESKTOP, PHONE, PICTURES, pixels, visit
 from PIL import Image
 from playwright.sync_api import expect
-from small import CLASSES, save_able, save_small
+from small import CLASSES, save_kinds
 
 import pretrained
 from pretrained.checkpoint import read_config
@@ -23,10 +23,7 @@ from pretrained.images import enlarge
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
-    save_small(folder / "runs" / "labelled", classes=CLASSES)
-    save_small(folder / "runs" / "plain", channels=1)
-    for name, ability in {"styled": "style", "editor": "encode labels", "reader": "text"}.items():
-        save_able(folder / "runs" / name, ability)
+    save_kinds(folder / "runs")
     return folder
 
 

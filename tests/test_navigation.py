@@ -9,16 +9,13 @@ import numpy as np
 import pytest
 from browser import DESKTOP, PICTURES, pixels, visit
 from playwright.sync_api import expect
-from small import CLASSES, save_able, save_small
+from small import save_kinds
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("navigation")
-    save_small(folder / "runs" / "labelled", classes=CLASSES)
-    save_small(folder / "runs" / "plain", channels=1)
-    for name, ability in {"styled": "style", "editor": "encode labels", "reader": "text"}.items():
-        save_able(folder / "runs" / name, ability)
+    save_kinds(folder / "runs")
     return folder
 
 
