@@ -34,6 +34,7 @@ from tqdm import tqdm
 from benchmarks import textbook
 from benchmarks.textbook import Losses
 from pretrained import networks
+from pretrained.networks.convolutions import ToFew
 from pretrained.images import to_pil
 from trainer import data
 from trainer.command import parse
@@ -129,14 +130,18 @@ def pix2pix_256(width: int, options: Options, folder: Path) -> Losses:
 
 
 def cyclegan_128(options: Options, folder: Path) -> Losses:
-    """The networks of the authors' code, with transposed convolutions."""
+    """The networks of the authors' code, with transposed convolutions, each of them PyTorch's own."""
     translator = {"class": "resnet.Generator", "size": 128, "width": 32, "blocks": 6, "transposed": True}
     judge = {"class": "patchgan.Discriminator", "inputs": 3, "width": 32}
     domains = [
         textbook.Pictures(sorted((folder / "domains" / name).glob("*.jpg")), textbook.jittered(128)) for name in "AB"
     ]
     loader = textbook.epochs(StackDataset(*domains), 1, options.workers)
-    return textbook.cyclegan(*(networks.build(spec) for spec in (translator, translator, judge, judge)), loader)
+    players = [networks.build(spec) for spec in (translator, translator, judge, judge)]
+    for module in (module for player in players for module in player.modules()):
+        if isinstance(module, ToFew):
+            module.__class__ = nn.Conv2d
+    return textbook.cyclegan(*players, loader)
 
 
 # Ours, by what is added to the row's command line.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pretrained.networks.convolutions import ToFew, convolve_doubled
 from pretrained.networks.dcgan import initialise
 
 __all__ = ["Generator"]
@@ -59,8 +60,13 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, s: Tensor | None) -> Tensor:
         if self.double:
-            x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
-        x = self.norm(self.convolution(x), s)
+            # What is constant over a map is no matter to the norm. Taken out first, it leaves no rounding for it to
+            # make a pattern of in a picture of one colour. Repeated pixels are reflected at an edge as the last ones.
+            x = nn.functional.pad(x - x.mean((2, 3), keepdim=True), (1, 1, 1, 1), mode="replicate")
+            x = convolve_doubled(x, self.convolution.weight)[..., 2:-2, 2:-2]
+        else:
+            x = self.convolution(x)
+        x = self.norm(x, s)
         return x if self.linear else x.relu_()
 
 
@@ -112,7 +118,7 @@ class Generator(nn.Module):
                 Layer(2 * width, width, double=True, **resize),
             ]
         )
-        self.to_picture = nn.Conv2d(width, channels, 7, padding=3, padding_mode="reflect")
+        self.to_picture = ToFew(width, channels, 7, padding=3, padding_mode="reflect")
         self.apply(initialise)
 
     def forward(self, x: Tensor, s: Tensor | None = None) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pretrained.errors import InputError
+from pretrained.networks.convolutions import ToFew
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -54,7 +55,7 @@ class Generator(nn.Module):
             self.enlarge.append(convolution(width, 4 * width))
             self.enlarge.append(nn.PixelShuffle(2))
             self.enlarge.append(nn.PReLU(width))
-        self.to_picture = convolution(width, channels, 9)
+        self.to_picture = ToFew(width, channels, 9, padding=4)
         self.to_picture.weight.data.mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:

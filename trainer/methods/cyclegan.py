@@ -92,15 +92,18 @@ class CycleGAN(Method):
     def updates(self, batches: Batches) -> Updates:
         a, b = (x.contiguous() for x in next(batches))
         AB, BA = self.G["AB"], self.G["BA"]
-        fake_a, fake_b = BA(b), AB(a)
+        # Section 5.2: what is in its domain already stays as it is. It goes along in one pass.
+        both = 2 if self.options.identity_weight else 1
+        fake_a, *same_a = BA(torch.cat([b, a][:both])).split(len(b))
+        fake_b, *same_b = AB(torch.cat([a, b][:both])).split(len(a))
         cycle = F.l1_loss(BA(fake_b).float(), a) + F.l1_loss(AB(fake_a).float(), b)  # eq. 2
         terms = {
             "AB": (self.D_B(fake_b).float() - 1).square().mean(),
             "BA": (self.D_A(fake_a).float() - 1).square().mean(),
             "cycle": self.options.cycle_weight * cycle,
         }
-        if self.options.identity_weight:  # section 5.2: what is in its domain already stays as it is
-            identity = F.l1_loss(AB(b).float(), b) + F.l1_loss(BA(a).float(), a)
+        for stays_a, stays_b in zip(same_a, same_b):
+            identity = F.l1_loss(stays_b.float(), b) + F.l1_loss(stays_a.float(), a)
             terms["identity"] = self.options.identity_weight * identity
         yield self.G, terms
         for name, D, real, fake in (
@@ -108,7 +111,7 @@ class CycleGAN(Method):
             ("D_B", self.D_B, b, self.pool_B.swap(fake_b)),
         ):
             # The row's two halves are the paper's, which halve D's objective so that it learns more slowly than G.
-            yield D, {name: lsgan_discriminator(D(real).float(), D(fake).float(), Targets())}
+            yield D, {name: lsgan_discriminator(*D(torch.cat([real, fake])).float().chunk(2), Targets())}
 
     def checkpoint(self) -> dict[str, Any]:
         given = {"source": {"kind": "picture"}, "size": self.spec["size"], "scale": 1}
