@@ -2,13 +2,15 @@
 
     python -m benchmarks.steps --rows dcgan-32-w32 pix2pix-256 --json steps.json
 
-The contenders of a row take turns, some seconds each, in one process; a round gives one ratio. Ours runs in float32
-and in what `--precision auto` chooses here. Pictures larger than MNIST's are drawn for the purpose, as JPEG files.
+The contenders of a row take turns, some seconds each, every one in a process of its own; a round gives one ratio.
+Ours runs in float32 and in what `--precision auto` chooses here. Pictures larger than those of MNIST are drawn for it,
+as JPEG files.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import statistics
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +37,9 @@ from tqdm import tqdm
 from benchmarks import textbook
 from benchmarks.textbook import Losses
 from pretrained import networks
-from pretrained.networks.convolutions import ToFew
+from pretrained.allocator import keep_pages
 from pretrained.images import to_pil
+from pretrained.networks.convolutions import ToFew
 from trainer import data
 from trainer.command import parse
 from trainer.loop import Trainer
@@ -219,30 +223,47 @@ def ceiling(size: int = 2048, repeats: int = 5) -> float:
     return 2 * size**3 / min(taken) / 1e9
 
 
+def contend(name: str, contender: str, options: Options, folder: Path, pipe: Connection) -> None:
+    """Say how many operations a step has; then, at each word, take a turn and tell its speed and losses."""
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    row = ROWS[name]
+    if contender == "textbook":
+        step = row.textbook(options, folder).__next__
+    else:
+        keep_pages()
+        step = ours(row, contender, options, folder).step
+    step()
+    with Operations() as counted:
+        step()
+    pipe.send(counted.total)
+    while pipe.recv():
+        start, losses = time.perf_counter(), []
+        while len(losses) < 3 or time.perf_counter() - start < options.seconds:
+            losses.append(step())
+        speed = len(losses) * row.images / (time.perf_counter() - start)
+        pipe.send((speed, [{key: float(value) for key, value in loss.items()} for loss in losses]))
+
+
 def measure(name: str, options: Options, folder: Path) -> dict[str, object]:
     """Contenders by turns -> pictures a second, ratios to the first contender, mean losses of the second half."""
     row = ROWS[name]
-    steps: dict[str, Callable[[], dict[str, float]]] = {}
-    operations = {}
+    pipes, operations = {}, {}
     for contender in options.contenders:
         if row.fresh or contender != "reuse-fakes":
-            torch.manual_seed(0)
-            if contender == "textbook":
-                steps[contender] = row.textbook(options, folder).__next__
-            else:
-                steps[contender] = ours(row, contender, options, folder).step
-            steps[contender]()
-            with Operations() as counted:
-                steps[contender]()
-            operations[contender] = counted.total
+            pipes[contender], theirs = multiprocessing.Pipe()
+            multiprocessing.Process(target=contend, args=(name, contender, options, folder, theirs)).start()
+            theirs.close()
+            operations[contender] = pipes[contender].recv()
     speeds, seen = defaultdict(list), defaultdict(list)
     for _ in tqdm(range(options.rounds), desc=name, leave=False):
-        for contender, step in steps.items():
-            start, count = time.perf_counter(), 0
-            while count < 3 or time.perf_counter() - start < options.seconds:
-                seen[contender].append(step())
-                count += 1
-            speeds[contender].append(count * row.images / (time.perf_counter() - start))
+        for contender, pipe in pipes.items():
+            pipe.send(True)
+            speed, losses = pipe.recv()
+            speeds[contender].append(speed)
+            seen[contender] += losses
+    for pipe in pipes.values():
+        pipe.send(False)
     common = min(len(losses) for losses in seen.values())
     result: dict[str, object] = {"row": name}
     for contender, values in speeds.items():
@@ -254,7 +275,7 @@ def measure(name: str, options: Options, folder: Path) -> dict[str, object]:
             "ratio": [round(ratio, 2) for ratio in quartiles(ratios)],
             "GFLOP/image": round(operations[contender] / row.images / 1e9, 3),
             "GFLOP/s": round(operations[contender] / row.images * speed / 1e9, 1),
-            "losses": {key: round(statistics.fmean(float(losses[key]) for losses in late), 3) for key in late[0]},
+            "losses": {key: round(statistics.fmean(losses[key] for losses in late), 3) for key in late[0]},
         }
     return result
 
@@ -266,6 +287,7 @@ def quartiles(values: list[float]) -> list[float]:
 
 def main(options: Options) -> None:
     torch.set_num_threads(options.threads)
+    multiprocessing.set_start_method("spawn")
     results: list[dict[str, object]] = [{"matrix product, GFLOP/s": round(ceiling())}]
     print(json.dumps(results[0]))
     with tempfile.TemporaryDirectory() as folder:

@@ -45,3 +45,27 @@ def test_what_is_free_goes_back_and_release_is_called_once():
     assert left < 20
     assert times == 1
     assert 1.5 <= first < 3
+
+
+REPEATED = """
+import resource
+from pretrained.allocator import keep_pages
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(4):
+        bytearray(2**26)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+before = faults()
+keep_pages()
+faults()
+print(before, faults())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts what Linux counts")
+def test_what_a_training_frees_it_has_again_without_fresh_pages():
+    printed = subprocess.run([sys.executable, "-c", REPEATED], cwd=ROOT, capture_output=True, text=True, check=True)
+    before, after = map(int, printed.stdout.split())
+    assert after < 100 < 4 * 2**26 // 2**16 < before

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pretrained import pipelines
+from pretrained.allocator import keep_pages
 from pretrained.checkpoint import Config
 from pretrained.memory import enough
 from pretrained.pipelines import pick_device
@@ -218,6 +219,7 @@ def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> Non
     """
     run = Run(folder, recipe, command)
     run.check(settings.resume)
+    keep_pages()
     with processes.group(recipe.batch_size):
         remedy = "choose a smaller --batch-size and another --out; all is saved up to the last snapshot"
         enough(lambda: _in_folder(Trainer(recipe, settings), run), remedy)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import threading
 import time
 from collections.abc import Callable
 
+from pretrained.allocator import ARENA_MAX, glibc
+
 ARENAS = 2  # heaps of the allocator; each thread would soon have its own, and every visitor has a thread
-ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 
 def keep_low(idle: Callable[[], float], release: Callable[[], object], quiet: float, forgotten: float) -> None:
@@ -21,8 +21,8 @@ def keep_low(idle: Callable[[], float], release: Callable[[], object], quiet: fl
         quiet: seconds of idleness after which the allocator's free pages go back.
         forgotten: seconds of idleness after which `release` is called.
     """
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "malloc_trim"):
+    libc = glibc()
+    if libc is None:
         return
     libc.mallopt(ARENA_MAX, ARENAS)
 
