@@ -25,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+import numpy as np
 import torch
 import tyro
 from PIL import Image
@@ -132,13 +133,17 @@ def main(options: Options) -> None:
         photo, translator = f"{folder}/photo.jpg", pretrained.load(options.translator, "cpu")
         Image.effect_noise((480, 360), 64).convert("RGB").save(photo)
         translate = networks.build(translator.config.network)
+        translate.load_state_dict(translator.network.state_dict())
         prepare = textbook.resized(translator.config.size)
 
         def render() -> None:
             with torch.no_grad():
                 save_image(translate.eval()(prepare(Image.open(photo))[None]), out, normalize=True)
 
-        works = {"textbook": render, "ours": lambda: translator.translate(open_picture(photo)).save(out)}
+        def paint() -> None:
+            Path(out).write_bytes(encode_png(np.asarray(translator.translate(open_picture(photo)))))
+
+        works = {"textbook": render, "ours": paint}
         report("a photograph translated", turns(works, options.repeats))
         film = Path(folder, "walk.mp4")
         works = {"ours": lambda: video.write(model.walk(range(4), num_frames=120), film)}

@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from pretrained.images import COMPRESSION
 from ui.common import Model
 from ui.made import fingerprint, made
 
@@ -43,5 +44,5 @@ def _small(picture: Image.Image) -> Image.Image:
 def png(picture: Image.Image) -> bytes:
     """A picture as a PNG file."""
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    picture.save(file, "PNG", compress_level=COMPRESSION)
     return file.getvalue()
