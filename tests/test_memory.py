@@ -69,3 +69,33 @@ def test_what_a_training_frees_it_has_again_without_fresh_pages():
     printed = subprocess.run([sys.executable, "-c", REPEATED], cwd=ROOT, capture_output=True, text=True, check=True)
     before, after = map(int, printed.stdout.split())
     assert after < 100 < 4 * 2**26 // 2**16 < before
+
+
+PAGES = """
+import sys
+from streamlit.testing.v1 import AppTest
+
+app = AppTest.from_file("{root}/ui/main.py", default_timeout=60).run()
+for page, model in {pages}:
+    app.query_params["model"] = model
+    app.switch_page(page).run()
+    assert not app.exception, (page, app.exception)
+print(*{{"pandas", "pyarrow", "altair", "torchvision", "matplotlib", "scipy"}} & sys.modules.keys())
+"""
+
+
+def test_pages_import_no_tables():
+    """Streamlit imports pandas and pyarrow to ask them whether what a component is given is one of theirs."""
+    pages = [
+        ("samples.py", "dcgan-mnist"),
+        ("explore.py", "dcgan-mnist"),
+        ("mix.py", "stylegan-fashion"),
+        ("compare.py", "dcgan-mnist"),
+        ("translate.py", "labels-facades"),
+        ("translate.py", "style-starry-night"),
+        ("edit.py", "vae-mnist"),
+        ("browse.py", "dcgan-mnist"),
+    ]
+    command = [sys.executable, "-c", PAGES.format(pages=pages, root=ROOT)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("", 0), done.stderr

@@ -66,7 +66,8 @@ function choice(entries, chosen, choose, dress) {
 }
 
 function setUp(root, data, setStateValue) {
-  const { width, height, palette, background, backdrop, brush } = data;
+  const { width, height, background, backdrop, brush } = data;
+  const palette = Object.fromEntries(data.palette);
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width, height];
   canvas.tabIndex = 0;

@@ -47,7 +47,7 @@ def canvas(
             "label": label,
             "width": size[0],
             "height": size[1],
-            "palette": dict(palette),
+            "palette": list(palette.items()),
             "background": background,
             "backdrop": backdrop and png_url(backdrop),
             "brush": brush,
