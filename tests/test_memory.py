@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from browser import ROOT
+from small import save_small
 
 # Threads that hold small pieces of each other's heaps, as visitors do, and one piece for each page that stays.
 PROGRAM = """
@@ -99,3 +100,55 @@ def test_pages_import_no_tables():
     command = [sys.executable, "-c", PAGES.format(pages=pages, root=ROOT)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == ("", 0), done.stderr
+
+
+CLOSED = """
+import gc, weakref
+from pathlib import Path
+from streamlit.testing.v1 import AppTest
+from ui import common
+
+app = AppTest.from_file("{root}/ui/main.py", default_timeout=60)
+app.query_params["model"] = "runs/one"
+app.run()
+first, model = app.session_state["file"], common.load("runs/one", *app.session_state["file"])
+network, drawn = weakref.ref(model.pipeline.network), model.pipeline.sample([3])
+common._forget()
+gc.collect()
+assert network() is None, "a page that stays keeps it"
+assert (model.pipeline.sample([3]) == drawn).all()
+assert common.load("runs/one", *first) == model
+
+
+def page():
+    import streamlit as st
+    from ui import common
+
+    count = st.session_state["count"] = st.session_state.get("count", 0) + 1
+    if count != 2:
+        st.session_state["held"] = common.load("runs/one", *common.locate("runs/one"))
+    st.session_state["held"].pipeline
+
+
+page = AppTest.from_function(page).run()
+common._forget()
+Path("runs/one/model.safetensors").touch()
+page.run()
+assert not page.exception, page.exception
+print(page.session_state["count"])
+"""
+
+
+def test_a_page_that_stays_keeps_no_network(tmp_path):
+    """It is read again when somebody comes back; where the file has changed meanwhile, the page begins anew."""
+    save_small(tmp_path / "runs" / "one", channels=1)
+    (tmp_path / "closed.py").write_text(CLOSED.format(root=ROOT))
+    done = subprocess.run(
+        [sys.executable, "closed.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.returncode) == ("3", 0), done.stderr

@@ -38,12 +38,19 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint that is loaded; `key` changes when its file does."""
+    """A checkpoint; `key` (path, commit, time of change) is another one when its file is.
+
+    It does not hold the network: Streamlit keeps the page of a visitor who has left.
+    """
 
     id: str
     key: tuple[str, str, int]
     bytes: int
-    pipeline: Generate | Translate
+
+    @property
+    def pipeline(self) -> Generate | Translate:
+        """From memory, or read again if it was closed since; if the file has changed since, the page begins anew."""
+        return _load(*self.key)
 
     @property
     def size(self) -> int:
@@ -153,26 +160,27 @@ def locate(id: str) -> tuple[Path, str]:
     return pull(match["repo_id"], match["revision"])
 
 
-def _release(model: Model) -> None:
-    """Give GPU memory back; a picture that is being made with it goes on on the CPU."""
-    with DEVICE:
-        model.pipeline.device = torch.device("cpu")
-        model.pipeline.network.cpu()
-        torch.cuda.empty_cache()
-
-
 def load(id: str, path: Path, revision: str) -> Model:
     """The model that `locate` has found, from memory if its file is the same."""
-    return _load(id, str(path), revision, path.stat().st_mtime_ns)
+    file = path.stat()
+    model = Model(id, (str(path), revision, file.st_mtime_ns), file.st_size)
+    _load(*model.key)
+    return model
 
 
-@st.cache_resource(max_entries=MOST, on_release=_release, show_spinner="Loading the model …")
-def _load(id: str, path: str, revision: str, modified: int) -> Model:
-    pipeline = replace(pretrained.load(path), revision=revision)
-    return Model(id, (path, revision, modified), Path(path).stat().st_size, pipeline)
+@st.cache_resource(max_entries=MOST, show_spinner="Loading the model …")
+def _load(path: str, revision: str, modified: int) -> Generate | Translate:
+    if not Path(path).exists() or Path(path).stat().st_mtime_ns != modified:
+        st.rerun()
+    return replace(pretrained.load(path), revision=revision)
 
 
-memory.keep_low(DEVICE.idle, _load.clear, QUIET, FORGOTTEN)
+def _forget() -> None:
+    _load.clear()
+    torch.cuda.empty_cache()
+
+
+memory.keep_low(DEVICE.idle, _forget, QUIET, FORGOTTEN)
 
 
 def _describe(model: Model) -> None:
