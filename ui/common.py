@@ -26,6 +26,7 @@ from ui.pull import pull
 
 RUNS = Path("runs")
 BASIC = {"noise"}  # what is offered while there is no checkpoint
+ROOM = 2 * MOST  # models in memory; pages look theirs up as often as they draw, and must not push each other out
 QUIET, FORGOTTEN = 5, 300  # seconds without work, until free memory is given back and until models are let go
 # Sessions run in threads of one process, and share its device.
 DEVICE = Line()
@@ -168,7 +169,7 @@ def load(id: str, path: Path, revision: str) -> Model:
     return model
 
 
-@st.cache_resource(max_entries=MOST, show_spinner="Loading the model …")
+@st.cache_resource(max_entries=ROOM, show_spinner="Loading the model …")
 def _load(path: str, revision: str, modified: int) -> Generate | Translate:
     if not Path(path).exists() or Path(path).stat().st_mtime_ns != modified:
         st.rerun()
