@@ -63,7 +63,7 @@ export async function play({ name, about, size, multiple, channels, second, mask
 
   function layPaper(width, height, inks, background, backdrop, brush) {
     const label = mask ? "Paint over what is to be filled" : "Draw here";
-    const data = { label, width, height, palette: inks, background, backdrop, brush };
+    const data = { label, width, height, palette: Object.entries(inks), background, backdrop, brush };
     drawOn({ data, parentElement: $("paper").parentElement, setStateValue: (_, url) => take(url) });
   }
 
