@@ -15,7 +15,9 @@ from pretrained import checkpoint, networks
 CLASSES = ["<b>coat</b>", "bag"]
 
 
-def save_small(folder: Path, channels: int = 3, classes: list[str] | None = None, size: int = 32) -> Path:
+def save_small(
+    folder: Path, channels: int = 3, classes: list[str] | None = None, size: int = 32, batch: int = 256
+) -> Path:
     """An untrained generator with lively weights, and norms that know what comes in -> `folder`."""
     torch.manual_seed(0)
     spec = {"class": "dcgan.Generator", "size": size, "channels": channels, "z_dim": 8, "width": 4}
@@ -24,9 +26,9 @@ def save_small(folder: Path, channels: int = 3, classes: list[str] | None = None
     for module in network.modules():
         if isinstance(module, (nn.Linear, nn.ConvTranspose2d)):
             nn.init.normal_(module.weight, 0.0, 0.2)
-    labels = torch.arange(256) % len(classes) if classes else None
+    labels = torch.arange(batch) % len(classes) if classes else None
     for _ in range(20):
-        network.train()(torch.randn(256, 8), labels)
+        network.train()(torch.randn(batch, 8), labels)
     config = checkpoint.Config(
         folder.name,
         "generate",
