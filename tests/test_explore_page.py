@@ -30,7 +30,10 @@ def folder(tmp_path_factory) -> Path:
 
 
 PIXELS = """async (image) => {
-  await image.decode();
+  for (let tries = 0; tries < 100; tries++) {  // it fails where the picture is replaced meanwhile
+    if (await image.decode().then(() => true, () => false)) break;
+    await new Promise((done) => setTimeout(done, 100));
+  }
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
   const pen = canvas.getContext("2d");
