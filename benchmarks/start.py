@@ -25,7 +25,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np
 import torch
 import tyro
 from PIL import Image
@@ -141,7 +140,7 @@ def main(options: Options) -> None:
                 save_image(translate.eval()(prepare(Image.open(photo))[None]), out, normalize=True)
 
         def paint() -> None:
-            Path(out).write_bytes(encode_png(np.asarray(translator.translate(open_picture(photo)))))
+            Path(out).write_bytes(encode_png(translator.translate(open_picture(photo))))
 
         works = {"textbook": render, "ours": paint}
         report("a photograph translated", turns(works, options.repeats))

@@ -17,11 +17,11 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -29,12 +29,11 @@ import torch
 import tyro
 from PIL import Image
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import StackDataset
-from torch.utils.flop_counter import flop_registry
 from tqdm import tqdm
 
 from benchmarks import textbook
+from benchmarks.arithmetic import Operations, ceiling
 from benchmarks.textbook import Losses
 from pretrained import networks
 from pretrained.allocator import keep_pages
@@ -198,33 +197,8 @@ def ours(row: Row, contender: str, options: Options, folder: Path) -> Trainer:
     return trainer
 
 
-class Operations(TorchDispatchMode):
-    """Counts multiplications and additions, each for one, in gradients of gradients too."""
-
-    total = 0
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = function(*args, **(kwargs or {}))
-        if count := flop_registry.get(function._overloadpacket):
-            self.total += count(*args, **(kwargs or {}), out_val=result)
-        return result
-
-
-def ceiling(size: int = 2048, repeats: int = 5) -> float:
-    """GFLOP/s of a matrix product, the best of some."""
-    a, b = torch.randn(2, size, size).unbind()
-    taken = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        a @ b
-        taken.append(time.perf_counter() - start)
-    return 2 * size**3 / min(taken) / 1e9
-
-
 def contend(name: str, contender: str, options: Options, folder: Path, pipe: Connection) -> None:
-    """Say how many operations a step has; then, at each word, take a turn and tell its speed and losses."""
+    """Say how many operations a step has; then, at each word, take a turn and tell its speed and losses, to the end."""
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     row = ROWS[name]
@@ -237,33 +211,33 @@ def contend(name: str, contender: str, options: Options, folder: Path, pipe: Con
     with Operations() as counted:
         step()
     pipe.send(counted.total)
-    while pipe.recv():
-        start, losses = time.perf_counter(), []
-        while len(losses) < 3 or time.perf_counter() - start < options.seconds:
-            losses.append(step())
-        speed = len(losses) * row.images / (time.perf_counter() - start)
-        pipe.send((speed, [{key: float(value) for key, value in loss.items()} for loss in losses]))
+    with suppress(EOFError):  # who asks has gone
+        while pipe.recv():
+            start, losses = time.perf_counter(), []
+            while len(losses) < 3 or time.perf_counter() - start < options.seconds:
+                losses.append(step())
+            speed = len(losses) * row.images / (time.perf_counter() - start)
+            pipe.send((speed, [{key: float(value) for key, value in loss.items()} for loss in losses]))
 
 
 def measure(name: str, options: Options, folder: Path) -> dict[str, object]:
     """Contenders by turns -> pictures a second, ratios to the first contender, mean losses of the second half."""
     row = ROWS[name]
-    pipes, operations = {}, {}
-    for contender in options.contenders:
-        if row.fresh or contender != "reuse-fakes":
-            pipes[contender], theirs = multiprocessing.Pipe()
-            multiprocessing.Process(target=contend, args=(name, contender, options, folder, theirs)).start()
-            theirs.close()
-            operations[contender] = pipes[contender].recv()
-    speeds, seen = defaultdict(list), defaultdict(list)
-    for _ in tqdm(range(options.rounds), desc=name, leave=False):
-        for contender, pipe in pipes.items():
-            pipe.send(True)
-            speed, losses = pipe.recv()
-            speeds[contender].append(speed)
-            seen[contender] += losses
-    for pipe in pipes.values():
-        pipe.send(False)
+    pipes, operations, speeds, seen = {}, {}, defaultdict(list), defaultdict(list)
+    with ExitStack() as stack:
+        for contender in options.contenders:
+            if row.fresh or contender != "reuse-fakes":
+                pipe, theirs = multiprocessing.Pipe()
+                pipes[contender] = stack.enter_context(pipe)
+                with theirs:
+                    multiprocessing.Process(target=contend, args=(name, contender, options, folder, theirs)).start()
+                operations[contender] = pipe.recv()
+        for _ in tqdm(range(options.rounds), desc=name, leave=False):
+            for contender, pipe in pipes.items():
+                pipe.send(True)
+                speed, losses = pipe.recv()
+                speeds[contender].append(speed)
+                seen[contender] += losses
     common = min(len(losses) for losses in seen.values())
     result: dict[str, object] = {"row": name}
     for contender, values in speeds.items():

@@ -78,8 +78,7 @@ def save(data: bytes, name: str) -> gr.FileData:
 
 def save_picture(picture: Image.Image) -> gr.FileData:
     """The same of a picture, "RGB" or "L", as a PNG."""
-    levels = np.asarray(picture)
-    return save(images.encode_png(levels.reshape(*levels.shape[:2], -1)), "picture.png")
+    return save(images.encode_png(picture), "picture.png")
 
 
 @GPU(duration=15)

@@ -16,10 +16,10 @@ from torch import Tensor
 from pretrained.errors import InputError
 
 MAX_PIXELS = 100_000_000  # of what is made
+COMPRESSION = 3  # of PNG: two thirds of the time that zlib takes by default, for a twentieth more bytes
 # Of what is read. Pillow keeps four bytes for a pixel with colours: 400 MB while one picture is made of another.
 MAX_READ = 50_000_000
 BAND = 256  # rows
-COMPRESSION = 3  # of PNG: two thirds of the time that zlib takes by default, for a twentieth more bytes
 MAX_HELD = MAX_READ // 2  # of those that are decoded to several whole pictures before one comes out
 HELD = ("WEBP", "AVIF")
 # A progressive JPEG is held as a whole, in coefficients, and gone through once for each of its scans.
@@ -73,13 +73,13 @@ def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
     return picture.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
 
-def encode_png(picture: np.ndarray, text: Mapping[str, str] | None = None) -> bytes:
-    """uint8 (H, W, C) -> a PNG file with `text` in its metadata (tEXt/iTXt chunks)."""
+def encode_png(picture: np.ndarray | Image.Image, text: Mapping[str, str] | None = None) -> bytes:
+    """A PIL image, or uint8 (H, W, C), -> a PNG file with `text` in its metadata (tEXt/iTXt chunks)."""
     info = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
         info.add_itxt(key, value)
-    buffer = io.BytesIO()
-    to_pil(picture).save(buffer, "PNG", pnginfo=info, compress_level=COMPRESSION)
+    buffer, image = io.BytesIO(), picture if isinstance(picture, Image.Image) else to_pil(picture)
+    image.save(buffer, "PNG", pnginfo=info, compress_level=COMPRESSION)
     return buffer.getvalue()
 
 

@@ -200,7 +200,7 @@ def test_the_walk_plays(browser, url):
 
 
 def test_a_walk_can_be_cancelled(browser, url, folder):
-    save_small(folder / "runs" / "large", size=512, batch=2)  # a film of small pictures is there before a busy browser
+    save_small(folder / "runs" / "large", size=512, batch=2)  # a busy browser shows no Cancel for less
     with visit(browser, f"{url}/walk?model=runs/large&seeds=0-9&frames=400&truncation=0.9") as page:
         page.get_by_role("button", name="Cancel").click()
         page.get_by_role("button", name="Start again").click()

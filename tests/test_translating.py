@@ -58,7 +58,7 @@ def test_the_config_fits_the_network(tmp_path, name):
     method, data = make(name, tmp_path)
     published = [(method.published, method.checkpoint(), data)]
     if method.reverse:
-        published.append((method.reverse, method.reverse_checkpoint(), data.reversed()))
+        published.append((method.reverse, method.checkpoint(), data.reversed()))
     for path, given, shown in published:
         config = pretrained.checkpoint.Config(name, **given)
         assert config.pipeline == "translate"

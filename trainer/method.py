@@ -70,8 +70,4 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def checkpoint(self) -> dict[str, Any]:
-        """The `pipeline`, `network`, `input` and `condition` of the Config that is published."""
-
-    def reverse_checkpoint(self) -> dict[str, Any]:
-        """The same of the network `reverse`."""
-        raise NotImplementedError
+        """The `pipeline`, `network`, `input` and `condition` of the Config that is published, and of `reverse`."""

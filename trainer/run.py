@@ -226,5 +226,5 @@ def make_config(
             "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy")}},
             "date": time.strftime("%Y-%m-%d"),
         },
-        **(method.reverse_checkpoint() if reverse else method.checkpoint()),
+        **method.checkpoint(),
     )

@@ -16,7 +16,6 @@ from pretrained.checkpoint import MODEL, SAMPLES, Config
 from pretrained.errors import InputError
 from ui.common import local_models
 from ui.pull import HUB_PATIENCE
-from ui.translation import png
 
 SIDE = 256  # px of a preview
 CELLS = 4  # pictures along a side of it, about
@@ -54,7 +53,7 @@ def _corner(path: str, modified: int, side: int) -> bytes | None:
     edge = min(*picture.size, CELLS * side)
     is_whole = SIDE % edge == 0
     resampling = Image.Resampling.NEAREST if is_whole else Image.Resampling.LANCZOS
-    return png(picture.crop((0, 0, edge, edge)).resize((SIDE, SIDE), resampling))
+    return images.encode_png(picture.crop((0, 0, edge, edge)).resize((SIDE, SIDE), resampling))
 
 
 def card_of(id: str) -> Card:

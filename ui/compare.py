@@ -24,7 +24,7 @@ from ui.comparisons import MOST
 from ui.examples import examples
 from ui.gallery import render
 from ui.knobs import class_picker, seeds_field, truncation_slider, whole_number
-from ui.translation import png, translate
+from ui.translation import translate
 from ui.upload import MAX_MEGABYTES, SUFFIXES, read
 
 MAX_SEEDS = 64
@@ -43,7 +43,7 @@ class Chosen:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def read_sheet(path: str, modified: int) -> bytes:
-    return png(images.open_picture(path, max_pixels=MAX_PIXELS))
+    return images.encode_png(images.open_picture(path, max_pixels=MAX_PIXELS))
 
 
 def first_choice(ready: dict[str, list[str]]) -> list[str]:

@@ -19,7 +19,6 @@ from ui.canvas import png_url
 from ui.common import DEVICE, Model, alone, chosen_model, file_name, plain, sentences, shell
 from ui.gallery import download_png
 from ui.knobs import label_picker, text_field, whole_number
-from ui.translation import png as as_png
 from ui.upload import MAX_MEGABYTES, SUFFIXES, read
 
 SIDE = 160  # px of a picture on the page, about: two beside each other on a phone
@@ -97,7 +96,7 @@ def turn(square: Image.Image, step: Step, known: Mapping[str, Direction], flags:
         png = draw(model, model.key, step.point, step.condition, moves, vectors, known)
         with st.container(horizontal=True):
             with st.container(width="content"):
-                show(as_png(square), "Yours")
+                show(images.encode_png(square), "Yours")
             with st.container(width="content"):
                 show(png, "Redrawn, moved" if moves else "Redrawn")
         if model.pipeline.config.classes:

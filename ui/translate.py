@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from pretrained.degradations import DEGRADATIONS
 from pretrained.errors import InputError
+from pretrained.images import encode_png
 from pretrained.latents import MAX_SEED
 from pretrained.source import KINDS, POORER, pen_for
 from ui.canvas import canvas, curtain
@@ -21,7 +22,7 @@ from ui.common import Model, chosen_model, file_name, plain, sentences, shell
 from ui.examples import examples
 from ui.gallery import download_png
 from ui.knobs import whole_number
-from ui.translation import WIDTH, Done, png, translate
+from ui.translation import WIDTH, Done, translate
 from ui.upload import MAX_FILES, MAX_MEGABYTES, SUFFIXES, read
 
 Named = list[tuple[str, Image.Image, dict[str, Image.Image]]]  # a name, a picture, and what goes with it
@@ -98,7 +99,7 @@ def complete(model: Model, picture: Image.Image, how: dict[str, Any]) -> dict[st
         label, shown = "Paint over what is to be filled", ImageOps.contain(picture, (WIDTH, WIDTH))
         st.caption(f"{label}.")
         key = f"mask {model.id} {zlib.crc32(shown.tobytes())}"
-        mask = canvas(key, label, shown.size, {"hole": "#ffffff"}, "#000000", png(shown), min(shown.size) // 10)
+        mask = canvas(key, label, shown.size, {"hole": "#ffffff"}, "#000000", encode_png(shown), min(shown.size) // 10)
         if mask is None:
             st.stop()
         how = {**how, "mask": mask}

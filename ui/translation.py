@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image, ImageOps
 
-from pretrained.images import COMPRESSION
+from pretrained.images import encode_png
 from ui.common import Model
 from ui.made import fingerprint, made
 
@@ -31,7 +30,7 @@ def translate(model: Model, picture: Image.Image, how: dict[str, Any]) -> Done:
 
     def make() -> Done:
         source, drawn = model.pipeline.source(picture, **seen), model.pipeline.translate(picture, **how)
-        return Done(png(_small(source)), png(_small(drawn)), png(drawn))
+        return Done(encode_png(_small(source)), encode_png(_small(drawn)), encode_png(drawn))
 
     passes = model.pipeline.passes(picture.size, how.get("degrade", False), how.get("fit", "crop"))
     return made(model, (*model.key, fingerprint(picture), told), passes, "Translating …", make, is_own=True)
@@ -39,10 +38,3 @@ def translate(model: Model, picture: Image.Image, how: dict[str, Any]) -> Done:
 
 def _small(picture: Image.Image) -> Image.Image:
     return ImageOps.contain(picture, (WIDTH, WIDTH)) if max(picture.size) > WIDTH else picture
-
-
-def png(picture: Image.Image) -> bytes:
-    """A picture as a PNG file."""
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=COMPRESSION)
-    return file.getvalue()

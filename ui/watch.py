@@ -17,7 +17,6 @@ from pretrained.links import own
 from ui import runs
 from ui.common import RUNS, plain, sentences
 from ui.knobs import spelt
-from ui.translation import png
 
 EVERY = 3.0  # seconds from one look at a run that is training to the next
 SHEET = 512  # px of a sheet on the page, about
@@ -43,7 +42,11 @@ def read_sheet(path: str, modified: int) -> tuple[bytes, tuple[int, int], list[s
         columns = json.loads(said)["columns"]
     except (TypeError, ValueError, KeyError):
         columns = []
-    return png(picture), picture.size, [str(name)[:40] for name in columns] if isinstance(columns, list) else []
+    return (
+        images.encode_png(picture),
+        picture.size,
+        [str(name)[:40] for name in columns] if isinstance(columns, list) else [],
+    )
 
 
 def log_of(folder: Path) -> runs.Log:

@@ -19,9 +19,9 @@ def convolve_doubled(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> T
 
 
 class ToFew(nn.Conv2d):
-    """A convolution to so few channels that they would leave most of a processor's lanes idle; its stride is 1.
+    """A convolution of stride 1 to so few channels that they would leave most lanes of a processor idle.
 
-    There the taps of a row are channels of their own at first, each added then where it belongs.
+    On a processor the taps of a row are channels of their own at first, each added then where it belongs.
     """
 
     def forward(self, x: Tensor) -> Tensor:

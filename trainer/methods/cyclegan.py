@@ -117,9 +117,6 @@ class CycleGAN(Method):
         given = {"source": {"kind": "picture"}, "size": self.spec["size"], "scale": 1}
         return {"pipeline": "translate", "network": self.spec, "input": given}
 
-    def reverse_checkpoint(self) -> dict[str, Any]:
-        return self.checkpoint()
-
 
 RECIPES = [
     # Old and new Noto emoji, github.com/googlefonts/noto-emoji, png/128: the commits e4566541 and 41e31b11, in folders
