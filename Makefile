@@ -21,5 +21,5 @@ $(VENV)/.app: requirements.txt
 
 $(VENV)/.test: requirements-dev.txt $(VENV)/.app
 	$(BIN)/python -m pip install -r requirements-dev.txt
-	$(BIN)/python tests/chromium.py
+	$(BIN)/python tests/helpers/chromium.py
 	touch $@

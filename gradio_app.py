@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from gradio_ui.page import build
-from pretrained.errors import InputError
+from pretrained.system.errors import InputError
 
 HERE = Path(__file__).parent
 MAX_FILE_SIZE = "20mb"

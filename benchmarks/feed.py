@@ -26,8 +26,8 @@ import torch
 import tyro
 
 from benchmarks import steps, textbook
-from trainer.command import parse
-from trainer.loop import Trainer
+from trainer.cli.parse import parse
+from trainer.loop.train import Trainer
 
 
 @dataclass(frozen=True)

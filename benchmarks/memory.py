@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import tyro
 
-from benchmarks.visitor import serve, visit
+from stress.visitor import serve, visit
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import tyro
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.visitor import resident, serve
+from stress.visitor import resident, serve
 
 PICTURES = ".gallery button canvas"
 

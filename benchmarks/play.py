@@ -23,7 +23,7 @@ import tyro
 from PIL import Image
 
 import pretrained
-from pretrained.pipelines import Generate
+from pretrained.pipelines.registry import Generate
 
 ANY_SIZE = 256  # px
 

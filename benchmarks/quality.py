@@ -27,10 +27,10 @@ from tqdm import tqdm
 from benchmarks import textbook
 from benchmarks.recognition import CONFIDENCE, SHARES, classify, load_classifier
 from benchmarks.steps import mnist
-from pretrained.images import to_uint8
+from pretrained.media.images import to_uint8
 from trainer import data
-from trainer.command import parse
-from trainer.loop import Trainer
+from trainer.cli.parse import parse
+from trainer.loop.train import Trainer
 
 CPU = torch.device("cpu")
 EPOCH = 60_000  # pictures

@@ -29,13 +29,13 @@ from tqdm import tqdm
 
 import pretrained
 from pretrained.checkpoint import published_state
-from pretrained.errors import InputError
-from pretrained.files import cache_folder, write_atomic
-from pretrained.images import from_uint8
-from pretrained.pipelines import pick_device
+from pretrained.media.images import from_uint8
+from pretrained.pipelines.registry import pick_device
+from pretrained.system.errors import InputError
+from pretrained.system.files import cache_folder, write_atomic
 from trainer import data
-from trainer.command import fail
-from trainer.settings import Settings
+from trainer.cli.parse import fail
+from trainer.loop.settings import Settings
 
 CACHE = cache_folder()
 CONFIDENCE = 0.9

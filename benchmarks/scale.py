@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import tyro
 
-from pretrained.images import to_pil
+from pretrained.media.images import to_pil
 from trainer import data
 
 NUM_FILES, IN_A_FOLDER = 300, 10_000

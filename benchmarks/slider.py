@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import numpy as np
 import tyro
 
-from benchmarks.visitor import serve, visit
+from stress.visitor import serve, visit
 
 # The name of a page, its link, a slider on it, and from where to where that is moved.
 SLIDERS = (

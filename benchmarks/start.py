@@ -32,8 +32,9 @@ from torchvision.utils import save_image
 
 import pretrained
 from benchmarks import textbook
-from pretrained import networks, video
-from pretrained.images import encode_png, grid, open_picture
+from pretrained import networks
+from pretrained.media import video
+from pretrained.media.images import encode_png, grid, open_picture
 
 SAMPLE = """
 import sys, torch, torchvision

@@ -36,12 +36,12 @@ from benchmarks import textbook
 from benchmarks.arithmetic import Operations, ceiling
 from benchmarks.textbook import Losses
 from pretrained import networks
-from pretrained.allocator import keep_pages
-from pretrained.images import to_pil
+from pretrained.media.images import to_pil
 from pretrained.networks.convolutions import ToFew
+from pretrained.system.allocator import keep_pages
 from trainer import data
-from trainer.command import parse
-from trainer.loop import Trainer
+from trainer.cli.parse import parse
+from trainer.loop.train import Trainer
 
 Textbook = Callable[["Options", Path], Losses]
 

@@ -16,10 +16,10 @@ from PIL import Image
 import pretrained
 from docs import doodles
 from pretrained.checkpoint import SAMPLES
-from pretrained.degradations import DEGRADATIONS
-from pretrained.files import write_atomic
-from pretrained.images import encode_png, grid
-from pretrained.pipelines import Generate, Translate, expect
+from pretrained.media.images import encode_png, grid
+from pretrained.pipelines.degradations import DEGRADATIONS
+from pretrained.pipelines.registry import Generate, Translate, expect
+from pretrained.system.files import write_atomic
 
 SEEDS = range(8)
 

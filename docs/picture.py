@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 import pretrained
-from pretrained.files import write_atomic
-from pretrained.images import encode_png, enlarge, grid
+from pretrained.media.images import encode_png, enlarge, grid
+from pretrained.system.files import write_atomic
 
 IDS = ("dcgan-mnist", "stylegan-fashion", "dcgan-signs")
 COLUMNS, ROWS, CELL = 24, 2, 64

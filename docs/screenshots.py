@@ -17,8 +17,8 @@ import tyro
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import pretrained
-from benchmarks.visitor import serve
-from pretrained import images
+from pretrained.media import images
+from stress.visitor import serve
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 90_000  # ms
@@ -84,7 +84,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Page], object]]] = {
     "edit": ("edit?model=dcgan-mnist&way=Example&steps=50", ".pad .plane", nothing),
     "translate-draw": ("translate?model=draw-emoji", ".canvas canvas", draw),
     "translate-example": ("translate?model=labels-facades&way=Examples", ".curtain", nothing),
-    "gallery": ("browse?model=dcgan-mnist", ".stImage img", nothing),
+    "gallery": ("gallery?model=dcgan-mnist", ".stImage img", nothing),
     "compare": (
         "compare?model=dcgan-mnist&checkpoints=dcgan-mnist&checkpoints=icgan-mnist",
         ".stImage img",

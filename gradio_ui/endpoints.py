@@ -19,12 +19,13 @@ from PIL import Image
 from pydantic import Field, ValidationError, validate_call
 
 from gradio_ui.models import GPU, find, offered, sentences
-from pretrained import images, sheet, video
-from pretrained.errors import InputError
-from pretrained.latents import MAX_SEED
-from pretrained.seeds import few_seeds
-from pretrained.source import pen_for
-from pretrained.translate import Fit
+from pretrained.inputs.latents import MAX_SEED
+from pretrained.inputs.seeds import few_seeds
+from pretrained.media import images, video
+from pretrained.pipelines import image_grid
+from pretrained.pipelines.translate import Fit
+from pretrained.pipelines.translator_input import pen_for
+from pretrained.system.errors import InputError
 
 MAX_COUNT = 256  # pictures in a sheet
 MAX_SHEET = 16_000_000  # pixels of a sheet
@@ -85,7 +86,7 @@ def save_picture(picture: Image.Image) -> gr.FileData:
 @sentences()
 def _render(name: str, kind: str, *args: Any, **how: Any) -> bytes:
     """A PNG that a function of `sheet` makes with the checkpoint of this name."""
-    return getattr(sheet, kind)(offered()[name], name, *args, **how)
+    return getattr(image_grid, kind)(offered()[name], name, *args, **how)
 
 
 @GPU(duration=lambda name, kind, num_frames, *_, **__: 10 + num_frames // 20)

@@ -13,9 +13,9 @@ import gradio as gr
 
 import pretrained
 from pretrained.checkpoint import SAMPLES
-from pretrained.errors import InputError
-from pretrained.links import own
-from pretrained.pipelines import Generate, Translate
+from pretrained.pipelines.registry import Generate, Translate
+from pretrained.system.errors import InputError
+from pretrained.system.symlinks import own
 
 try:  # before anything asks for a GPU; it is installed on the Hub alone
     from spaces import GPU

@@ -16,11 +16,11 @@ from gradio_ui.components import Canvas, Labels, Upload
 from gradio_ui.endpoints import ENDPOINTS, opened, save_picture
 from gradio_ui.models import offered, resolve, sentences
 from pretrained.checkpoint import SAMPLES, Config
-from pretrained.degradations import DEGRADATIONS
-from pretrained.examples import examples
-from pretrained.latents import MAX_SEED
-from pretrained.pipelines import Generate, Translate
-from pretrained.source import KINDS, POORER, pen_for
+from pretrained.inputs.latents import MAX_SEED
+from pretrained.media.examples import examples
+from pretrained.pipelines.degradations import DEGRADATIONS
+from pretrained.pipelines.registry import Generate, Translate
+from pretrained.pipelines.translator_input import KINDS, POORER, pen_for
 
 OWN = "each seed's own"
 CACHE_SECONDS = 3600  # how long a picture can be fetched

@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pretrained import arguments
-from pretrained.errors import InputError
-from pretrained.files import full_output
-from pretrained.parser import fail, parser
+from pretrained.cli import arguments
+from pretrained.cli.parser import fail, parser
+from pretrained.system.errors import InputError
+from pretrained.system.files import full_output
 
 
 def main(given: Sequence[str] | None = None) -> None:

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from pretrained import networks
-from pretrained.errors import InputError
-from pretrained.files import write_atomic
+from pretrained.system.errors import InputError
+from pretrained.system.files import write_atomic
 
 FORMAT = 1
 MODEL, CONFIG, CARD, SAMPLES = "model.safetensors", "config.json", "README.md", "samples.png"

@@ -9,17 +9,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import hub_server
 import pytest
 import torch
-from hub_client import CLIENT, Client, HubClient
-from hub_store import Hub
-from small import CLASSES, save_small, save_squeezenet
-from tiny import recipe, settings
+from helpers import hub_server
+from helpers.hub_client import CLIENT, Client, HubClient
+from helpers.hub_store import Hub
+from helpers.small import CLASSES, save_small, save_squeezenet
+from helpers.tiny import recipe, settings
 
-from trainer.loop import train
+from trainer.loop.train import train
 
-pytest_plugins = ["visiting"]
+pytest_plugins = ["helpers.visiting"]
 
 
 @pytest.fixture(scope="session")

@@ -11,16 +11,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pretrained import checkpoint, hub
-from pretrained.errors import InputError
-from pretrained.files import full_output
-from pretrained.links import own
-from trainer import compare, evaluate, loop, nearest, processes
-from trainer.command import Command, Push, fail, parse, parse_as, parse_known
-from trainer.guard import Collapsed
-from trainer.methods import RECIPES
-from trainer.processes import Lost
-from trainer.run import REVERSE, describe
-from trainer.stop import Stopped
+from pretrained.system.errors import InputError
+from pretrained.system.files import full_output
+from pretrained.system.symlinks import own
+from trainer import distributed
+from trainer.cli import compare, evaluate, nearest
+from trainer.cli.parse import Command, Push, fail, parse, parse_as, parse_known
+from trainer.distributed import Lost
+from trainer.loop import train as loop
+from trainer.loop.collapse import Collapsed
+from trainer.loop.run_folder import REVERSE, describe
+from trainer.loop.signals import Stopped
+from trainer.methods.recipes import RECIPES
 
 
 def list_recipes(arguments: Sequence[str]) -> None:
@@ -81,16 +83,16 @@ def train(arguments: Sequence[str]) -> None:
     recipe, settings = command.recipe, command.settings
     folder = settings.out or Path("runs") / recipe.name
     if settings.dry_run:
-        with processes.group(recipe.batch_size):
+        with distributed.group(recipe.batch_size):
             planned = dry_run(command, folder)
-        if processes.rank() == 0:
+        if distributed.rank() == 0:
             print(planned)
         return
     with_reverse = recipe.method.reverse is not None
     repo_id = check_push(settings.repo_id, recipe.name, with_reverse) if settings.push_to_hub else None
     typed = shlex.join(["python", "-m", "trainer", *(word for word in arguments if word != "--resume")])
     loop.train(recipe, settings, folder, typed)
-    if processes.rank():
+    if distributed.rank():
         return
     print(f"finished: {folder}; look at {folder / 'samples.png'}", file=sys.stderr)
     if repo_id:
@@ -140,7 +142,7 @@ def main(arguments: Sequence[str]) -> None:
     except (Collapsed, Lost) as error:
         fail(str(error), 1)
     except Stopped as stopped:
-        if processes.rank():
+        if distributed.rank():
             sys.exit(stopped.status)
         fail(str(stopped), stopped.status)
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainer.data import Dataset
+from trainer.data.dataset import Dataset
 
 SMALL = 5000  # pictures; below this the paper's gain is large
 TRANSLATION, CUTOUT = 1 / 8, 1 / 2  # shares of a side (paper, section 3.3)

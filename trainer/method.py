@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer import data
-from trainer.data import Batches, Dataset
+from trainer.data.dataset import Batches, Dataset
 
 Updates = Iterator[tuple[nn.Module, dict[str, Tensor]]]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from pretrained.errors import InputError
+from pretrained.system.errors import InputError
 from trainer.method import Method
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.common import choose_model
+from ui.state.models import choose_model
 
 UI = Path(__file__).parent
 # What the pages are called, and what the config's input of a checkpoint must name so that they are offered, or None.
@@ -16,7 +16,7 @@ PAGES = {
     "encode": ("Encode", ":material/image_search:", "encode"),
     "edit": ("Edit", ":material/tune:", "noise"),
     "translate": ("Translate", ":material/brush:", "source"),
-    "browse": ("Gallery", ":material/photo_library:", None),
+    "gallery": ("Gallery", ":material/photo_library:", None),
     "compare": ("Compare", ":material/compare:", None),
     "watch": ("Watch it learn", ":material/monitoring:", None),
 }
@@ -29,7 +29,7 @@ visible = [name for name, (_, _, need) in PAGES.items() if need in {None, *abili
 
 
 def make_page(name: str, **where: object) -> st.Page:
-    return st.Page(UI / f"{name}.py", title=PAGES[name][0], icon=PAGES[name][1], **where)
+    return st.Page(UI / "pages" / f"{name}.py", title=PAGES[name][0], icon=PAGES[name][1], **where)
 
 
 # The first page lies at the root, and a hidden one at its name; a page that is not offered is there for links too.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pretrained.errors import InputError
+from pretrained.system.errors import InputError
 
 __all__ = ["Discriminator", "Generator"]
 

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pretrained.errors import InputError
 from pretrained.networks.labels import rows
+from pretrained.system.errors import InputError
 
 __all__ = ["Discriminator", "Generator"]
 

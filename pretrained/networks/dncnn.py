@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pretrained.errors import InputError
+from pretrained.system.errors import InputError
 
 __all__ = ["Generator"]
 

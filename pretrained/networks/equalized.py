@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pretrained.errors import InputError
+from pretrained.system.errors import InputError
 
 HE = math.sqrt(2)  # the gain in front of a leaky ReLU; 1 where no activation follows
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pretrained.errors import InputError
 from pretrained.networks.dcgan import NORMS, Norm, initialise
+from pretrained.system.errors import InputError
 
 __all__ = ["Discriminator"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pretrained.errors import InputError
 from pretrained.networks.convolutions import ToFew
+from pretrained.system.errors import InputError
 
 __all__ = ["Discriminator", "Generator"]
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pretrained.errors import InputError
+from pretrained.system.errors import InputError
 
 from .dcgan import initialise
 from .equalized import block_widths

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pretrained.errors import InputError
 from pretrained.networks.dcgan import NORMS, initialise
+from pretrained.system.errors import InputError
 
 __all__ = ["Generator"]
 

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
-from trainer import pairs
-from trainer.data import Batches
+from trainer.data import pairs
+from trainer.data.dataset import Batches
+from trainer.data.pairs import JITTER, PairOptions, Pairs
 from trainer.losses import bce
 from trainer.method import Adam, Method, Updates
-from trainer.pairs import JITTER, PairOptions, Pairs
 from trainer.recipe import Recipe
 
 

@@ -11,13 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrained import networks
-from trainer import domains, processes
-from trainer.data import Batches
-from trainer.domains import Domains
+from trainer import distributed
+from trainer.data import domains
+from trainer.data.dataset import Batches
+from trainer.data.domains import Domains
+from trainer.data.pairs import JITTER
 from trainer.losses import Targets, lsgan_discriminator
 from trainer.method import Adam, Method, Updates
 from trainer.methods.pix2pix import patch_discriminator
-from trainer.pairs import JITTER
 from trainer.recipe import Recipe
 
 
@@ -54,7 +55,7 @@ class Pool(nn.Module):
     @torch.no_grad()
     def swap(self, fakes: Tensor) -> Tensor:
         """Store fakes (N, C, H, W) and give as many; of a full pool half are older ones, whose place they take."""
-        shown = processes.gather(fakes.detach().float().contiguous()).clone()
+        shown = distributed.gather(fakes.detach().float().contiguous()).clone()
         pool_size = len(self.pictures)
         for i in range(len(shown) if pool_size else 0):
             if self.count < pool_size:
@@ -65,7 +66,7 @@ class Pool(nn.Module):
                 older = self.pictures[place].clone()
                 self.pictures[place] = shown[i]
                 shown[i] = older
-        return shown[processes.part(len(shown))]
+        return shown[distributed.part(len(shown))]
 
 
 class CycleGAN(Method):

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
-from trainer import pairs
-from trainer.data import Batches
-from trainer.fidelity import psnr
+from trainer.data import pairs
+from trainer.data.dataset import Batches
+from trainer.data.pairs import PairOptions, Pairs
 from trainer.method import Adam, Method, Updates
-from trainer.pairs import PairOptions, Pairs
+from trainer.metrics.psnr_ssim import psnr
 from trainer.recipe import Recipe
 
 

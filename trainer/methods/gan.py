@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from pretrained import networks
-from pretrained.errors import InputError
+from pretrained.system.errors import InputError
 from trainer.augment import choose
-from trainer.data import Batches, Dataset
+from trainer.data.dataset import Batches, Dataset
 from trainer.losses import LOSSES, PENALTIES, Targets
 from trainer.method import Adam, Method, Updates
 from trainer.recipe import Recipe

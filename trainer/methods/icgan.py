@@ -15,8 +15,8 @@ import torch.nn.functional as F
 import pretrained
 from pretrained import checkpoint, networks
 from pretrained.checkpoint import Config
-from pretrained.errors import InputError
-from trainer.data import Batches, Dataset
+from pretrained.system.errors import InputError
+from trainer.data.dataset import Batches, Dataset
 from trainer.method import Adam, Method, Updates
 from trainer.recipe import Recipe
 

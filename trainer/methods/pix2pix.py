@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from pretrained import networks
-from pretrained.errors import InputError
-from trainer import pairs, perceptual
-from trainer.data import Batches
+from pretrained.system.errors import InputError
+from trainer.data import pairs
+from trainer.data.dataset import Batches
+from trainer.data.pairs import PairOptions, Pairs
 from trainer.losses import LOSSES, Targets
 from trainer.method import Adam, Method, Updates
-from trainer.pairs import PairOptions, Pairs
+from trainer.metrics import perceptual
 from trainer.recipe import Recipe
 
 PLAIN = tuple(name for name, row in LOSSES.items() if row.penalty == "none" and not row.clip and not row.relativistic)

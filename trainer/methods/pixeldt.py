@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from pretrained import networks
-from pretrained.errors import InputError
-from trainer import pairs
-from trainer.data import Batches
+from pretrained.system.errors import InputError
+from trainer.data import pairs
+from trainer.data.dataset import Batches
+from trainer.data.pairs import PairOptions, Pairs
 from trainer.losses import bce
 from trainer.method import Adam, Method, Updates
-from trainer.pairs import PairOptions, Pairs
 from trainer.recipe import Recipe
 
 

@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
-from trainer import figures, pairs
-from trainer.data import Batches
+from trainer.data import pairs, stick_figures
+from trainer.data.dataset import Batches
+from trainer.data.pairs import NUM_FAKE, NUM_FAKE_HELD_OUT, Pairs
 from trainer.losses import bce
 from trainer.method import Adam, Method, Updates
 from trainer.methods.pix2pix import patch_discriminator
-from trainer.pairs import NUM_FAKE, NUM_FAKE_HELD_OUT, Pairs
 from trainer.recipe import Recipe
 
 FIGURES = "figures"
@@ -77,7 +77,7 @@ class PoseGuided(Method):
         if name not in (FIGURES, "fake"):
             return pairs.load_stacks(name, size, 3, 0.0, ("A", "pose", "B"))
         count, held_out = (NUM_FIGURES, NUM_HELD_OUT) if name == FIGURES else (NUM_FAKE, NUM_FAKE_HELD_OUT)
-        images = figures.render(count + held_out, size)
+        images = stick_figures.render(count + held_out, size)
         dataset = Pairs(name, images[held_out:], licence="CC0", side=size, held_out=images[:held_out])
         return replace(dataset, stored=6, second=3)
 

@@ -11,13 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
-from pretrained.errors import InputError
-from trainer import pairs, perceptual
-from trainer.data import Batches
-from trainer.fidelity import WINDOW, luma, psnr, ssim
+from pretrained.system.errors import InputError
+from trainer.data import pairs
+from trainer.data.dataset import Batches
+from trainer.data.pairs import PairOptions, Pairs
 from trainer.losses import bce
 from trainer.method import Adam, Method, Updates
-from trainer.pairs import PairOptions, Pairs
+from trainer.metrics import perceptual
+from trainer.metrics.psnr_ssim import WINDOW, luma, psnr, ssim
 from trainer.recipe import Recipe
 
 

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
-from pretrained.errors import InputError
+from pretrained.inputs.text import encode, words
 from pretrained.networks.stackgan import FACTOR
-from pretrained.text import encode, words
+from pretrained.system.errors import InputError
 from trainer.augment import choose
-from trainer.data import Batches, Dataset
+from trainer.data.dataset import Batches, Dataset
 from trainer.losses import bce
 from trainer.method import Method, Updates
 from trainer.recipe import Recipe

@@ -13,13 +13,14 @@ from typing import Any
 import torch
 
 from pretrained import networks
-from pretrained.errors import InputError
-from pretrained.images import fit, open_picture
-from trainer import pairs, perceptual
-from trainer.data import Batches
+from pretrained.media.images import fit, open_picture
+from pretrained.system.errors import InputError
+from trainer.data import pairs
+from trainer.data.dataset import Batches
+from trainer.data.pairs import JITTER, Pairs
 from trainer.method import Adam, Method, Updates
-from trainer.pairs import JITTER, Pairs
-from trainer.perceptual import total_variation
+from trainer.metrics import perceptual
+from trainer.metrics.perceptual import total_variation
 from trainer.recipe import Recipe
 
 

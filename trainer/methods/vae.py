@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
-from trainer.data import Batches, Dataset
+from trainer.data.dataset import Batches, Dataset
 from trainer.method import Adam, Method, Updates
 from trainer.recipe import Recipe
 

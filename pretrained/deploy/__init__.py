@@ -1,0 +1,5 @@
+"""Hugging Face Spaces for a checkpoint."""
+
+from pretrained.deploy.spaces import KINDS, build, default_name, publish, write
+
+__all__ = ["KINDS", "build", "default_name", "publish", "write"]

@@ -1,0 +1,242 @@
+"""A checkpoint as a Space on the Hugging Face Hub: its files, written to a folder or sent in one commit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pretrained
+from pretrained import checkpoint, hub
+from pretrained.deploy import onnx_runtime_web
+from pretrained.formats.export_onnx import export
+from pretrained.hub.account import check_secrets
+from pretrained.hub.errors import retry, sentences
+from pretrained.hub.model_card import is_edited, is_signed, sign
+from pretrained.inputs.text import MAX_WORDS
+from pretrained.pipelines import directions, image_grid
+from pretrained.pipelines.registry import Generate, Translate
+from pretrained.pipelines.translator_input import KINDS as SOURCES
+from pretrained.pipelines.translator_input import pen_for
+from pretrained.system.errors import InputError
+from pretrained.system.files import write_atomic
+from pretrained.system.symlinks import own
+
+ROOT = Path(__file__).parents[2]
+README, PREVIEW = "README.md", "preview.png"
+PREVIEW_SEEDS = range(32)
+# Beside spaces/docker and spaces/zerogpu: the app, in Streamlit and in Gradio. Beside Streamlit's settings lie a user's
+# secrets, so that folder is not taken whole.
+APP = ("app.py", "ui", "pretrained", ".streamlit/config.toml", "requirements.txt")
+GRADIO_APP = ("gradio_app.py", "gradio_ui", "pretrained", "ui/icon.svg")
+WEIGHTS = "pretrained/weights"
+# Of the app, what the page has in common with it.
+SHARED = ("widgets/canvas.js", "widgets/canvas.css", "wordmark.svg", "icon.svg")
+
+
+def build(id: str, kind: str) -> dict[str, bytes]:
+    """The files of a Space that plays a checkpoint -> their contents by path.
+
+    Args:
+        id: a bundled name, a folder or a file, or a Hub repository.
+        kind: a key of KINDS.
+
+    Raises:
+        InputError: there is no such checkpoint, it cannot be exported, a file of it is a link that leads elsewhere, or
+            this is no checkout of Ganvas.
+    """
+    template = ROOT / "spaces" / kind
+    if not template.is_dir():
+        raise InputError(
+            f"deploy needs the project's folder spaces/{kind}, which an installed package has not: clone it"
+        )
+    path = pretrained.resolve(id)[0]
+    if not Path(id).expanduser().is_file():  # a file that is named is meant, link or not
+        own(path)
+    pipeline = pretrained.load(id, "cpu")
+    files = {name: path.read_bytes() for name, path in _below(template)} | KINDS[kind].files(id, pipeline)
+    files[README] = _readme(files[README].decode(), pipeline.config.name, _repository(id), PREVIEW in files).encode()
+    return files
+
+
+def _below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The files in a folder, with their paths there; not what Python or an editor leaves in it."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and path.suffix != ".pyi" and not any(map(_is_litter, name.parts)):
+            yield name.as_posix(), path
+
+
+def _is_litter(part: str) -> bool:
+    return part == "__pycache__" or part.startswith(".")
+
+
+def _static(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
+    """A page that plays the checkpoint in the visitor's browser: model, runtime, what they have of the app."""
+    model, _ = export(pipeline)
+    shared = {Path(name).name: (ROOT / "ui" / name).read_bytes() for name in SHARED}
+    facts = json.dumps(_facts(id, pipeline), indent=1, ensure_ascii=False).encode()
+    return {"model.onnx": model, "model.json": facts, **_preview(id, pipeline), **shared, **onnx_runtime_web.files()}
+
+
+def _docker(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
+    """The app, with the checkpoint among those that are bundled."""
+    return _app(APP) | ({} if id in pretrained.available() else _bundled(id, pipeline))
+
+
+def _zerogpu(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
+    """The Gradio app, with the checkpoint as the only one that is bundled."""
+    files = {name: data for name, data in _app(GRADIO_APP).items() if not name.startswith(f"{WEIGHTS}/")}
+    return files | _bundled(id, pipeline)
+
+
+def _app(names: Sequence[str]) -> dict[str, bytes]:
+    files = {}
+    for name in names:
+        path = ROOT / name
+        below = _below(path) if path.is_dir() else [("", path)]
+        files |= {f"{name}/{inner}".rstrip("/"): file.read_bytes() for inner, file in below}
+    return files
+
+
+def _bundled(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
+    """The checkpoint where the app finds it, with its pictures and its directions where it has some."""
+    folder, file = f"{WEIGHTS}/{_slug(pipeline.config.name)}", pretrained.resolve(id)[0]
+    samples, named = (own(file.with_name(name)) for name in (checkpoint.SAMPLES, directions.FILE))
+    beside = [samples] if samples.exists() else []
+    if directions.read(named, pipeline.config):  # refused here rather than by the Space
+        beside.append(named)
+    return {
+        f"{folder}/{checkpoint.MODEL}": file.read_bytes(),
+        f"{folder}/{checkpoint.CONFIG}": pipeline.config.to_json().encode() + b"\n",
+        **{f"{folder}/{path.name}": path.read_bytes() for path in beside},
+    }
+
+
+class Kind(NamedTuple):
+    """How a Space is made: its files, and what the Hub is told when it is created."""
+
+    files: Callable[[str, Generate | Translate], dict[str, bytes]]
+    sdk: str
+    hardware: str | None = None
+
+
+# What `--space` may say; each is also a folder of spaces/.
+KINDS = {
+    "static": Kind(_static, "static"),
+    "docker": Kind(_docker, "docker"),
+    "zerogpu": Kind(_zerogpu, "gradio", "zero-a10g"),
+}
+
+
+def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
+    """What the page must know of a checkpoint beside its ONNX file."""
+    config, repository = pipeline.config, _repository(id)
+    facts = {"name": config.name, "pipeline": config.pipeline}
+    facts["link"] = f"https://huggingface.co/{repository}" if repository else ""
+    if isinstance(pipeline, Generate):
+        text = config.input.get("text")
+        return facts | {
+            "noise": config.input["noise"],
+            "z_dim": config.network["z_dim"],
+            "classes": config.classes,
+            "text": text and {**text, "num_words": MAX_WORDS},
+        }
+    second, pen = config.input.get("second"), pen_for(config)
+    return facts | {
+        "about": f"It reads {SOURCES[pipeline.kind]}",
+        "kind": pipeline.kind,
+        "size": pipeline.size,
+        "multiple": pipeline.network.multiple,
+        "channels": pipeline.inputs,
+        "second": second["channels"] if second else 0,
+        "mask": bool(config.input.get("mask")),
+        "strength": bool(config.input.get("strength")),
+        "pen": pen and pen._asdict(),
+    }
+
+
+def _preview(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
+    if isinstance(pipeline, Generate):
+        return {PREVIEW: image_grid.render(pipeline, id, PREVIEW_SEEDS, columns=8)}
+    samples = own(pretrained.resolve(id)[0].with_name(checkpoint.SAMPLES))
+    return {PREVIEW: samples.read_bytes()} if samples.exists() else {}
+
+
+def _repository(id: str) -> str:
+    """ "user/name" of a checkpoint that lies on the Hub, else ""."""
+    match = pretrained.HUB_ID.fullmatch(id)
+    return match["repo_id"] if match and not Path(id).expanduser().exists() else ""
+
+
+def default_name(id: str) -> str:
+    """What a Space is called after its checkpoint."""
+    return _slug(checkpoint.read_config(pretrained.resolve(id)[0]).name)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "ganvas"
+
+
+def _readme(template: str, name: str, repository: str, preview: bool) -> str:
+    """The README.md of a Space: its front matter names the checkpoint, and links it."""
+    from huggingface_hub import SpaceCard
+
+    card = SpaceCard(template)
+    card.data.title = name
+    card.data.models = [repository] if repository else None
+    if preview:
+        card.text += f"\n![Pictures that it made]({PREVIEW})\n"
+    if repository:
+        card.text += f"\nThe model: [{repository}](https://huggingface.co/{repository}).\n"
+    return sign(str(card))
+
+
+def write(files: dict[str, bytes], folder: Path) -> None:
+    """Write the files of a Space into a new or empty folder; InputError when there is something in it."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"--dry-run {folder} is not empty: give the name of a new folder")
+    for name, data in files.items():
+        write_atomic(folder / name, data)
+
+
+def publish(files: dict[str, bytes], repo_id: str, kind: str, private: bool = False) -> str:
+    """Send the files of a Space as one commit, creating it if need be -> its link.
+
+    A README.md that was edited on the Hub stays as it is.
+
+    Raises:
+        InputError: the Space is another's work, or the Hub refuses or is out of reach.
+    """
+    check_secrets(files)
+    with sentences(repo_id, remedy="the same command sends it again"):
+        return retry(lambda: _publish(files, repo_id, kind, private), "publish")
+
+
+def _publish(files: dict[str, bytes], repo_id: str, kind: str, private: bool) -> str:
+    from huggingface_hub import CommitOperationAdd
+
+    api, what = hub.api(), {"repo_id": repo_id, "repo_type": "space"}
+    _, sdk, hardware = KINDS[kind]
+    link = api.create_repo(**what, space_sdk=sdk, space_hardware=hardware, private=private or None, exist_ok=True)
+    info = api.space_info(repo_id)
+    card = Path(api.hf_hub_download(**what, filename=README, revision=info.sha)) if _has(info, README) else None
+    text = card.read_text("utf-8") if card else ""
+    # A Space that was just created has one commit, of files that the Hub puts there.
+    if not is_signed(text) and len(api.list_repo_commits(**what)) > 1:
+        raise InputError(f"{repo_id} is another Space already: choose another --repo-id")
+    if is_signed(text) and is_edited(text):
+        files = {name: data for name, data in files.items() if name != README}
+    api.create_commit(
+        **what,
+        operations=[CommitOperationAdd(name, data) for name, data in files.items()],
+        commit_message="Deploy a Ganvas checkpoint",
+        parent_commit=info.sha,
+    )
+    return str(link)
+
+
+def _has(info: Any, name: str) -> bool:
+    return any(file.rfilename == name for file in info.siblings)

@@ -1,0 +1,1 @@
+"""Other file formats: weights of other code, ONNX."""

@@ -1,0 +1,148 @@
+"""The files of a repository on the Hub: asked for at one commit, and taken only with the digest that was announced."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pretrained import checkpoint
+from pretrained.hub.errors import raise_if_busy, retry
+from pretrained.pipelines import directions
+from pretrained.system.errors import InputError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi, ModelInfo
+
+MAX_BYTES = {
+    checkpoint.MODEL: 8 * 2**30,
+    checkpoint.CONFIG: 2**20,
+    checkpoint.CARD: 2**20,
+    checkpoint.SAMPLES: 2**24,
+    directions.FILE: directions.MAX_BYTES,
+}
+# Seconds of silence to put up with: to connect, to read, to write, to wait for a free connection.
+TIMEOUT = (10, 60, 60, 60)
+Tell = Callable[[int, int], object]
+_changing_the_session = threading.Lock()
+
+
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE=1 forbids to ask the Hub."""
+    from huggingface_hub import is_offline_mode
+
+    return is_offline_mode()
+
+
+def api() -> HfApi:
+    """The Hub's client: it waits for a silent Hub no longer than TIMEOUT, and leaves it to `retry` to ask again.
+
+    So does all code of this process that uses the Hub, unless it has set a session of its own.
+    """
+    from huggingface_hub import HfApi, get_session, set_client_factory
+
+    with _changing_the_session:
+        session = get_session()
+        if session.timeout.read is None:
+            hooks = session.event_hooks | {"response": [*session.event_hooks["response"], raise_if_busy]}
+            # Not only this session: the client opens another when a connection fails.
+            set_client_factory(lambda: type(session)(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT))
+    return HfApi(library_name="ganvas")
+
+
+def ask(repo_id: str, revision: str | None = None) -> ModelInfo:
+    """One request: the commit, and the name, the size and the digest of each file."""
+    from huggingface_hub import constants
+
+    return api().model_info(repo_id, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+
+
+def size(info: ModelInfo, name: str) -> int | None:
+    """The bytes of a file; None where there is no such file."""
+    return next((file.size or 0 for file in info.siblings if file.rfilename == name), None)
+
+
+def download(info: ModelInfo, name: str, tell: Tell | None = None) -> Path:
+    """A file of that commit in the Hub's own cache, whole.
+
+    Args:
+        tell: is given the bytes that are there and those of the whole file, from any thread; what it raises ends the
+            download, unless it comes by Xet.
+
+    Raises:
+        InputError: there is no such file, or it is larger than MAX_BYTES.
+        Exception: whatever `hub_errors.sentences` has a sentence for.
+    """
+    if size(info, name) is None:
+        raise InputError(f"{info.id} holds no {name} at {info.sha[:7]}: it is not a Ganvas checkpoint")
+    if size(info, name) > MAX_BYTES[name]:
+        raise InputError(
+            f"{name} of {info.id} has {size(info, name):,} bytes: at most {MAX_BYTES[name]:,} are downloaded"
+        )
+    return retry(lambda: _download(info, name, tell), "fetch")
+
+
+def _download(info: ModelInfo, name: str, tell: Tell | None) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    how = {"tqdm_class": _telling(tell, size(info, name))} if tell else {}
+    path = Path(hf_hub_download(info.id, name, revision=info.sha, library_name="ganvas", **how))
+    announced = next(file for file in info.siblings if file.rfilename == name)
+    # The client compares sizes alone, and takes what lies in the cache as it is.
+    if not _is_whole(path, announced.lfs.sha256 if announced.lfs else announced.blob_id):
+        blob = path.resolve()
+        path.unlink()
+        blob.unlink(missing_ok=True)
+        raise OSError(f"{name} of {info.id} is not what was announced")
+    return path
+
+
+def _telling(tell: Tell, whole: int) -> type:
+    """A bar as the client makes them, which draws nothing and tells; `whole` is the size of the file in bytes."""
+    from tqdm import tqdm
+
+    class Bar(tqdm):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given | {"disable": True})
+
+        def update(self, n: float = 1) -> None:
+            self.n += n
+            tell(min(int(self.n), whole), whole)  # Xet has a second bar, for what has travelled
+
+    return Bar
+
+
+def cached(repo_id: str, revision: str) -> Path | None:
+    """The folder with the last commit of a revision that was downloaded; None if there is none, or it is not whole."""
+    from huggingface_hub import try_to_load_from_cache
+
+    model = try_to_load_from_cache(repo_id, checkpoint.MODEL, revision=revision)
+    if not isinstance(model, str):
+        return None
+    files = [Path(model).with_name(name) for name in (checkpoint.MODEL, directions.FILE)]
+    return files[0].parent if all(_is_whole(file) for file in files if file.exists()) else None
+
+
+def _is_whole(path: Path, digest: str | None = None) -> bool:
+    """Whether a file has a digest; by default the one that its blob in the cache is named by."""
+    if digest is None and path.is_symlink():
+        digest = Path(os.readlink(path)).name
+    there = path.stat()
+    return digest is None or _digest(path, len(digest) == 40, there.st_size, there.st_mtime_ns, there.st_ino) == digest
+
+
+@functools.lru_cache(maxsize=256)
+def _digest(path: Path, is_small: bool, *version: int) -> str:
+    """SHA-256, or for what git itself holds its name there; looked up once for each version of a file."""
+    from huggingface_hub.utils.sha import git_hash, sha_fileobj
+
+    with path.open("rb") as file:
+        return git_hash(file.read()) if is_small else sha_fileobj(file).hex()
+
+
+def has_digest(path: Path, digest: str) -> bool:
+    """Whether a file has the SHA-256 that the Hub announces for a large one, or the name that git gives a small one."""
+    return _is_whole(path, digest)

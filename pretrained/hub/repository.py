@@ -1,0 +1,259 @@
+"""Checkpoints on the Hugging Face Hub: pull one at a commit, publish one in one commit, list what there is."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pretrained import checkpoint
+from pretrained.hub.account import check_name, check_secrets, check_writable
+from pretrained.hub.errors import is_transient, retry, sentences
+from pretrained.hub.files import Tell, api, ask, cached, download, is_offline, size
+from pretrained.hub.model_card import is_edited, model_card, tags_of
+from pretrained.pipelines import directions
+from pretrained.system.errors import InputError
+from pretrained.system.files import write_atomic
+from pretrained.system.symlinks import own
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
+
+TAG = "ganvas"
+REVISION = re.compile(r"(?!.*\.\.)\w[\w.-]*(/\w[\w.-]*)*")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+log = logging.getLogger(__name__)
+
+
+def pull(repo_id: str, revision: str | None = None, tell: Tell | None = None) -> tuple[Path, str]:
+    """Download a checkpoint through the Hub's own cache.
+
+    The revision is resolved to a commit once, so that a push in between cannot mix two versions. Offline, or when the
+    Hub cannot be reached, it is the last commit of that revision that was pulled.
+
+    Args:
+        repo_id: "user/name".
+        revision: a branch, tag or commit; None is the main branch.
+        tell: is told how far the weights are, as `hub_files.download` says.
+
+    Returns:
+        The folder with model.safetensors, and the 40 hexadecimal digits of the commit.
+
+    Raises:
+        InputError: the repository, the revision or the file is missing, closed, too large or out of reach.
+    """
+    from huggingface_hub import constants
+
+    revision = revision or constants.DEFAULT_REVISION
+    check_name(repo_id)
+    if not REVISION.fullmatch(revision):
+        raise InputError(f"{revision!r} is not a revision: give a branch, a tag or a commit, as in {repo_id}@main")
+    before = cached(repo_id, revision)
+    if before and (is_offline() or COMMIT.fullmatch(revision)):
+        return before, before.name
+    with sentences(repo_id, revision):
+        try:
+            info = ask(repo_id, revision) if before else retry(lambda: ask(repo_id, revision))
+            model = download(info, checkpoint.MODEL, tell)
+        except Exception as error:
+            if not before or not is_transient(error):
+                raise
+            log.warning("The Hub gives no more: using %s at %s, pulled before", repo_id, before.name[:7])
+            return before, before.name
+        if size(info, checkpoint.CONFIG) is not None:
+            # Loading needs the model alone; the Hub counts a download by its config.json.
+            download(info, checkpoint.CONFIG)
+    _pull_directions(info)
+    if revision != info.sha:
+        # The cache notes where a branch points only when a file is asked for by that branch; it may be read-only.
+        with contextlib.suppress(InputError):
+            write_atomic(model.parents[2] / "refs" / revision, info.sha.encode())
+    return model.parent, info.sha
+
+
+def _pull_directions(info: ModelInfo) -> None:
+    """Download the directions too, where there are any; a checkpoint is whole without."""
+    if size(info, directions.FILE) is None:
+        return
+    try:
+        with sentences(info.id, info.sha):
+            download(info, directions.FILE)
+    except InputError as error:
+        log.warning("%s of %s is left out: %s", directions.FILE, info.id, error)
+
+
+def check_push(repo_id: str | None, default_name: str) -> str:
+    """Find out before a long training whether its result could be published.
+
+    Args:
+        repo_id: "user/name", "name" for one's own account, or None for `default_name` there.
+
+    Returns:
+        The full "user/name".
+
+    Raises:
+        InputError: no token, one that cannot write there, or a name that is taken by something else.
+    """
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    full_name = check_writable(repo_id or default_name)
+    with sentences(full_name), contextlib.suppress(RepositoryNotFoundError):
+        _check_ours(retry(lambda: ask(full_name)))
+    return full_name
+
+
+def push(folder: Path, repo_id: str, private: bool = False) -> str:
+    """Publish the checkpoint in `folder` as one commit, creating the repository if need be -> its link.
+
+    What is published is model.safetensors, config.json, README.md, samples.png and directions.safetensors, nothing else
+    of the folder, and no link out of it. A README.md that was edited on the Hub stays as it is, and so do directions of
+    other names there.
+
+    Raises:
+        InputError: it is refused, or the Hub is out of reach; with the command that pushes it again.
+    """
+    check_name(repo_id)
+    files = _published(folder, repo_id)
+    # The header of the model says what its config.json says.
+    check_secrets({name: data for name, data in files.items() if name != checkpoint.MODEL})
+    with sentences(repo_id, remedy=nothing_lost(folder, repo_id, private)):
+        return retry(lambda: _publish(files, repo_id, private), "publish")
+
+
+def nothing_lost(folder: Path, repo_id: str, private: bool = False) -> str:
+    """What to do about a push that did not go through."""
+    command = ["python", "-m", "trainer", "push", str(folder), "--repo-id", repo_id, *["--private"] * private]
+    return f"nothing was lost, this pushes it again: {shlex.join(command)}"
+
+
+def list_models(author: str | None = None, *tags: str, limit: int = 100) -> list[ModelInfo]:
+    """The newest Ganvas checkpoints, of one author or of all; each has an id, a pipeline_tag, downloads, likes.
+
+    Offline, they are those that were pulled before.
+
+    Args:
+        tags: what they must carry beside the tag of all Ganvas checkpoints.
+
+    Raises:
+        InputError: the Hub is out of reach.
+    """
+    from huggingface_hub import ModelInfo, constants, get_session
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+
+    if is_offline():
+        return list(islice(_pulled(author, {*tags}), limit))
+
+    def newest() -> list[ModelInfo]:
+        # HfApi.list_models waits without end for a silent Hub, and 23 s for one that is out of reach.
+        query = {"filter": [TAG, *tags], "sort": "lastModified", "limit": limit}
+        query |= {"author": author} if author else {}
+        timeout = constants.HF_HUB_ETAG_TIMEOUT
+        address = f"{constants.ENDPOINT}/api/models"
+        answer = get_session().get(address, params=query, headers=build_hf_headers(), timeout=timeout)
+        hf_raise_for_status(answer)
+        return [ModelInfo(**model) for model in answer.json()]
+
+    with sentences(" ".join(filter(None, (author, TAG, *tags)))):
+        return retry(newest)
+
+
+def _pulled(author: str | None, wanted: set[str]) -> Iterator[ModelInfo]:
+    """The checkpoints in the cache, the last one pulled first."""
+    from huggingface_hub import ModelInfo, constants
+
+    folders = Path(constants.HF_HUB_CACHE).glob("models--*--*")
+    for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True):
+        _, owner, name = folder.name.split("--", 2)
+        before = cached(f"{owner}/{name}", constants.DEFAULT_REVISION) if author in (None, owner) else None
+        with contextlib.suppress(InputError):  # somebody else's model
+            if before and wanted <= {*(found := tags_of(checkpoint.read_config(before / checkpoint.MODEL)))}:
+                yield ModelInfo(id=f"{owner}/{name}", tags=found)
+
+
+def peek(repo_id: str) -> tuple[checkpoint.Config, Path | None]:
+    """The config of a checkpoint on the Hub, and the file of its samples.png if it has one; no weights are pulled.
+
+    Raises:
+        InputError: the repository is out of reach, or holds no Ganvas checkpoint.
+    """
+    from huggingface_hub import constants
+
+    if is_offline() and (before := cached(repo_id, constants.DEFAULT_REVISION)):
+        samples = before / checkpoint.SAMPLES
+        return checkpoint.read_config(before / checkpoint.MODEL), samples if samples.exists() else None
+    with sentences(repo_id):
+        info = retry(lambda: ask(repo_id))
+        text = download(info, checkpoint.CONFIG).read_text("utf-8", errors="replace")
+        config = checkpoint.Config.from_json(text)
+        has_samples = size(info, checkpoint.SAMPLES) is not None
+        return config, download(info, checkpoint.SAMPLES) if has_samples else None
+
+
+def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:
+    names = (checkpoint.MODEL, checkpoint.CARD, checkpoint.SAMPLES, directions.FILE)
+    model, card, samples, named = (own(folder / name) for name in names)
+    config = checkpoint.read_config(model)
+    text = card.read_text(encoding="utf-8") if card.exists() else ""
+    if not is_edited(text):
+        text = model_card(config, repo_id, samples.exists())
+    files = {
+        checkpoint.MODEL: model,
+        checkpoint.CONFIG: config.to_json().encode() + b"\n",
+        checkpoint.CARD: text.encode(),
+    }
+    if directions.read(named, config):  # refused here rather than by those who pull it
+        files[directions.FILE] = named
+    return files | ({checkpoint.SAMPLES: samples} if samples.exists() else {})
+
+
+def _publish(files: dict[str, bytes | Path], repo_id: str, private: bool) -> str:
+    from huggingface_hub import CommitOperationAdd
+
+    # None leaves the choice to the account's own default; False would override it.
+    link = api().create_repo(repo_id, private=private or None, exist_ok=True)
+    info = ask(repo_id)
+    if private and not info.private:
+        raise InputError(f"{repo_id} is public already: make it private in its settings, or choose another --repo-id")
+    _check_ours(info)
+    if size(info, checkpoint.CARD) is not None and is_edited(download(info, checkpoint.CARD).read_text("utf-8")):
+        log.warning("%s of %s was edited on the Hub: it stays as it is", checkpoint.CARD, repo_id)
+        files = {name: data for name, data in files.items() if name != checkpoint.CARD}
+    if directions.FILE in files and size(info, directions.FILE) is not None:
+        files = files | {directions.FILE: _merged(files, info)}
+    api().create_commit(
+        repo_id,
+        [CommitOperationAdd(name, data) for name, data in files.items()],
+        commit_message="Publish a Ganvas checkpoint",
+        # Refused if somebody edited the card since we looked; and a second attempt adds no second commit.
+        parent_commit=info.sha,
+    )
+    return str(link)
+
+
+def _merged(files: dict[str, bytes | Path], info: ModelInfo) -> bytes:
+    """Our directions, and those on the Hub that have other names."""
+    config = checkpoint.read_config(files[checkpoint.MODEL])
+    ours, theirs = directions.read(files[directions.FILE], config), {}
+    try:
+        theirs = directions.read(download(info, directions.FILE), config)
+    except InputError as error:
+        log.warning("%s of %s is replaced: %s", directions.FILE, info.id, error)
+    if changed := [name for name in ours if name in theirs and (ours[name].vector != theirs[name].vector).any()]:
+        log.warning("%s of %s: %s is another direction now", directions.FILE, info.id, ", ".join(changed))
+    return directions.encode(theirs | ours, config)
+
+
+def _check_ours(info: ModelInfo) -> None:
+    """Refuse to publish over a model that is not a Ganvas checkpoint."""
+    if size(info, checkpoint.MODEL) is None:
+        return
+    try:
+        checkpoint.Config.from_json(download(info, checkpoint.CONFIG).read_text("utf-8"))
+    except InputError as error:
+        raise InputError(f"{info.id} holds another model: choose another --repo-id ({error})") from error

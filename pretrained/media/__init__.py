@@ -1,0 +1,1 @@
+"""Image and video files: the only place where value ranges and file formats change."""

@@ -1,0 +1,41 @@
+"""The sources that a translator's samples.png shows, to try it with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from PIL import Image
+
+from pretrained.checkpoint import SAMPLES
+from pretrained.media import images
+from pretrained.system.errors import InputError
+
+MAX_ROWS = 16
+
+
+def examples(checkpoint: Path, scale: int = 1) -> list[tuple[Image.Image, dict[str, Image.Image]]]:
+    """Sources, and what goes with each by name; none where the picture beside the checkpoint does not say.
+
+    Args:
+        checkpoint: its file.
+        scale: how many times larger than its source a picture is; the sources are shown as large as the outputs.
+    """
+    path = checkpoint.with_name(SAMPLES)
+    if not path.exists():
+        return []
+    try:
+        with Image.open(path) as file:
+            columns = json.loads(file.info.get("ganvas", "{}")).get("columns", [])
+        sheet = images.open_picture(path)
+    except (InputError, OSError, ValueError, AttributeError):
+        return []
+    if "source" not in columns or sheet.width % len(columns):
+        return []
+    side = sheet.width // len(columns)
+    rows = []
+    for top in range(0, min(sheet.height // side, MAX_ROWS) * side, side):
+        cells = {name: sheet.crop((i * side, top, (i + 1) * side, top + side)) for i, name in enumerate(columns)}
+        small = cells["source"].resize((side // scale,) * 2, Image.Resampling.NEAREST)
+        rows.append((small, {name: cells[name] for name in ("mask", "second") if name in cells}))
+    return rows

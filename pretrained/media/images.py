@@ -1,0 +1,181 @@
+"""Pictures as numbers: [-1, 1] <-> uint8, grids, PNG. The only place where a range changes."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from torch import Tensor
+
+from pretrained.system.errors import InputError
+
+MAX_PIXELS = 100_000_000  # of what is made
+COMPRESSION = 3  # of PNG: two thirds of the time that zlib takes by default, for a twentieth more bytes
+# Of what is read. Pillow keeps four bytes for a pixel with colours: 400 MB while one picture is made of another.
+MAX_READ = 50_000_000
+BAND = 256  # rows
+MAX_HELD = MAX_READ // 2  # of those that are decoded to several whole pictures before one comes out
+HELD = ("WEBP", "AVIF")
+# A progressive JPEG is held as a whole, in coefficients, and gone through once for each of its scans.
+MAX_PROGRESSIVE = MAX_READ // 2
+MAX_SCANNED = 10 * MAX_PROGRESSIVE  # pixels times scans
+START_OF_SCAN = b"\xff\xda"
+# What a folder is searched for.
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
+
+
+def to_uint8(pictures: Tensor) -> np.ndarray:
+    """(N, C, H, W) in [-1, 1] -> uint8 (N, H, W, C)."""
+    levels = pictures.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def from_uint8(pictures: Tensor) -> Tensor:
+    """uint8 -> float in [-1, 1], any shape."""
+    return pictures.float().div_(127.5).sub_(1)
+
+
+def from_source(sources: Tensor, mask: bool = False) -> Tensor:
+    """What a translator reads: uint8 (N, C, H, W) -> float in [-1, 1]; the last channel, if a `mask`, 0 or 1."""
+    x = from_uint8(sources)
+    if mask:
+        x[:, -1] = sources[:, -1] > 127
+    return x
+
+
+def grid(pictures: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Lay (N, H, W, C) out in rows, left to right -> (rows * H, columns * W, C); empty places are black.
+
+    `columns` defaults to the nearest to a square.
+    """
+    count, height, width, channels = pictures.shape
+    columns = columns or int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
+    cells[:count] = pictures
+    cells = cells.reshape(rows, columns, height, width, channels)
+    return cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def to_pil(picture: np.ndarray) -> Image.Image:
+    """uint8 (H, W, 1 or 3) -> PIL."""
+    return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+
+
+def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
+    """Repeat each pixel of (..., H, W, C) `scale` times both ways: small pictures shown large, and crisp."""
+    return picture.repeat(scale, axis=-3).repeat(scale, axis=-2)
+
+
+def encode_png(picture: np.ndarray | Image.Image, text: Mapping[str, str] | None = None) -> bytes:
+    """A PIL image, or uint8 (H, W, C), -> a PNG file with `text` in its metadata (tEXt/iTXt chunks)."""
+    info = PngImagePlugin.PngInfo()
+    for key, value in (text or {}).items():
+        info.add_itxt(key, value)
+    buffer, image = io.BytesIO(), picture if isinstance(picture, Image.Image) else to_pil(picture)
+    image.save(buffer, "PNG", pnginfo=info, compress_level=COMPRESSION)
+    return buffer.getvalue()
+
+
+def flatten(picture: Image.Image, channels: int = 3) -> Image.Image:
+    """A PIL image of any mode as "RGB" or "L": turned as its EXIF says, transparency on white, 16 bits scaled to 8."""
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # or it would be copied
+        picture = ImageOps.exif_transpose(picture)
+    picture.load()
+    if picture.mode.startswith("I") or picture.mode == "F":
+        top = 65535 if max(np.asarray(picture.crop(box)).max() for box in _bands(picture)) > 255 else 255
+        picture = _by_bands(picture, "L", lambda band: _scaled(band, top))
+    if picture.has_transparency_data:
+        picture = _by_bands(picture, "RGB", _on_white)
+    mode = "L" if channels == 1 else "RGB"
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _bands(picture: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    for top in range(0, picture.height, BAND):
+        yield 0, top, picture.width, min(top + BAND, picture.height)
+
+
+def _by_bands(picture: Image.Image, mode: str, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """What `change` makes of it, some rows at a time: what lies in between takes little memory."""
+    changed = Image.new(mode, picture.size)
+    for box in _bands(picture):
+        changed.paste(change(picture.crop(box)), box)
+    return changed
+
+
+def _scaled(picture: Image.Image, top: int) -> Image.Image:
+    levels = np.asarray(picture, np.float32)
+    return Image.fromarray((levels.clip(0, top) * (255 / top)).astype(np.uint8))
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    picture = picture.convert("RGBA")
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(picture.convert("RGB"), mask=picture.getchannel("A"))
+    return white
+
+
+def fit(picture: Image.Image, size: int, channels: int = 3) -> Tensor:
+    """A PIL image, its shorter side scaled to `size` and the centre cut out -> (1, channels, size, size) in [-1, 1]."""
+    picture = ImageOps.fit(flatten(picture, channels), (size, size), Image.Resampling.LANCZOS)
+    levels = torch.from_numpy(np.array(picture)).view(1, size, size, channels)
+    return from_uint8(levels).permute(0, 3, 1, 2)
+
+
+def open_picture(
+    source: str | os.PathLike[str] | BinaryIO, channels: int = 3, max_pixels: int = MAX_READ
+) -> Image.Image:
+    """Any picture file as "RGB" or "L", by `flatten`.
+
+    A JPEG of more than `max_pixels` is decoded at a half, a quarter or an eighth of its size, within bounds.
+
+    Raises:
+        InputError: it cannot be read, or holds more than `max_pixels`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is not ours
+            picture = Image.open(source)
+        with picture:
+            if "progressive" in picture.info:
+                _check_scans(picture)
+            if picture.width * picture.height > max_pixels and picture.format == "JPEG":
+                picture.draft(None, _smaller(picture.size, max_pixels))
+            if picture.format in HELD:
+                max_pixels = min(max_pixels, MAX_HELD)
+            if picture.width * picture.height > max_pixels:
+                raise InputError(f"{picture.width} x {picture.height} px is too large: at most {max_pixels:,} pixels")
+            return flatten(picture, channels)
+    except InputError:
+        raise
+    except UnidentifiedImageError as error:  # its message would show a Python object
+        raise InputError("not a picture that can be read: no kind of picture file that is known") from error
+    except Exception as error:  # Pillow's decoders raise many kinds on a broken file
+        raise InputError(f"not a picture that can be read: {error}") from error
+
+
+def _check_scans(picture: Image.Image) -> None:
+    """Refuse a progressive JPEG that takes much memory or time, however small it is drafted."""
+    pixels = picture.width * picture.height
+    picture.fp.seek(0)
+    scans = picture.fp.read().count(START_OF_SCAN)
+    if pixels > MAX_PROGRESSIVE or pixels * scans > MAX_SCANNED:
+        raise InputError(
+            f"{picture.width} x {picture.height} px in {scans} scans is too large for a progressive JPEG: at most "
+            f"{MAX_PROGRESSIVE:,} pixels in 10 scans"
+        )
+
+
+def _smaller(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
+    """`size` halved until it holds no more than `max_pixels`."""
+    width, height = size
+    while width * height > max_pixels:
+        width, height = max(1, width // 2), max(1, height // 2)
+    return width, height

@@ -1,0 +1,297 @@
+"""Seeds, points or pictures in, pictures out: the pipeline of a generator, with or without an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from pretrained.checkpoint import Config
+from pretrained.inputs import latents
+from pretrained.inputs.text import encode
+from pretrained.media.images import fit, to_uint8
+from pretrained.system.errors import InputError
+from pretrained.system.out_of_memory import enough, in_parts
+
+# Kernels are chosen by the shape of a batch and may differ in the last bit, so each batch has the same shape.
+BATCH_SIZE = 16
+
+
+@dataclass
+class Generate:
+    """Seeds in, pictures out.
+
+    Attributes:
+        network: z (N, z_dim) [, y] -> (N, C, H, W) in [-1, 1], in eval mode; y is labels (N,) or words (N, MAX_WORDS).
+            Where the config's input says "style": mapping, truncate and synthesis, as in `networks.stylegan`.
+        config: what the network is and can do.
+        revision: the commit it was pulled at, or "" for a local one.
+    """
+
+    network: nn.Module
+    config: Config
+    device: torch.device
+    revision: str = ""
+
+    def __post_init__(self) -> None:
+        if self.config.input.get("noise") not in list(latents.NOISES):  # a list compares what cannot be hashed too
+            raise InputError(f"the config's 'input' needs \"noise\": one of {', '.join(latents.NOISES)}")
+        if self.config.input.get("style") and not hasattr(self.network, "synthesis"):
+            raise InputError(f"the config's 'input' says \"style\", but {self.config.network['class']} has none")
+        self._check_text()
+        self.network = enough(lambda: self.network.to(self.device, memory_format=torch.channels_last))
+
+    @property
+    def space(self) -> str:
+        """Where pictures are points that can be moved: "w" or "z", as `Config.space` says."""
+        return self.config.space
+
+    def latents(self, seeds: Iterable[int]) -> list[np.ndarray]:
+        """The z of each seed, float64 (z_dim,)."""
+        return [
+            latents.latent(seed, self.config.network["z_dim"], self.config.input["noise"]) for seed in _checked(seeds)
+        ]
+
+    def _check_text(self) -> None:
+        """The vocabulary comes with the checkpoint, perhaps from a stranger."""
+        if "text" not in self.config.input:
+            return
+        given, wanted = self.config.input["text"], self.config.network.get("num_words")
+        lists = [given.get(name) for name in ("vocabulary", "examples")] if isinstance(given, dict) else [None]
+        if not all(isinstance(item, list) and item and all(isinstance(word, str) for word in item) for item in lists):
+            raise InputError('the config\'s \'text\' must be {"vocabulary": [words], "examples": [sentences]}')
+        if len(given["vocabulary"]) != wanted:
+            raise InputError(f"the config's vocabulary has {len(given['vocabulary'])} words for {wanted} embeddings")
+
+    def sample(
+        self,
+        seeds: Iterable[int],
+        label: int | None = None,
+        truncation: float = 1.0,
+        text: str | None = None,
+        move: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The pictures of `seeds` -> uint8 (N, H, W, C); the same to the bit however many are asked for at once.
+
+        Args:
+            seeds: 0 to 2**32 - 1.
+            label: the class of all of them; None gives seed s the class s modulo the number of classes.
+            truncation: psi; below 1, latents (styles, where there are any) move towards their mean: more typical
+                pictures, less varied.
+            text: what to draw, for a network that reads; None gives seed s example s modulo their number.
+            move: (dim,), added to the point of each, as `directions.move` gives it; after truncation.
+        """
+        seeds = list(seeds)
+        conditions = self.conditions(seeds, label, text)
+        pictures = list(self._render(self.latents(seeds), conditions, truncation, move=move))
+        return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 0), np.uint8)
+
+    def locate(
+        self, seeds: Iterable[int], label: int | None = None, truncation: float = 1.0, text: str | None = None
+    ) -> np.ndarray:
+        """The points of `seeds` in `space`, float32 (N, dim); the rest is as for `sample`."""
+        seeds = list(seeds)
+        pairs = zip(self.latents(seeds), self.conditions(seeds, label, text))
+        batches = [self._locate(z, y, truncation)[:count].cpu() for z, y, count in self._batches(pairs)]
+        return torch.cat(batches).numpy()
+
+    def draw(self, points: Iterable[np.ndarray], conditions: Iterable[Any]) -> np.ndarray:
+        """The pictures of points (dim,) -> uint8 (N, H, W, C); those of `locate` are, to the bit, those of `sample`.
+
+        Args:
+            conditions: for each point, what `conditions` gives for a seed.
+        """
+        batches = self._batches(zip(points, conditions))
+        return np.concatenate([self._draw(point, y)[:count] for point, y, count in batches])
+
+    def mix(
+        self,
+        rows: Sequence[int],
+        columns: Sequence[int],
+        layers: int,
+        label: int | None = None,
+        truncation: float = 1.0,
+    ) -> np.ndarray:
+        """Style mixing -> uint8 (len(rows) * len(columns), H, W, C), row by row.
+
+        Args:
+            rows: the seeds that give the coarse styles, the first `layers` ones.
+            columns: the seeds that give the other, finer ones.
+            layers: 0 to `network.num_styles`.
+            label: the class of all of them; None is that of the row.
+        """
+        if not self.config.input.get("style"):
+            raise InputError(f"{self.config.name} has no styles to mix")
+        if not 0 <= layers <= self.network.num_styles:
+            raise InputError(f"--layers {layers} is out of range: 0 to {self.network.num_styles}")
+        pairs = [(row, column) for row in rows for column in columns]
+        conditions = self.conditions([row for row, _ in pairs], label)
+        coarse, fine = (dict(zip(seeds, self.latents(seeds))) for seeds in (rows, columns))
+        zs = [np.stack([coarse[row], fine[column]]) for row, column in pairs]
+        pictures = list(self._render(zs, conditions, truncation, layers))
+        return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 0), np.uint8)
+
+    def walk(
+        self,
+        seeds: Sequence[int],
+        num_frames: int = 120,
+        label: int | None = None,
+        truncation: float = 1.0,
+        loop: bool = True,
+        text: str | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Frames, uint8 (H, W, C), of a smooth path through the pictures of `seeds`, back to the first if `loop`.
+
+        Labels blend from one seed's to the next's; a text stays that of the first seed.
+        """
+        if not seeds or num_frames < 1:
+            raise InputError("a walk needs one seed and one frame at least")
+        conditions = self.conditions(seeds, label, text)
+        if self.config.classes:
+            conditions = latents.blend(np.eye(len(self.config.classes))[conditions], num_frames, loop)
+        else:
+            conditions = conditions[:1] * num_frames
+        yield from self._render(latents.walk(self.latents(seeds), num_frames, loop), conditions, truncation)
+
+    def conditions(
+        self, seeds: Sequence[int], label: int | None = None, text: str | None = None
+    ) -> list[int] | list[list[int]]:
+        """What the network is told beside z: for each seed a label, or the words of a sentence."""
+        classes, reads = self.config.classes, self.config.input.get("text")
+        if text is not None and not reads:
+            raise InputError(f"{self.config.name} takes no --text")
+        if label is not None and not 0 <= label < len(classes):
+            legal = f"0 to {len(classes) - 1}" if classes else "this checkpoint takes none"
+            raise InputError(f"--label {label} is out of range: {legal}")
+        if reads:
+            examples = [text] if text is not None else reads["examples"]
+            return [encode(examples[seed % len(examples)], reads["vocabulary"]) for seed in seeds]
+        return [seed % len(classes) if label is None and classes else label or 0 for seed in seeds]
+
+    def told(self, conditions: Sequence[Any]) -> Tensor | None:
+        """What `conditions` gives, as the network takes it; None for one that is told nothing beside z."""
+        if not self.config.classes and not self.config.input.get("text"):
+            return None
+        y = torch.from_numpy(np.stack(conditions)).to(self.device)
+        return y.float() if y.is_floating_point() else y  # shares of labels, or labels, or words
+
+    def paint(self, points: Tensor, y: Tensor | None) -> Tensor:
+        """Points (N, dim) of `space`, or for styles one for each layer (N, num_styles, dim) -> (N, C, H, W)."""
+        if self.space == "z":
+            return self.network(points, y)
+        if points.dim() == 2:
+            points = points[:, None].repeat(1, self.network.num_styles, 1)
+        return self.network.synthesis(points)
+
+    def _batches(self, pairs: Iterable[tuple[np.ndarray, Any]]) -> Iterator[tuple[Tensor, Tensor | None, int]]:
+        """Vectors and what goes with them, BATCH_SIZE at a time, the last repeated to fill it; how many were given."""
+        pairs = iter(pairs)
+        while batch := list(islice(pairs, BATCH_SIZE)):
+            padded = batch + [batch[-1]] * (BATCH_SIZE - len(batch))
+            vectors = np.stack([vector for vector, _ in padded]).astype(np.float32)
+            yield torch.from_numpy(vectors).to(self.device), self.told([told for _, told in padded]), len(batch)
+
+    def _render(
+        self,
+        zs: Iterable[np.ndarray],
+        conditions: Iterable[Any],
+        truncation: float,
+        layers: int | None = None,
+        move: np.ndarray | None = None,
+    ) -> Iterator[np.ndarray]:
+        offset = 0 if move is None else torch.from_numpy(move.astype(np.float32)).to(self.device)
+        for z, y, count in self._batches(zip(zs, conditions)):
+            if layers is None:
+                points = self._locate(z, y, truncation) + offset
+            else:
+                points = self._mix(*(self._locate(end, y, truncation)[:, None] for end in z.unbind(1)), layers)
+            yield from self._draw(points, y)[:count]
+
+    def _mix(self, coarse: Tensor, fine: Tensor, layers: int) -> Tensor:
+        """Two w (N, 1, w_dim) -> one for each layer: the first `layers` coarse, the rest fine."""
+        place = torch.arange(self.network.num_styles, device=self.device).view(1, -1, 1)
+        return torch.where(place < layers, coarse, fine)
+
+    @torch.inference_mode()
+    def _locate(self, z: Tensor, y: Tensor | None, truncation: float) -> Tensor:
+        if not 0 <= truncation <= 2:
+            raise InputError(f"--truncation {truncation} is out of range: 0 to 2")
+        if self.space == "z":
+            return z * truncation
+        return in_parts(lambda z, y: self.network.truncate(self.network.mapping(z, y), y, truncation), z, y)
+
+    @torch.inference_mode()
+    def _draw(self, points: Tensor, y: Tensor | None) -> np.ndarray:
+        return to_uint8(in_parts(self.paint, points, y))
+
+
+class Autoencode(Generate):
+    """Seeds or pictures in, pictures out: a generator whose checkpoint carries its encoder.
+
+    Its network has `encode`: pictures (N, C, H, W) -> z (N, z_dim) and, where it is conditional, logits of the label.
+    Pictures of any size and mode are cut to the square in their middle.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        spec = self.config.network
+        if not hasattr(self.network, "encode") or not {"size", "channels"} <= spec.keys():
+            raise InputError(f"the config's 'input' says \"encode\", but {spec['class']} here does not know how")
+
+    def encode(self, picture: Image.Image) -> np.ndarray:
+        """The z of a picture, float64 (z_dim,)."""
+        return self._encode(picture)[0]
+
+    def classify(self, picture: Image.Image) -> int:
+        """The label that a conditional network's encoder reads from a picture."""
+        if not self.config.classes:
+            raise InputError(f"{self.config.name} has no classes")
+        return self._encode(picture)[1]
+
+    def decode(self, zs: Sequence[np.ndarray], label: int | None = None) -> np.ndarray:
+        """The pictures of latents (z_dim,) -> uint8 (N, H, W, C); label as for `sample`, by place."""
+        return np.stack(list(self._render(zs, self.conditions(range(len(zs)), label), 1.0)))
+
+    def reconstruct(self, picture: Image.Image) -> np.ndarray:
+        """A picture as the network sees it: encoded and decoded -> uint8 (H, W, C)."""
+        z, label = self._encode(picture)
+        return next(self._render([z], [label], 1.0))
+
+    def edit(self, picture: Image.Image, label: int) -> np.ndarray:
+        """A picture made one of another class, all else kept -> uint8 (H, W, C)."""
+        return self.decode([self.encode(picture)], label)[0]
+
+    def interpolate(self, first: Image.Image, last: Image.Image, num_frames: int = 60) -> Iterator[np.ndarray]:
+        """Frames, uint8 (H, W, C), from one reconstruction to the other; the label, if any, changes half way."""
+        if num_frames < 1:
+            raise InputError("an interpolation needs one frame at least")
+        ends = [self._encode(picture) for picture in (first, last)]
+        zs = latents.walk([z for z, _ in ends], num_frames, loop=False)
+        labels = [ends[2 * frame >= num_frames][1] for frame in range(num_frames)]
+        yield from self._render(zs, labels, 1.0)
+
+    @torch.inference_mode()
+    def _encode(self, picture: Image.Image) -> tuple[np.ndarray, int]:
+        x = fit(picture, self.config.network["size"], self.config.network["channels"])
+        z, logits = enough(lambda: self.network.encode(x.to(self.device)))
+        return z[0].double().cpu().numpy(), int(logits.argmax()) if self.config.classes else 0
+
+
+def autoencoder(pipeline: Generate) -> Autoencode:
+    """The same pipeline, which has an encoder; InputError when it has none."""
+    if not isinstance(pipeline, Autoencode):
+        raise InputError(f"{pipeline.config.name} has no encoder: it draws, but cannot look at a picture")
+    return pipeline
+
+
+def _checked(seeds: Iterable[int]) -> Iterator[int]:
+    for seed in seeds:
+        if not 0 <= seed <= latents.MAX_SEED:
+            raise InputError(f"seed {seed} is out of range: 0 to {latents.MAX_SEED}")
+        yield seed

@@ -1,0 +1,171 @@
+"""Pictures as PNG files that say how to make them again: what the command line writes and the pages offer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pretrained.media import images
+from pretrained.pipelines.directions import Direction, move
+from pretrained.pipelines.registry import Generate, Translate, autoencoder
+from pretrained.pipelines.translate import Fit
+from pretrained.system.errors import InputError
+
+METADATA = "ganvas"
+
+
+def render(
+    pipeline: Generate,
+    id: str,
+    seeds: Sequence[int],
+    label: int | None = None,
+    truncation: float = 1.0,
+    columns: int | None = None,
+    scale: int = 1,
+    text: str | None = None,
+    moves: Mapping[str, float] | None = None,
+    named: Mapping[str, Direction] = {},
+) -> bytes:
+    """The pictures of `seeds` in rows, each pixel repeated `scale` times both ways -> PNG.
+
+    Its metadata holds, as JSON under METADATA, the checkpoint and what `Generate.sample` was given.
+
+    Args:
+        id: what was loaded, as the user named it.
+        columns: pictures per row; None is the nearest to a square.
+        moves: where to move them all, and the directions of one's own among them, as for `directions.move`.
+
+    Raises:
+        InputError: the sheet would be too large, or the pipeline refuses what it is asked for.
+    """
+    _check_size(pipeline, len(seeds), scale)
+    offset = move(pipeline, moves, named, label) if moves else None
+    pictures = pipeline.sample(seeds, label, truncation, text, offset)
+    grid = images.grid(pictures, min(columns, len(seeds)) if columns else None)
+    recipe = {"seeds": list(seeds), "label": label, "truncation": truncation, "text": text}
+    recipe |= {"moves": dict(moves)} if moves else {}
+    return _encode(pipeline, id, grid, scale, recipe)
+
+
+def mix(
+    pipeline: Generate,
+    id: str,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    layers: int,
+    label: int | None = None,
+    truncation: float = 1.0,
+    scale: int = 1,
+) -> bytes:
+    """What `Generate.mix` gives, the pictures of the seeds themselves above and to the left -> PNG.
+
+    A white gap of `rim_gap` pixels divides the seeds' own pictures from the mixtures. The rest is as for `render`.
+    """
+    _check_size(pipeline, (1 + len(rows)) * (1 + len(columns)), scale)
+    mixed = pipeline.mix(rows, columns, layers, label, truncation)
+    above, left = (pipeline.sample(seeds, label, truncation) for seeds in (columns, rows))
+    lines = [np.full_like(above[:1], 255), above]
+    for row in range(len(rows)):
+        lines += [left[row : row + 1], mixed[row * len(columns) :][: len(columns)]]
+    grid, size = images.grid(np.concatenate(lines), 1 + len(columns)), mixed.shape[1]
+    for axis in (0, 1):
+        grid = np.insert(grid, [size] * rim_gap(size), 255, axis)
+    recipe = {"rows": list(rows), "columns": list(columns), "layers": layers, "label": label, "truncation": truncation}
+    return _encode(pipeline, id, grid, scale, recipe)
+
+
+def rim_gap(size: int) -> int:
+    """How wide the gap of `mix` is around pictures of `size` px, in px."""
+    return max(1, size // 8)
+
+
+def sweep(
+    pipeline: Generate,
+    id: str,
+    rows: Mapping[str, Direction],
+    strengths: Sequence[float],
+    seed: int,
+    label: int | None = None,
+    truncation: float = 1.0,
+    text: str | None = None,
+    scale: int = 1,
+) -> bytes:
+    """The picture of a seed moved along directions: a row for each, a column for each strength -> PNG.
+
+    The rest is as for `render`; the directions are told by what they are made of.
+    """
+    _check_size(pipeline, len(rows) * len(strengths), scale)
+    (point,), (told,) = pipeline.locate([seed], label, truncation, text), pipeline.conditions([seed], label, text)
+    points = [point + np.float32(strength) * row.vector for row in rows.values() for strength in strengths]
+    grid = images.grid(pipeline.draw(points, [told] * len(points)), len(strengths))
+    recipe = {"seed": seed, "rows": [row.moves for row in rows.values()], "strengths": list(strengths)}
+    recipe |= {"label": label, "truncation": truncation, "text": text}
+    return _encode(pipeline, id, grid, scale, recipe)
+
+
+def redraw(
+    pipeline: Generate,
+    id: str,
+    point: np.ndarray,
+    condition: Any,
+    moves: Mapping[str, float] | None = None,
+    named: Mapping[str, Direction] = {},
+    scale: int = 1,
+) -> bytes:
+    """The picture of a point, as `projection.project` finds it, moved -> PNG.
+
+    Its metadata holds the point, before it is moved, and nothing of the picture's file.
+    """
+    _check_size(pipeline, 1, scale)
+    offset = move(pipeline, moves or {}, named)
+    drawn = pipeline.draw([point + offset], [condition])[0]
+    told = np.asarray(condition).tolist()
+    return _encode(pipeline, id, drawn, scale, {"point": point.tolist(), "condition": told, "moves": dict(moves or {})})
+
+
+def reconstruct(pipeline: Generate, id: str, picture: Image.Image, label: int | None = None, scale: int = 1) -> bytes:
+    """A picture as the network sees it, or, given a label, made one of that class -> PNG.
+
+    Its metadata holds the latent and the label, which `Autoencode.decode` takes, and nothing of the picture's file.
+    """
+    coder = autoencoder(pipeline)
+    _check_size(pipeline, 1, scale)
+    z = coder.encode(picture)
+    if label is None and coder.config.classes:
+        label = coder.classify(picture)
+    return _encode(pipeline, id, coder.decode([z], label)[0], scale, {"z": z.tolist(), "label": label})
+
+
+def translate(
+    pipeline: Translate,
+    id: str,
+    picture: Image.Image,
+    mask: Image.Image | None = None,
+    strength: float = 1.0,
+    second: Image.Image | None = None,
+    degrade: bool = False,
+    seed: int = 0,
+    fit: Fit = "crop",
+) -> bytes:
+    """What `Translate.translate` makes of a picture -> PNG.
+
+    Its metadata holds what was set, and nothing of the pictures' files.
+    """
+    made = np.asarray(pipeline.translate(picture, mask, strength, second, degrade, seed, fit))
+    recipe = {"strength": strength, "degrade": degrade, "seed": seed, "fit": fit}
+    return _encode(pipeline, id, made.reshape(*made.shape[:2], -1), 1, recipe)
+
+
+def _check_size(pipeline: Generate, count: int, scale: int) -> None:
+    size = pipeline.config.network.get("size", 1) * scale
+    if count * size**2 > images.MAX_PIXELS:
+        raise InputError(f"{count:,} pictures of {size} px are too many: at most {images.MAX_PIXELS:,} pixels")
+
+
+def _encode(pipeline: Generate | Translate, id: str, picture: np.ndarray, scale: int, recipe: dict[str, Any]) -> bytes:
+    recipe = {"id": id, "revision": pipeline.revision, **recipe}
+    return images.encode_png(images.enlarge(picture, scale), {METADATA: json.dumps(recipe)})

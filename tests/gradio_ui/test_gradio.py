@@ -1,0 +1,296 @@
+"""The Gradio app: the real server, the real client, and its page in a real browser."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from helpers import translating
+from helpers.browser import PATIENCE, ROOT, visit
+from helpers.gradio_server import serve
+from helpers.hostile import MISTAKES
+from helpers.small import CLASSES, save_able, save_small
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+import gradio_app
+import pretrained
+from pretrained.media.images import grid, open_picture
+from pretrained.system.errors import InputError
+
+TRANSLATORS = ("sketch", "label", "fill", "pose", "style")
+ABLE = {"styled": "style", "editor": "encode labels", "reader": "text"}
+OFFERED = ["labelled", *ABLE, *TRANSLATORS, "dcgan-mnist", "style-starry-night"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("gradio")
+    save_small(folder / "labelled", classes=CLASSES)
+    for name, ability in ABLE.items():
+        save_able(folder / name, ability)
+    for row in TRANSLATORS:
+        translating.save(folder / row, row)
+    translating.photo(folder / "photo.png")
+    translating.photo(folder / "other.png", (32, 40))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def url(folder) -> Iterator[str]:
+    with serve(folder, GANVAS_MODELS=", ".join(OFFERED)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _litter(tmp_path_factory) -> Iterator[None]:
+    """The client leaves an empty folder among the temporary files for each file that it fetches: here, not in /tmp."""
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("litter"))
+    yield
+    tempfile.tempdir = before
+
+
+@pytest.fixture(scope="module")
+def client(url, tmp_path_factory) -> Client:
+    return Client(url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    """A picture -> uint8 (H, W, C)."""
+    with Image.open(path) as picture:
+        levels = np.asarray(picture)
+    return levels.reshape(*levels.shape[:2], -1)
+
+
+@pytest.mark.parametrize(
+    ("model", "how"),
+    [
+        ("labelled", {}),
+        ("labelled", {"label": 1, "truncation": 0.7}),
+        ("styled", {"truncation": 0.5}),
+        ("reader", {"text": "a blue cat"}),
+    ],
+)
+def test_a_seed_is_the_picture_of_python(client, folder, model, how):
+    path = client.predict(model, "5-9,30", columns=4, **how, api_name="/sample")
+    drawn = grid(pretrained.load(str(folder / model), "cpu").sample([5, 6, 7, 8, 9, 30], **how), 4)
+    assert np.array_equal(pixels(path), drawn)
+    with Image.open(path) as picture:
+        assert json.loads(picture.text["ganvas"])["seeds"] == [5, 6, 7, 8, 9, 30]
+
+
+def film(path: str) -> tuple[str, int, int]:
+    """Codec, width and number of frames."""
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        return stream.codec_context.name, stream.width, sum(1 for _ in container.decode(stream))
+
+
+def test_a_walk_is_a_film_that_says_how_far_it_is(client):
+    job = client.submit("labelled", "0-2", frames=400, fps=60, label=1, api_name="/walk")
+    seen = []
+    while not job.done():
+        seen += job.status().progress_data or []
+        time.sleep(0.02)
+    assert film(job.result()) == ("h264", 256, 400)
+    assert any(0 < unit.index < unit.length == 400 for unit in seen)
+
+
+def test_what_else_a_generator_can_do(client, folder):
+    styled, editor = (pretrained.load(str(folder / name), "cpu") for name in ("styled", "editor"))
+    mixed = pixels(client.predict("styled", "0-1", "7", layers=2, api_name="/mix"))
+    assert np.array_equal(mixed[36:68, 36:68], styled.mix([0], [7], 2)[0])
+    photo = handle_file(folder / "photo.png")
+    with Image.open(folder / "photo.png") as picture:
+        edited = editor.edit(picture, 1)
+    assert np.array_equal(pixels(client.predict("editor", photo, label=1, api_name="/reconstruct")), edited)
+    assert film(client.predict("editor", photo, photo, frames=5, api_name="/interpolate"))[2] == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "files", "how"),
+    [
+        ("sketch", {}, {"degrade": True}),
+        ("label", {}, {"fit": "stretch"}),
+        ("fill", {"mask": "mask.png"}, {}),
+        ("fill", {}, {"degrade": True, "seed": 3}),
+        ("pose", {"second": "other.png"}, {}),
+        ("style", {}, {"strength": 0.4, "fit": "tile"}),
+    ],
+)
+def test_a_picture_is_translated_as_by_python(client, folder, model, files, how):
+    Image.radial_gradient("L").resize((60, 40)).point(lambda level: 255 * (level < 90)).save(folder / "mask.png")
+    sent = {name: handle_file(folder / file) for name, file in {"picture": "photo.png", **files}.items()}
+    beside = {name: open_picture(folder / file) for name, file in files.items()}
+    made = pretrained.load(str(folder / model), "cpu").translate(open_picture(folder / "photo.png"), **beside, **how)
+    assert np.array_equal(pixels(client.predict(model, **sent, **how, api_name="/translate")), np.asarray(made))
+
+
+def test_a_drawing_is_translated(client, folder):
+    drawing = Image.new("L", (32, 32), 255)
+    drawing.paste(0, (4, 10, 28, 12))
+    drawing.save(folder / "drawing.png")
+    path = client.predict("sketch", handle_file(folder / "drawing.png"), api_name="/draw")
+    assert np.array_equal(pixels(path), np.asarray(pretrained.load(str(folder / "sketch"), "cpu").translate(drawing)))
+
+
+def test_the_checkpoints_and_what_they_take_are_listed(client):
+    listed = {row["name"]: row for row in client.predict(api_name="/models")}
+    assert list(listed) == OFFERED
+    assert listed["labelled"]["classes"] == CLASSES
+    assert listed["style"]["input"]["strength"] is True
+
+
+def test_the_example_of_the_readme_runs(url, folder, monkeypatch):
+    code = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    monkeypatch.chdir(folder)
+    translating.photo(folder / "in.png")
+    names = {}
+    exec(code.replace("http://127.0.0.1:7860", url), names)
+    expected = pretrained.load("dcgan-mnist", "cpu").sample([7, 8, 9], label=4)
+    assert np.array_equal(pixels(names["png"]), grid(expected, 3))
+    assert film(names["film"])[2] == 60
+    assert pixels(names["starry"]).shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "given", "sentence"),
+    MISTAKES,
+)
+def test_a_mistake_is_one_sentence(client, folder, endpoint, given, sentence):
+    if given.get("picture") == "large.png":
+        Image.new("1", (8000, 8000)).save(folder / "large.png")
+    files = {name: handle_file(folder / given[name]) for name in ("picture", "drawing") if given.get(name)}
+    with pytest.raises(AppError) as error:
+        client.predict(**{"model": "labelled", **given, **files}, api_name=f"/{endpoint}")
+    assert sentence in html.unescape(str(error.value))
+    assert "<" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}], ids=["bare", "meta"])
+def test_no_other_file_of_the_server_is_read(url, folder, meta):
+    picture = {"path": str(folder / "photo.png"), **meta}
+    data = json.dumps({"data": ["style", picture, None, None, 1.0, False, 0, "crop"]}).encode()
+    headers = {"Content-Type": "application/json"}
+    call = f"{url}/gradio_api/call/translate"
+    with urllib.request.urlopen(urllib.request.Request(call, data, headers), timeout=PATIENCE) as reply:
+        event = json.load(reply)["event_id"]
+    with urllib.request.urlopen(f"{call}/{event}", timeout=PATIENCE) as reply:
+        answer = reply.read().decode()
+    assert "event: error" in answer
+    assert "complete" not in answer
+
+
+def test_what_is_too_large_is_not_taken(client, folder):
+    (folder / "huge.png").write_bytes(bytes(21 * 2**20))
+    with pytest.raises(Exception, match="413|size"):
+        client.predict("style", handle_file(folder / "huge.png"), api_name="/translate")
+
+
+def test_a_missing_checkpoint_is_said_in_one_line():
+    environment = os.environ | {"GANVAS_MODELS": "nonesuch"}
+    command = [sys.executable, "gradio_app.py"]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ganvas: no checkpoint 'nonesuch'")
+    assert done.stderr.count("\n") == 1
+
+
+def test_mcp_is_asked_for_in_one_sentence(monkeypatch):
+    monkeypatch.setenv("GANVAS_MCP", "1")
+    monkeypatch.setitem(sys.modules, "mcp", None)  # as where it is not installed
+    with pytest.raises(InputError, match=r"pip install 'gradio\[mcp\]'"):
+        gradio_app.launch()
+
+
+def shown(page: Page) -> np.ndarray:
+    """The picture that the page shows, as it is downloaded, uint8 (H, W, C)."""
+    picture = page.locator("[role=tabpanel] img[data-testid=detailed-image], .pixels .image-frame img")
+    source = picture.locator("visible=true").last.get_attribute("src")
+    return pixels(io.BytesIO(page.request.get(source).body()))
+
+
+def stroke(page: Page) -> None:
+    """Draw a line over the middle of the canvas."""
+    canvas = page.locator("canvas").locator("visible=true").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 40, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y, steps=6)
+    page.mouse.up()
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
+        {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    ],
+    ids=["phone", "desktop"],
+)
+def test_the_page_shows_samples(browser, url, folder, window):
+    with visit(browser, f"{url}/?model=labelled", **window) as page:
+        page.get_by_label("Seeds").first.fill("5-9")
+        page.get_by_label("Label").first.click()
+        page.get_by_role("option", name="1 bag").click()
+        press(page, "Draw")
+        expected = pretrained.load(str(folder / "labelled"), "cpu").sample(range(5, 10), label=1)
+        assert np.array_equal(shown(page), grid(expected, 5))
+        assert page.evaluate("document.documentElement.scrollWidth") <= window["viewport"]["width"]
+        page.get_by_label("Seeds").first.fill("seven")
+        press(page, "Draw")
+        expect(page.get_by_text("'seven' does not name seeds")).to_be_visible()
+
+
+def test_a_stroke_on_the_canvas_becomes_a_picture(browser, url, folder):
+    with visit(browser, f"{url}/?model=labelled", viewport={"width": 1280, "height": 900}) as page:
+        # The choice of a model leads to its page.
+        page.get_by_label("Model").click()
+        page.get_by_role("option", name="label", exact=True).click()
+        expect(page.get_by_text("door")).to_be_visible()
+        stroke(page)
+        press(page, "Translate")
+        made = shown(page)
+    paper = Image.new("RGB", (32, 32), translating.PALETTE["wall"])
+    empty = np.asarray(pretrained.load(str(folder / "label"), "cpu").translate(paper))
+    assert made.shape == empty.shape
+    changed = np.abs(made.astype(int) - empty).max(axis=-1) > 0
+    assert changed.sum() > 10
+
+
+def test_what_is_painted_on_a_picture_is_filled(browser, url, folder):
+    photo = translating.photo(folder / "wide.png", (480, 320))
+    with visit(browser, f"{url}/?model=fill", viewport={"width": 1280, "height": 900}) as page:
+        page.get_by_label("Cut a hole at random").uncheck()  # the page has become that of the model by then
+        invitation = page.get_by_text("Upload an image")
+        page.locator("input[type=file]").first.set_input_files(photo)
+        expect(invitation).to_be_hidden()
+        stroke(page)
+        press(page, "Translate")
+        made = shown(page)
+    nothing = Image.new("L", (480, 320))
+    picture = np.asarray(pretrained.load(str(folder / "fill"), "cpu").source(open_picture(photo), nothing))
+    changed = np.abs(made.astype(int) - picture).max(axis=-1) > 0
+    assert 10 < changed.sum() < changed.size / 2

@@ -1,0 +1,189 @@
+"""Files made to harm: each is refused in one sentence, or taken, in a second and without much memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers.bounds import encoded, within_bounds
+from helpers.small import CLASSES, save_small
+from PIL import Image
+
+import pretrained
+from pretrained import checkpoint
+from pretrained.formats.convert import convert
+from pretrained.media import images
+from pretrained.system.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    """A PNG of black RGBA pixels, with more chunks before them."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0))
+    rows = zlib.compress(bytes(min((4 * width + 1) * height, 10**6)), 9)
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def zeros(megabytes: int) -> bytes:
+    """Zeros that zlib has made a thousand times smaller."""
+    squeeze = zlib.compressobj(9)
+    return b"".join(squeeze.compress(bytes(2**20)) for _ in range(megabytes)) + squeeze.flush()
+
+
+def many_scans(width: int, height: int, count: int) -> bytes:
+    """A progressive JPEG, whose last scan is there again and again."""
+    whole = encoded(Image.new("L", (width, height)), "JPEG", progressive=True)
+    last = whole.rindex(images.START_OF_SCAN)
+    return whole[:last] + whole[last:-2] * count + whole[-2:]
+
+
+def strange(data: bytes, place: int, replacement: bytes) -> bytes:
+    return data[:place] + replacement + data[place + len(replacement) :]
+
+
+GIF = encoded(Image.new("P", (8, 8)), "GIF")
+TIFF = encoded(Image.new("L", (8, 8)), "TIFF")
+FRAMES = [Image.new("P", (8, 8), number) for number in range(200)]
+PICTURES: dict[str, Callable[[], bytes]] = {
+    "a PNG of 400 million pixels": lambda: png(20_000, 20_000),
+    "a PNG of 2**62 pixels": lambda: png(2**31 - 1, 2**31 - 1),
+    "a GIF of 65535 x 65535": lambda: strange(GIF, 6, b"\xff" * 4),
+    "a TIFF of 2**31 rows": lambda: TIFF.replace(
+        struct.pack("<HHII", 257, 4, 1, 8), struct.pack("<HHII", 257, 4, 1, 2**31)
+    ),
+    "a zlib bomb in iTXt": lambda: png(8, 8, chunk(b"iTXt", b"x\0\1\0\0\0" + zeros(64))),
+    "a zlib bomb in zTXt": lambda: png(8, 8, chunk(b"zTXt", b"x\0\0" + zeros(64))),
+    "many zlib bombs in zTXt": lambda: png(8, 8, *[chunk(b"zTXt", b"x\0\0" + zeros(1))] * 100),
+    "a zlib bomb in iCCP": lambda: png(8, 8, chunk(b"iCCP", b"x\0\0" + zeros(64))),
+    "a progressive JPEG of 200 million pixels": lambda: encoded(
+        Image.new("L", (20_000, 10_000)), "JPEG", progressive=True
+    ),
+    "a WebP of 30 million pixels": lambda: encoded(Image.new("L", (6000, 5000)), "WEBP", lossless=True, method=0),
+    "a progressive JPEG of many scans": lambda: many_scans(3000, 2000, 2000),
+}
+HARMLESS: dict[str, Callable[[], bytes]] = {
+    "a GIF of many frames": lambda: encoded(FRAMES[0], "GIF", save_all=True, append_images=FRAMES * 10),
+    "a WebP of many frames": lambda: encoded(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES),
+    "a progressive JPEG": lambda: many_scans(40, 30, 1),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_made_to_harm_is_refused(name):
+    file = io.BytesIO(PICTURES[name]())
+    with within_bounds(), pytest.raises(InputError, match="too large|not a picture that can be read"):
+        images.open_picture(file)
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_strange_picture_is_taken(name):
+    file = io.BytesIO(HARMLESS[name]())
+    with within_bounds():
+        assert images.open_picture(file).size in {(8, 8), (40, 30)}
+
+
+def header_of(count: int) -> bytes:
+    empty = {f"{number}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for number in range(count)}
+    text = json.dumps(empty).encode()
+    return struct.pack("<Q", len(text)) + text
+
+
+CHECKPOINTS: dict[str, Callable[[], bytes]] = {
+    "a header of many tensors": lambda: header_of(120_000),
+    "a header longer than the file": lambda: struct.pack("<Q", 2**40) + b"{}",
+    "a header of spaces": lambda: struct.pack("<Q", 50 * 2**20) + b"{}".ljust(50 * 2**20),
+}
+
+
+@pytest.mark.parametrize("read", [checkpoint.load, checkpoint.read_config, convert])
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_a_checkpoint_made_to_harm_is_refused(tmp_path, name, read):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(CHECKPOINTS[name]())
+    with within_bounds(), pytest.raises(InputError, match="not a whole safetensors file"):
+        read(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.999])
+def test_a_checkpoint_that_changes_while_it_is_read_is_refused(tmp_path, share):
+    """Cut after its header was read; what a mapped file has lost would end the process with SIGBUS."""
+    path = save_small(tmp_path) / checkpoint.MODEL
+    whole = path.read_bytes()
+    opened = checkpoint._open(path)
+    other = tmp_path / "other"
+    other.write_bytes(whole[: int(share * len(whole))])
+    os.replace(other, path)  # as write_atomic does: what is open stays whole
+    with opened as file:
+        assert sum(file.get_tensor(name).numel() for name in file.keys()) > 0  # noqa: SIM118 (not a dict)
+    with pytest.raises(InputError, match="whole safetensors file"):
+        checkpoint.load(path)
+
+
+CUT_SHORT = """
+import os, sys
+import torch
+from pathlib import Path
+from pretrained import checkpoint
+
+path = Path(sys.argv[1])
+network, config = checkpoint.load(path)
+os.truncate(path, 100)
+assert all(weight.isfinite().all() for weight in network.state_dict().values())
+"""
+
+
+def test_a_network_outlives_its_file(tmp_path):
+    """As when another version is copied over it in place: looking at a mapped number would end the process."""
+    path = save_small(tmp_path) / checkpoint.MODEL
+    subprocess.run([sys.executable, "-c", CUT_SHORT, path], check=True, cwd=ROOT)
+    with pytest.raises(InputError, match="whole safetensors file"):
+        checkpoint.load(path)
+
+
+def test_a_checkpoint_that_is_another_by_the_time_its_numbers_are_read_is_refused(tmp_path, monkeypatch):
+    path = save_small(tmp_path / "one") / checkpoint.MODEL
+    other = save_small(tmp_path / "two", classes=CLASSES) / checkpoint.MODEL
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda self: read(other if self == path else self))
+    with pytest.raises(InputError, match="has changed while it was read"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    "id",
+    [
+        "../../etc/passwd",
+        "/etc",
+        "user/..",
+        "../user",
+        "user/name/../..",
+        "user/name@../../main",
+        "a\0b",
+        "user/na\0me",
+        "x" * 5000,
+        "x" * 300 + "/" + "y" * 300,
+        "~nobody-of-this-name/x",
+        "user/\u202ename",
+        "us\u0435r/n\u0430me",
+        "．．/．．",
+        "user/name@" + "x" * 5000,
+    ],
+)
+def test_an_id_made_to_harm_is_refused(monkeypatch, id):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with within_bounds(), pytest.raises(InputError) as refused:
+        pretrained.load(id, "cpu")
+    assert str(refused.value).isprintable()

@@ -1,0 +1,145 @@
+"""python -m trainer as a user types it; each mistake is one line that names the flag, exit status 2."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pretrained import checkpoint
+from trainer.__main__ import main
+from trainer.methods.recipes import RECIPES
+
+TINY = "--data fake --size 16 --width 4 --z-dim 8 --batch-size 8 --kimg 0.064 --device cpu --threads 1".split()
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def error(capsys, *arguments):
+    """The one line that a mistake is answered with."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("dcgan-mnits", ["dcgan-mnits", "did you mean dcgan-mnist", "dcgan-fashion"]),
+        ("--los hinge", ["--los", "--loss"]),
+        ("--loss hing", ["--loss", "hinge", "wgan-gp"]),
+        ("--kimg many", ["--kimg", "many"]),
+        ("--kimg 0", ["--kimg", "more than 0"]),
+        ("--batch-size 0", ["--batch-size", "1 to"]),
+        ("--learning-rate 3", ["--learning-rate"]),
+        ("--size 48", ["48", "power of two"]),
+        ("--data nowhere", ["--data", "nowhere", "mnist", "folder"]),
+        ("--loss hinge --real-label 0.9", ["--real-label", "non-saturating"]),
+        ("--device tpu", ["--device", "cpu"]),
+        ("--out taken.txt", ["--out", "folder"]),
+        ("--out full", ["--out", "other files"]),
+        ("push nothing", ["nothing"]),
+        ("push", ["Folder of the run"]),
+    ],
+)
+def test_mistakes(capsys, elsewhere, typed, words):
+    (elsewhere / "taken.txt").write_text("mine")
+    (elsewhere / "full").mkdir()
+    (elsewhere / "full" / "mine.txt").write_text("mine")
+    data = [] if "--data" in typed or typed.startswith("push") else ["--data", "fake"]
+    line = error(capsys, *shlex.split(typed), *data)
+    assert any(word in line for word in words[-1:]), line
+    assert all(word in line for word in words[:-1]), line
+    assert not (elsewhere / "runs").exists()
+
+
+def test_an_empty_folder_of_pictures(capsys, elsewhere):
+    (elsewhere / "empty").mkdir()
+    assert "holds no pictures" in error(capsys, "--data", "empty")
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert not ended.value.code
+    text = capsys.readouterr().out
+    for flag in ("--loss", "--kimg", "--width", "--real-label", "--resume", "--push-to-hub", "--data-root"):
+        assert flag in text
+
+
+def test_list(capsys):
+    main(["--list"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(RECIPES)
+    assert all(RECIPES[line.split()[0]].summary in line for line in lines)
+
+
+def test_dry_run_prints_everything_and_writes_nothing(capsys, elsewhere):
+    main([*TINY, "--dry-run", "--loss", "wgan-gp"])
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["recipe"]["loss"] == "wgan-gp"
+    assert plan["recipe"]["size"] == 16
+    assert plan["parameters"]["G"] == 8 * 16 * 8 + 16 + (8 * 4 * 16 + 8) + (4 * 16 + 1)
+    assert plan["out"] == "runs/dcgan-mnist"
+    assert plan["data"]["pictures"] == 1024
+    assert not (elsewhere / "runs").exists()
+
+
+def test_train_then_refuse_then_resume(capsys, elsewhere):
+    main(TINY)
+    folder = elsewhere / "runs" / "dcgan-mnist"
+    config = checkpoint.read_config(folder / "model.safetensors")
+    assert config.training["kimg"] == 0.064
+    assert config.training["command"] == shlex.join(["python", "-m", "trainer", *TINY])
+    capsys.readouterr()
+    assert "--resume" in error(capsys, *TINY)
+    longer = [*TINY, "--kimg", "0.128", "--resume"]
+    main(longer)
+    config = checkpoint.read_config(folder / "model.safetensors")
+    assert config.training["kimg"] == 0.128
+    assert "--resume" not in config.training["command"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(elsewhere, number):
+    command = [sys.executable, "-m", "trainer", *TINY, "--kimg", "1000"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    log = elsewhere / "runs/dcgan-mnist/log.jsonl"
+    deadline = time.monotonic() + 120
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, errors
+    assert "go on with: python -m trainer" in errors
+    assert "--resume" in errors
+    assert "Traceback" not in errors
+    stopped_at = checkpoint.read_config(elsewhere / "runs/dcgan-mnist/model.safetensors").training["kimg"]
+    assert stopped_at > 0.3
+
+
+def test_pushing_without_a_token_is_refused_before_training(capsys, elsewhere, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(elsewhere / "hf"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    assert "token" in error(capsys, *TINY, "--push-to-hub").lower()
+    assert not (elsewhere / "runs").exists()
+
+
+def test_licences_reach_the_model_card(elsewhere):
+    main([*TINY, "--data-licence", "my own photographs", "--licence", "cc-by-4.0"])
+    card = (elsewhere / "runs" / "dcgan-mnist" / "README.md").read_text()
+    assert "license: cc-by-4.0" in card
+    assert "| Licence of the data | my own photographs |" in card

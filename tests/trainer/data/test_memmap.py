@@ -1,0 +1,183 @@
+"""Files of pictures that grow, and are mapped: whole after an interruption, and never resident as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from trainer import data
+from trainer.data import decoding, folder, memmap
+
+ROOT = Path(__file__).parents[3]
+
+
+def picture(number: int, size: int = 4) -> np.ndarray:
+    return np.full((3, size, size), number, np.uint8)
+
+
+def write(path: Path, count: int, size: int) -> None:
+    pictures = memmap.Pictures(path, (3, size, size))
+    for number in range(count):
+        pictures.append(picture(number % 256, size))
+    pictures.flush()
+    pictures.close()
+
+
+def test_a_file_goes_on_where_it_was_whole(tmp_path):
+    path = tmp_path / "a.npy"
+    pictures = memmap.Pictures(path, (3, 4, 4))
+    for number in range(3):
+        pictures.append(picture(number))
+    pictures.flush()
+    pictures.append(picture(99))  # what an interruption leaves behind
+    pictures.close()
+    pictures = memmap.Pictures(path, (3, 4, 4), count=3)
+    for number in range(3, 12):
+        pictures.append(picture(number))
+    pictures.flush()
+    pictures.close()
+    np.testing.assert_array_equal(np.load(path), np.stack([picture(number) for number in range(12)]))
+    with pytest.raises(EOFError, match="fewer than 13"):
+        memmap.Pictures(path, (3, 4, 4), count=13)
+
+
+def resident() -> float:
+    """MB of files that are in the memory of this process."""
+    return int(re.search(r"^RssFile:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)[1]) / 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system alone decides what stays in memory")
+def test_little_of_a_large_file_stays_in_memory(tmp_path, monkeypatch, repeatable):
+    monkeypatch.setattr(memmap, "HELD", 8 << 20)
+    path, size = tmp_path / "a.npy", 128
+    write(path, 1000, size)  # 49 MB
+    images = memmap.read(path)
+    batches = data.Dataset("pictures", images).batches(32, 0, torch.device("cpu"))
+    next(batches)  # and whatever code that needs
+    memmap.let_go(images)
+    before, most = resident(), 0.0
+    assert images[:, 0, 0, 0].tolist() == [number % 256 for number in range(1000)]
+    assert resident() - before > 40
+    memmap.let_go(images)
+    for _ in range(30):
+        x, _ = next(batches)
+        assert x[:, 0, 0, 0].add(1).mul(127.5).round().equal((batches.indices % 256).float())
+        most = max(most, resident() - before)
+    assert 2 < most < 16
+    part = images[100:]  # as of what is held out
+    assert part.float().mean() > 0
+    assert resident() - before > 40
+    memmap.let_go(part)
+    assert resident() - before < 6
+
+
+def test_what_is_in_memory_alone_is_left_alone():
+    images = torch.full((100, 3, 64, 64), 7, dtype=torch.uint8)
+    memmap.let_go(images)
+    assert images.unique().tolist() == [7]
+
+
+def test_no_more_is_drawn_than_is_used():
+    drawn = []
+    items = (drawn.append(number) or number for number in range(1000))
+    for item, made in decoding.in_order(lambda number: -number, items):
+        assert made == -item
+        assert len(drawn) - item <= (decoding.os.cpu_count() + 1) * decoding.TOGETHER
+
+
+DECODE = """
+import os, sys
+from pathlib import Path
+from trainer import data
+from trainer.data import decoding, folder
+
+decoding.NOTED_EVERY, square = 0, decoding.square
+looked = Path("looked")
+def count(picture, size):
+    with looked.open("a") as file:
+        print(picture.getpixel((0, 0))[0], file=file)
+    if "--die" in sys.argv and len(looked.read_text().split()) > 60:
+        os.kill(os.getpid(), 9)
+    return square(picture, size)
+decoding.square = count
+data.load("pictures", 8, Path())
+"""
+
+
+def test_a_reading_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(100):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(pictures / f"{number:03}.png")
+    (pictures / "005.png").write_bytes(b"no picture")
+    command = [sys.executable, "-c", DECODE]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    killed = subprocess.run([*command, "--die"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    (tmp_path / "looked").unlink()
+    whole = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "left out 1 of 100 pictures that cannot be read: 005.png" in whole.stderr
+    looked = {int(number) for number in (tmp_path / "looked").read_text().split()}
+    assert 30 < len(looked) < 80
+    monkeypatch.setattr(decoding, "fill", None)
+    images = data.load(str(pictures), 8, tmp_path).images
+    assert images[:, 0, 0, 0].tolist() == [number for number in range(100) if number != 5]
+    left = {path.suffix for path in (tmp_path / "cache" / "ganvas").glob("[!.]*")}  # or what was being written
+    assert left == {".json", ".lock", ".npy"}
+
+
+def test_two_that_read_the_same_pictures_take_turns(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "pictures").mkdir()
+    for number in range(20):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "pictures" / f"{number}.png")
+    slow = DECODE.replace("return square", "import time; time.sleep(0.1); return square")
+    command, environment = [sys.executable, "-c", slow], os.environ | {"PYTHONPATH": str(ROOT)}
+    both = [subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) for _ in "ab"]
+    said = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum("another process reads the pictures of pictures: waiting for it" in text for text in said) == 1
+    assert len((tmp_path / "looked").read_text().split()) == 20
+
+
+def test_folders_whose_names_have_dots_are_kept_apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for number, name in enumerate(("cats.v1.0", "cats.v2.0")):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / name / "a.png")
+    for size in (8, 16):
+        for number, name in enumerate(("cats.v1.0", "cats.v2.0")):
+            images = data.load(str(tmp_path / name), size, tmp_path).images
+            assert images.shape == (1, 3, size, size)
+            assert (images[:, 0] == number).all()
+
+
+def test_what_was_decoded_before_is_found_again(tmp_path):
+    """The name of the array in the cache, and the order of its pictures, are what they always were."""
+    names = ["a/z.png", "a-b/c.png", "a.png", "b/a/x.png", "b/a-x/y.png", "B/q.JPG", "é/ü.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    found = folder.entries(tmp_path)
+    assert [entry.name for entry in found] == [path.as_posix() for path in sorted(map(Path, names))]
+    files = [(entry.name, entry.num_bytes, entry.modified) for entry in found]
+    cases = [
+        ([(entry,) for entry in found], 1, files),
+        ([(entry,) for entry in found], 2, [[file] for file in files]),
+        ([tuple(found[:2]), tuple(found[2:4])], 1, [files[:2], files[2:4]]),
+    ]
+    for stacks, columns, listed in cases:
+        key = json.dumps([str(tmp_path.resolve()), 16, 3, listed, *([columns] if columns > 1 else [])])
+        assert folder._digest(tmp_path, stacks, 16, 3, columns) == hashlib.sha256(key.encode()).hexdigest()

@@ -1,0 +1,245 @@
+"""The pages without a browser: what they offer, and what they say when something is wrong."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from helpers import translating
+from helpers.small import CLASSES, save_able, save_small
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+import pretrained
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["samples.py", "walk.py"]
+ABLE = {"style": "styled", "encode": "encoder", "encode labels": "editor", "text": "reader"}
+TRANSLATORS = ("sketch", "style")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("app")
+    save_small(folder / "runs" / "plain", channels=1)
+    save_small(folder / "runs" / "labelled", classes=CLASSES)
+    for ability, name in ABLE.items():
+        save_able(folder / "runs" / name, ability)
+    for row in TRANSLATORS:
+        translating.save(folder / "runs" / row, row)
+    return folder
+
+
+@pytest.fixture
+def open_page(folder, monkeypatch):
+    """Run a page as the link with these query parameters would."""
+    monkeypatch.chdir(folder)
+
+    def run(page: str = PAGES[0], **link: str) -> AppTest:
+        app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
+        app.query_params.update(link)
+        app.run()
+        if page != PAGES[0]:
+            app.switch_page(f"pages/{page}").run()
+        assert not app.exception
+        return app
+
+    return run
+
+
+def labels(app: AppTest) -> set[str]:
+    return {widget.label for widget in (*app.number_input, *app.selectbox, *app.slider, *app.text_input, *app.toggle)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("model", "has_labels"), [("runs/plain", False), ("runs/labelled", True)])
+def test_a_page_offers_what_the_checkpoint_takes(open_page, page, model, has_labels):
+    app = open_page(page, model=model)
+    assert ("Label" in labels(app)) == has_labels
+    assert not app.error
+    if has_labels:
+        picker = next(box for box in app.selectbox if box.label == "Label")
+        assert picker.options == ["each seed's own", "0 <b>coat</b>", "1 bag"]
+
+
+def test_bundled_checkpoints_come_first_then_the_runs(open_page):
+    options = open_page().sidebar.selectbox[0].options
+    bundled = pretrained.available()
+    assert options[: len(bundled)] == bundled
+    runs = {"plain", "labelled", *ABLE.values(), *TRANSLATORS}
+    assert set(options[len(bundled) :]) == {f"runs/{name}" for name in runs}
+
+
+@pytest.mark.parametrize(
+    ("page", "model", "offered"),
+    [
+        ("mix.py", "styled", {"Rows, coarse", "Columns, fine", "Coarse layers", "Truncation"}),
+        ("encode.py", "encoder", {"A picture", "Another one, for a film from one to the other"}),
+        ("samples.py", "reader", {"Pictures", "First seed", "Columns", "Text", "Truncation"}),
+        ("walk.py", "reader", {"Seeds", "Frames", "Frames per second", "Text", "Truncation", "Loop"}),
+        ("translate.py", "style", {"Strength"}),
+    ],
+)
+def test_a_page_offers_what_else_the_checkpoint_can_do(open_page, page, model, offered):
+    app = open_page(page, model=f"runs/{model}")
+    assert not app.error
+    assert labels(app) | {box.label for box in app.file_uploader} == {"Model", *offered}
+
+
+@pytest.mark.parametrize(
+    ("page", "model", "words"),
+    [
+        ("mix.py", "plain", ("plain has no styles to mix; choose ", "runs/styled")),
+        ("mix.py", "encoder", ("encoder has no styles to mix; choose ", "runs/styled")),
+        ("encode.py", "styled", ("runs/encoder", "runs/editor")),
+        ("translate.py", "plain", ("plain draws from seeds, and translates no pictures", "runs/sketch")),
+        ("walk.py", "sketch", ("sketch makes no pictures from seeds; choose ", "dcgan-mnist")),
+    ],
+)
+def test_a_link_to_a_page_that_the_checkpoint_cannot_fill_names_one_that_can(open_page, page, model, words):
+    app = open_page(page, model=f"runs/{model}")
+    said = app.info[0].value.replace("\\", "")
+    assert all(word in said for word in words)
+    assert not {"Coarse layers", "A picture"} & (labels(app) | {box.label for box in app.file_uploader})
+
+
+def test_a_text_is_drawn_and_told_to_the_shell(open_page):
+    app = open_page(model="runs/reader", text="Blue cat")
+    assert "--text 'Blue cat'" in app.code[0].value
+    app = open_page(model="runs/reader", text="xyz")
+    assert "no word of 'xyz' is known" in app.error[0].value.replace("\\", "")
+
+
+def test_too_many_mixtures_are_answered_in_a_sentence(open_page):
+    app = open_page("mix.py", model="runs/styled")
+    next(box for box in app.text_input if box.label == "Rows, coarse").set_value("0-16").run()
+    assert "at most 16" in app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("layers", "given"), [("0", 0), ("8", 8), ("9", 3), ("-1", 3)], ids=["none", "all", "more", "fewer"]
+)
+def test_as_many_layers_as_there_are(open_page, layers, given):
+    app = open_page("mix.py", model="runs/styled", layers=layers, coarse="1", fine="2")
+    slider = next(slider for slider in app.slider if slider.label == "Coarse layers")
+    assert (slider.min, slider.max, slider.value) == (0, 8, given)
+    assert f"--layers {given}" in app.code[0].value
+
+
+def picture_file(size: tuple[int, int] = (50, 40), format: str = "PNG", mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    Image.radial_gradient("L").resize(size).convert(mode).save(buffer, format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "I;16", "RGB"])
+def test_a_picture_of_any_mode_is_reconstructed(open_page, mode):
+    app = open_page("encode.py", model="runs/encoder")
+    app.file_uploader[0].set_value(("mine.png", picture_file(mode=mode), "image/png")).run()
+    assert not app.exception
+    assert not app.error
+    assert [caption for picture in app.image for caption in picture.captions] == ["Yours", "Drawn again"]
+    assert "reconstruct runs/encoder --input in.png" in app.code[0].value
+
+
+def test_a_picture_is_drawn_as_one_of_another_class(open_page):
+    app = open_page("encode.py", model="runs/editor")
+    app.file_uploader[0].set_value(("mine.png", picture_file(), "image/png")).run()
+    picker = next(box for box in app.selectbox if box.label == "Label")
+    assert picker.options == ["as it is read", "0 <b>coat</b>", "1 bag"]
+    picker.set_value("1 bag").run()
+    assert app.image[1].captions == ["Drawn as bag"]
+    assert "--label 1" in app.code[0].value
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"no picture", "not a picture that can be read"),
+        (picture_file()[:60], "not a picture that can be read"),
+        (picture_file((10_000, 6_000), mode="1"), "at most 50,000,000 pixels"),
+        (picture_file() + bytes(21 * 2**20), "has 21 MB: at most 20"),
+    ],
+    ids=["text", "half", "large", "heavy"],
+)
+def test_an_upload_that_is_refused_is_answered_in_a_sentence(open_page, data, words):
+    app = open_page("encode.py", model="runs/encoder")
+    app.file_uploader[0].set_value(("mine.png", data, "image/png")).run()
+    assert not app.exception
+    assert words in app.error[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("id", "words"),
+    [
+        ("nothing", "is no model"),
+        ("<b>bold</b>", "is no model"),
+        ("../../etc/passwd", "is no model"),
+        ("/etc/passwd", "is no model"),
+        ("../runs", "is not a repository name"),
+        ("a/b@..", "is not a revision"),
+    ],
+)
+def test_a_wrong_id_is_answered_in_a_sentence(open_page, id, words):
+    app = open_page(model=id)
+    (error,) = app.error
+    assert words in error.value.replace("\\", "")
+
+
+def test_a_file_that_is_no_checkpoint_is_answered_in_a_sentence(open_page, folder):
+    broken = folder / "runs" / "broken"
+    broken.mkdir()
+    (broken / "model.safetensors").write_bytes(b"not one")
+    app = open_page(model="runs/broken")
+    (broken / "model.safetensors").unlink()
+    (error,) = app.error
+    assert "not a whole safetensors file" in error.value.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"), [("", "does not name seeds"), ("5-1", "does not name seeds"), ("0-99", "at most 32")]
+)
+def test_wrong_seeds_are_answered_in_a_sentence(open_page, seeds, words):
+    app = open_page(PAGES[1], model="runs/plain")
+    app.text_input[0].set_value(seeds).run()
+    (error,) = app.error
+    assert words in error.value.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "value"),
+    [(PAGES[0], "count", "9999"), (PAGES[0], "seed", "-1"), (PAGES[0], "label", "9 hat"), (PAGES[1], "frames", "9999")],
+)
+def test_a_link_cannot_go_beyond_the_bounds(open_page, page, name, value):
+    app = open_page(page, model="runs/labelled", **{name: value})
+    given = {widget.key: widget.value for widget in (*app.number_input, *app.selectbox)}
+    assert given[name] == {"count": 64, "seed": 0, "label": "each seed's own", "frames": 120}[name]
+
+
+def test_the_last_seeds_there_are(open_page):
+    app = open_page(model="runs/plain", seed=str(2**32 - 1))
+    assert not app.error
+    assert "--seeds 4294967295-4294967295" in app.code[0].value
+
+
+def test_a_model_that_is_trained_further_is_read_again(open_page, folder):
+    def size() -> str:
+        return " ".join(block.proto.body for block in open_page(model="runs/grown").get("html"))
+
+    save_small(folder / "runs" / "grown", size=16)
+    assert "16 × 16" in size()
+    save_small(folder / "runs" / "grown", size=32)
+    assert "32 × 32" in size()
+
+
+def test_a_film_is_drawn_without_the_name_that_streamlit_may_take_back(open_page, monkeypatch):
+    name = "streamlit.runtime.scriptrunner_utils.script_run_context"
+    without = ModuleType(name)
+    vars(without).update({key: value for key, value in vars(sys.modules[name]).items() if key != "ThreadState"})
+    monkeypatch.setitem(sys.modules, name, without)
+    app = open_page("walk.py", model="runs/plain", seeds="11-12", frames="7")
+    assert not app.exception
+    assert len(app.get("video")) == 1

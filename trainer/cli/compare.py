@@ -1,0 +1,235 @@
+"""Trains one recipe with several losses, on the same data and seeds: one table and one picture of all."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+import pretrained
+from pretrained import checkpoint
+from pretrained.checkpoint import MODEL
+from pretrained.hub import model_card
+from pretrained.media.images import encode_png, enlarge
+from pretrained.pipelines.registry import pick_device
+from pretrained.system.errors import InputError
+from pretrained.system.files import write_atomic
+from trainer import data, distributed
+from trainer.cli import evaluate
+from trainer.cli import parse as command_line
+from trainer.data.dataset import Dataset
+from trainer.loop import train as loop
+from trainer.loop.collapse import Collapsed
+from trainer.loop.run_folder import Run
+from trainer.loop.signals import Stopped
+from trainer.losses import LOSSES
+from trainer.metrics import features
+from trainer.metrics.best import BEST
+from trainer.metrics.features import Features
+
+COLUMNS = range(8)  # the seeds in the picture
+CELL = 64  # pixels; smaller pictures are enlarged to it
+TABLE, RESULTS, PICTURE = "compare.md", "compare.json", "compare.png"
+
+
+@dataclass(frozen=True)
+class Command:
+    """Train a recipe with several losses. All flags of the recipe may follow: see python -m trainer RECIPE --help."""
+
+    losses: str
+    """Their names, with commas between: non-saturating,lsgan,wgan-gp."""
+    seeds: int = 3
+    """How often each is trained: with the recipe's seed, and those after it."""
+    out: Path = Path("runs/compare")
+    """Folder of the runs, of the table and of the picture; the same command goes on where it was stopped."""
+    samples: int = 2000
+    """How many pictures of each network are scored, where --feature-weights says by whose eyes."""
+    reference: int = evaluate.Command.reference
+    """Against how many real ones at most."""
+
+    def __post_init__(self) -> None:
+        if unknown := [loss for loss in self.names if loss not in LOSSES]:
+            raise InputError(f"--losses has {unknown[0]!r}: {', '.join(LOSSES)}")
+        if self.seeds < 1:
+            raise InputError(f"--seeds is {self.seeds}: at least 1")
+        for name in ("samples", "reference"):
+            if getattr(self, name) < evaluate.MIN_PICTURES:
+                raise InputError(f"--{name} is {getattr(self, name)}: at least {evaluate.MIN_PICTURES}")
+
+    @property
+    def names(self) -> list[str]:
+        """The losses, each once."""
+        return list(dict.fromkeys(self.losses.split(",")))
+
+
+@dataclass
+class Outcome:
+    """One run.
+
+    Attributes:
+        problem: why it failed, or None.
+        scores: of the last snapshot, by name; empty where no feature weights are given or it failed.
+    """
+
+    loss: str
+    seed: int
+    folder: str
+    problem: str | None
+    kimg: float
+    minutes: float
+    scores: dict[str, float]
+
+
+def run(command: Command, arguments: Sequence[str]) -> str:
+    """Train and score all that is not yet done; returns the table, in Markdown.
+
+    Args:
+        arguments: the recipe and its flags, as for `python -m trainer`.
+
+    Raises:
+        InputError: something is not as asked for. A single run that fails is reported in the table instead.
+        Stopped: a signal asked for an end; all is saved.
+    """
+    if distributed.count() > 1:
+        raise InputError("compare trains one loss after the other in one process: run it without torchrun")
+    arguments = [word for word in arguments if word != "--resume"]
+    base = command_line.parse(arguments)
+    if base.settings.push_to_hub or base.settings.dry_run:
+        raise InputError("compare takes neither --push-to-hub nor --dry-run")
+    recipe = base.recipe
+    plan = [(loss, seed) for loss in command.names for seed in range(recipe.seed, recipe.seed + command.seeds)]
+    commands = {
+        (loss, seed): [*arguments, "--loss", loss, "--seed", str(seed), "--out", str(command.out / f"{loss}-{seed}")]
+        for loss, seed in plan
+    }
+    for words in commands.values():
+        _run_of(words).check(resume=True)
+    reference = data.load(recipe.data, recipe.size, base.settings.data_root, recipe.channels, split="test")
+    weights, device = base.settings.feature_weights, pick_device(base.settings.device)
+    eyes = features.load("auto", weights, device) if weights else None
+    outcomes = []
+    for (loss, seed), words in commands.items():
+        print(f"{loss}, seed {seed} ({len(outcomes) + 1} of {len(plan)})", file=sys.stderr)
+        problem = _train(words)
+        how = (reference, eyes, command.samples, min(command.reference, len(reference.images)))
+        outcomes.append(_outcome(loss, seed, _run_of(words).folder, problem, *how))
+        _write(command, recipe.name, outcomes)
+    return table(recipe.name, outcomes)
+
+
+def _run_of(words: Sequence[str]) -> Run:
+    parsed = command_line.parse(words)
+    return Run(parsed.settings.out, parsed.recipe, shlex.join(["python", "-m", "trainer", *words]))
+
+
+def _train(words: Sequence[str]) -> str | None:
+    """Train to the end, unless that is done; returns what went wrong."""
+    parsed, run = command_line.parse(words), _run_of(words)
+    state = run.load_state()
+    if state and state["images_seen"] >= round(parsed.recipe.kimg * 1000):
+        return None
+    try:
+        loop.train(parsed.recipe, replace(parsed.settings, resume=state is not None), run.folder, run.command)
+    except (InputError, Collapsed) as error:
+        print(error, file=sys.stderr)
+        return str(error)
+    except Stopped as stopped:
+        raise Stopped("stopped, all is saved; the same command goes on", stopped.status - 128) from None
+    return None
+
+
+def _outcome(
+    loss: str,
+    seed: int,
+    folder: Path,
+    problem: str | None,
+    reference: Dataset,
+    eyes: Features | None,
+    num_samples: int,
+    num_reference: int,
+) -> Outcome:
+    training = checkpoint.read_config(folder / MODEL).training if (folder / MODEL).exists() else {}
+    scores = _scores(folder, reference, eyes, num_samples, num_reference) if eyes and not problem else {}
+    return Outcome(loss, seed, str(folder), problem, training.get("kimg", 0.0), training.get("minutes", 0.0), scores)
+
+
+def _scores(folder: Path, reference: Dataset, eyes: Features, num_samples: int, num_reference: int) -> dict[str, float]:
+    """The scores of a run, by name: read from its checkpoint where they are there, else measured and written there.
+
+    That of its best snapshot is among them, as training measured it.
+    """
+    split = "test" if reference.name in data.NAMED else ""
+    with evaluate.lock(folder):
+        pipeline = pretrained.load(str(folder), eyes.device.type)
+        how = evaluate.protocol(pipeline, reference, split, eyes, num_samples, num_reference)
+        if not _recorded(folder, how):
+            result = evaluate.measure(pipeline, reference, split, eyes, num_samples, num_reference)
+            evaluate.write(result, folder, folder)
+    best = folder / BEST / MODEL  # not there where the run had no --feature-weights
+    rows = model_card.metrics(checkpoint.read_config(best).training) if best.exists() else []
+    return {**_recorded(folder, how), **{f"{row['name']} of the best snapshot": row["value"] for row in rows}}
+
+
+def _recorded(folder: Path, how: dict[str, Any]) -> dict[str, float]:
+    rows = model_card.metrics(checkpoint.read_config(folder / MODEL).training)
+    wanted = evaluate.comparable(how).items()
+    return {row["name"]: row["value"] for row in rows if wanted <= row.get("protocol", {}).items()}
+
+
+def table(name: str, outcomes: Sequence[Outcome]) -> str:
+    """Markdown: a row for each loss, means over its seeds ± their standard deviation; below it, what failed."""
+    losses = dict.fromkeys(outcome.loss for outcome in outcomes)
+    scores = dict.fromkeys(name for outcome in outcomes for name in outcome.scores)
+    lines = [("Loss", "Finished", *scores, "Minutes"), ("---",) * (len(scores) + 3)]
+    for loss in losses:
+        runs = [outcome for outcome in outcomes if outcome.loss == loss]
+        good = [outcome for outcome in runs if not outcome.problem]
+        cells = [_mean([outcome.scores[score] for outcome in good if score in outcome.scores]) for score in scores]
+        lines.append((loss, f"{len(good)} of {len(runs)}", *cells, _mean([outcome.minutes for outcome in good])))
+    text = [f"# {name}, by loss", "", *(f"| {' | '.join(line)} |" for line in lines)]
+    failed = [f"- {o.loss}, seed {o.seed}: {o.problem}" for o in outcomes if o.problem]
+    return "\n".join([*text, *(["", *failed] if failed else [])]) + "\n"
+
+
+def _mean(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    spread = f" ± {stdev(values):.2g}" if len(values) > 1 else ""
+    return f"{mean(values):.4g}{spread}"
+
+
+def _write(command: Command, name: str, outcomes: Sequence[Outcome]) -> None:
+    report = {"recipe": name, "runs": [asdict(outcome) for outcome in outcomes]}
+    write_atomic(command.out / RESULTS, (json.dumps(report, indent=2) + "\n").encode())
+    write_atomic(command.out / TABLE, table(name, outcomes).encode())
+    firsts = {outcome.loss: outcome for outcome in reversed(outcomes)}
+    drawn = [firsts[loss] for loss in command.names if loss in firsts and (Path(firsts[loss].folder) / MODEL).exists()]
+    if drawn:
+        write_atomic(command.out / PICTURE, encode_png(picture(drawn)))
+
+
+def picture(outcomes: Sequence[Outcome]) -> np.ndarray:
+    """A row for each run, a column for each seed of COLUMNS, with their names -> uint8 (H, W, 3)."""
+    rows = [pretrained.load(outcome.folder, "cpu").sample(COLUMNS) for outcome in outcomes]
+    scale = max(1, CELL // rows[0].shape[1])
+    cell = rows[0].shape[1] * scale
+    font = ImageFont.load_default(16)
+    names = [outcome.loss + (" (failed)" if outcome.problem else "") for outcome in outcomes]
+    left, top = 16 + round(max(font.getlength(name) for name in names)), 28
+    sheet = Image.new("RGB", (left + len(COLUMNS) * cell, top + len(rows) * cell), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, seed in enumerate(COLUMNS):
+        draw.text((left + (column + 0.5) * cell, top / 2), f"seed {seed}", "black", font, anchor="mm")
+    for row, (name, pictures) in enumerate(zip(names, rows)):
+        draw.text((8, top + (row + 0.5) * cell), name, "black", font, anchor="lm")
+        for column, sample in enumerate(enlarge(np.broadcast_to(pictures, (*pictures.shape[:3], 3)), scale)):
+            sheet.paste(Image.fromarray(sample), (left + column * cell, top + row * cell))
+    return np.asarray(sheet)

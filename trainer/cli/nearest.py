@@ -1,0 +1,201 @@
+"""Looks for what a network has learnt by heart: the training pictures that are nearest to its samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import tyro
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from tqdm import tqdm
+
+import pretrained
+from pretrained.inputs.seeds import parse_seeds
+from pretrained.media.images import encode_png, enlarge
+from pretrained.system.errors import InputError
+from pretrained.system.files import write_atomic
+from trainer import data
+from trainer.cli import evaluate
+from trainer.data.dataset import Dataset
+from trainer.loop.settings import Settings
+from trainer.metrics import features
+
+SHEET = "nearest.png"
+NEIGHBOURS = 5
+MAX_SEEDS = 64
+HELD_OUT = 1000  # real pictures that show how near is near
+SIDE = 32  # px at which pixels are compared
+CHUNK = 4096  # pictures at a time, so that memory stays flat
+CELL = 96  # px in the sheet; smaller pictures are enlarged to it
+QUANTILES = {"nearest 1%": 0.01, "median": 0.5}
+
+
+@dataclass(frozen=True)
+class Command:
+    """Show the training pictures that are nearest to samples, and how near real pictures come that are not among
+    them: a network that has learnt pictures by heart comes nearer."""
+
+    id: Annotated[str, tyro.conf.Positional]
+    """A bundled name, a folder or file, or a Hub repository user/name[@revision]."""
+    data: str
+    """A named set (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of pictures, or hub:user/dataset."""
+    data_root: Path = Settings.data_root
+    """Where named sets are looked for, and downloaded to; $GANVAS_DATA."""
+    seeds: str = "0-7"
+    """The samples: 0-7, or 1,2,5-9."""
+    features: Literal[("pixels", *features.KINDS)] = "pixels"  # type: ignore[valid-type]
+    """Whose eyes: pixels are compared at a small size, a network's features by what they show."""
+    feature_weights: Path | None = None
+    """The network's weights: Inception's .pth or SqueezeNet's .npz; the suffix tells which."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    out: Path | None = None
+    """The sheet, .png, with a .json beside it; by default nearest.png in the folder of a run, else in this folder."""
+
+    def __post_init__(self) -> None:
+        if len(parse_seeds(self.seeds)) > MAX_SEEDS:
+            raise InputError(f"--seeds {self.seeds} are too many: at most {MAX_SEEDS}")
+        if self.out and self.out.suffix != ".png":
+            raise InputError(f"--out {self.out} must end in .png")
+
+
+# uint8 pictures (N, C, size, size) -> vectors, float64 (N, D), whose Euclidean distance is measured
+See = Callable[[Tensor], Tensor]
+
+
+def run(command: Command) -> dict[str, Any]:
+    """What `python -m trainer nearest` prints, after writing the sheet.
+
+    Raises:
+        InputError: checkpoint, data or weights are not as asked for; says what to do.
+    """
+    path, _ = pretrained.resolve(command.id)
+    is_folder = path.parent == Path(command.id).expanduser()
+    out = command.out or (path.parent / SHEET if is_folder else Path(SHEET))
+    pipeline = pretrained.load(command.id, command.device)
+    size, channels = evaluate.shape(pipeline)
+    read = partial(data.load, command.data, size, command.data_root, channels)
+    training, seeds = read(), parse_seeds(command.seeds)
+    if len(training.images) <= NEIGHBOURS:
+        raise InputError(
+            f"--data {command.data} has {len(training.images)} pictures: more than {NEIGHBOURS} are needed"
+        )
+    mirrored = bool(pipeline.config.training.get("options", {}).get("horizontal_flip"))
+    samples = torch.from_numpy(pipeline.sample(seeds)).permute(0, 3, 1, 2)
+    real, own, described = _held_out(training, read(split="test") if command.data in data.NAMED else None)
+    see, how = _eyes(command, pipeline.device, size)
+    views = [training.images, training.images.flip(-1)] if mirrored else [training.images]
+    queries = torch.cat([see(samples), see(real)])
+    found, places = nearest(queries, _chunks(views, see), torch.cat([torch.full((len(seeds),), -1), own]))
+    distances, indices, usual = found[: len(seeds)], places[: len(seeds)], found[len(seeds) :, 0]
+    report = {
+        "id": command.id,
+        "name": pipeline.config.name,
+        "kimg": pipeline.config.training.get("kimg"),
+        "distance": how,
+        "training": f"{len(training.images)} pictures of {training.name}" + ", and their mirror images" * mirrored,
+        "held_out": {
+            "what": described,
+            **{name: _rounded(usual.quantile(share)) for name, share in QUANTILES.items()},
+        },
+        "median": _rounded(distances[:, 0].median()),
+        "samples": [
+            {
+                "seed": seed,
+                "distances": [_rounded(distance) for distance in row],
+                "indices": places.tolist(),
+                "share_nearer": _rounded((usual <= row[0]).double().mean()),
+            }
+            for seed, row, places in zip(seeds, distances, indices)
+        ],
+    }
+    write_atomic(out, encode_png(sheet(seeds, samples, training.images[indices], distances)))
+    write_atomic(out.with_suffix(".json"), (json.dumps(report, indent=2) + "\n").encode())
+    return report
+
+
+def _rounded(value: Tensor) -> float:
+    return float(f"{value.item():.4g}") if value > 1e-3 else 0.0  # below that it is the rounding of a difference
+
+
+def _held_out(training: Dataset, test: Dataset | None) -> tuple[Tensor, Tensor, str]:
+    """Real pictures to compare with, uint8 (N, C, size, size); their places in the training set, or -1; and a name."""
+    pictures = (test or training).images
+    chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
+    if test:
+        return pictures[chosen], torch.full_like(chosen, -1), f"{len(chosen)} pictures of {test.name} test"
+    return pictures[chosen], chosen, f"{len(chosen)} pictures of {training.name}, each beside all others"
+
+
+def _eyes(command: Command, device: torch.device, size: int) -> tuple[See, str]:
+    if command.features == "pixels" and command.feature_weights is None:
+        side = min(size, SIDE)
+        return partial(pixels, side=side), f"root mean square of the differences of pixels, 0 to 255, at {side} px"
+    kind = "auto" if command.features == "pixels" else command.features
+    eyes = features.load(kind, command.feature_weights, device)
+    return lambda pictures: evaluate.extract_once(pictures, eyes), f"Euclidean, in {eyes.name}, {eyes.layer}"
+
+
+def pixels(pictures: Tensor, side: int) -> Tensor:
+    """uint8 (N, C, H, W) -> float64 (N, D), so that a distance is the root mean square difference of pixels."""
+    vectors = features.resize(pictures, side).double().flatten(1)
+    return vectors / vectors.shape[1] ** 0.5
+
+
+def _chunks(views: Sequence[Tensor], see: See) -> Iterator[list[Tensor]]:
+    """Vectors (n, D) of each view of the same `n` pictures, piece by piece."""
+    parts = zip(*(view.split(CHUNK) for view in views))
+    total = -(-len(views[0]) // CHUNK)
+    for part in tqdm(parts, "training pictures", total, disable=None, leave=False, unit_scale=CHUNK):
+        yield [see(pictures) for pictures in part]
+
+
+def nearest(queries: Tensor, chunks: Iterator[list[Tensor]], own: Tensor) -> tuple[Tensor, Tensor]:
+    """The NEIGHBOURS nearest pictures of a set -> distances and places in it, (Q, NEIGHBOURS) each, the nearest first.
+
+    Args:
+        queries: (Q, D).
+        chunks: vectors (n, D) of consecutive pictures, in one or more views, of which the nearest counts.
+        own: (Q,) the place of each query in the set, which is not its own neighbour, or -1.
+    """
+    distances = torch.full((len(queries), NEIGHBOURS), torch.inf, dtype=torch.float64)
+    places, start = torch.full((len(queries), NEIGHBOURS), -1), 0
+    for views in chunks:
+        found = torch.stack([torch.cdist(queries, view) for view in views]).amin(0)
+        here = torch.arange(start, start + found.shape[1])
+        found[own[:, None] == here] = torch.inf
+        distances, order = torch.cat([distances, found], 1).topk(NEIGHBOURS, largest=False)
+        places = torch.cat([places, here.expand(len(queries), -1)], 1).gather(1, order)
+        start += found.shape[1]
+    return distances, places
+
+
+def sheet(seeds: Sequence[int], samples: Tensor, neighbours: Tensor, distances: Tensor) -> np.ndarray:
+    """A row for each sample: itself, and its neighbours with their distances -> uint8 (H, W, 3).
+
+    Args:
+        samples: uint8 (N, C, size, size).
+        neighbours: uint8 (N, NEIGHBOURS, C, size, size).
+        distances: (N, NEIGHBOURS).
+    """
+    scale = max(1, CELL // samples.shape[-1])
+    cell, gap, line = scale * samples.shape[-1], 8, 22
+    font = ImageFont.load_default(14)
+    picture = Image.new("RGB", ((1 + NEIGHBOURS) * (cell + gap) + 2 * gap, len(seeds) * (cell + line) + gap), "white")
+    draw = ImageDraw.Draw(picture)
+    rows = torch.cat([samples[:, None], neighbours], 1).expand(-1, -1, 3, -1, -1).permute(0, 1, 3, 4, 2).numpy()
+    for row, seed in enumerate(seeds):
+        words = [f"seed {seed}", *(f"{_rounded(distance):.4g}" for distance in distances[row])]
+        top = gap + row * (cell + line)
+        for column, (word, one) in enumerate(zip(words, enlarge(rows[row], scale))):
+            left = gap + column * (cell + gap) + gap * (column > 0)  # the sample stands apart
+            picture.paste(Image.fromarray(np.ascontiguousarray(one)), (left, top))
+            draw.text((left + cell / 2, top + cell + line / 2 - 1), word, "black", font, anchor="mm")
+    return np.asarray(picture)

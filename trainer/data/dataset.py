@@ -1,0 +1,272 @@
+"""Named data sets and folders of pictures -> one uint8 array -> endless batches on the device.
+
+A data set lives as one array of resized pictures: small ones in memory (on the GPU where there is one), decoded
+folders and what comes from the Hub in a memory-mapped file under `~/.cache/ganvas`, so that the next run starts at
+once and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pretrained.media.images import from_uint8
+from pretrained.system.errors import InputError
+from trainer import distributed
+from trainer.data import captions, folder, memmap
+from trainer.data.hub import read
+
+MAX_IDX = 256 << 20  # bytes, five times those of MNIST
+DEVICE_BYTES = 4 << 30  # a data set up to this size is kept on the GPU
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Pictures, and labels where there are any.
+
+    Attributes:
+        images: uint8 (N, C, size, size).
+        labels: int64 (N,), or None.
+        classes: a name for each label.
+        captions: a sentence for each picture, or None.
+        licence: what may be done with it, for the model card.
+    """
+
+    name: str
+    images: Tensor
+    labels: Tensor | None = None
+    classes: list[str] = field(default_factory=list)
+    licence: str = "unknown"
+    captions: list[str] | None = None
+
+    @property
+    def size(self) -> int:
+        return self.images.shape[-1]
+
+    @property
+    def channels(self) -> int:
+        return self.images.shape[1]
+
+    def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> Batches:
+        """What a method trains on."""
+        return Batches(self, batch_size, seed, device, horizontal_flip)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A public data set: the folders below --data-root that may hold it, the torchvision class that downloads it."""
+
+    folders: tuple[str, ...]
+    torchvision: str
+    licence: str
+    classes: tuple[str, ...]
+
+
+DIGITS = tuple(str(digit) for digit in range(10))
+CLOTHES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+NAMED = {
+    "mnist": Named(
+        ("mnist/raw", "MNIST/raw"), "MNIST", "MNIST (LeCun, Cortes, Burges), often given as CC BY-SA 3.0", DIGITS
+    ),
+    "fashion-mnist": Named(
+        ("fashion-mnist/raw", "FashionMNIST/raw"), "FashionMNIST", "Fashion-MNIST (Zalando SE), MIT", CLOTHES
+    ),
+    "cifar10": Named((), "CIFAR10", "CIFAR-10 (Krizhevsky 2009), for research", CIFAR),
+}
+
+
+def load(data: str, size: int, root: Path, channels: int | None = None, split: str = "train") -> Dataset:
+    """The data set that `--data` names, at `size` px.
+
+    Args:
+        data: a key of NAMED, "fake", a folder or .zip of pictures, or one on the Hub: "hub:user/dataset[@revision]".
+        root: where named sets are looked for, and downloaded to.
+        channels: 1 or 3; None is what the set has (3 for a folder).
+        split: "train" or "test", for named sets, and for those on the Hub whose files are split so.
+
+    Raises:
+        InputError: there is no such set, or it cannot be read; says what to do.
+    """
+    if data == "fake":
+        return fake(size, channels or 1)
+    if data in NAMED:
+        images, labels = _read_named(data, root, split == "train")
+        images = resize(_to_channels(images, channels or images.shape[1]), size)
+        return Dataset(data, images, labels, list(NAMED[data].classes), NAMED[data].licence)
+    if data.startswith(read.PREFIX):
+        found = read.read(data.removeprefix(read.PREFIX), size, channels or 3, split)
+        return Dataset(found.name, found.images, found.labels, found.classes, found.licence, found.captions)
+    path = Path(data).expanduser()
+    if not path.exists():
+        raise InputError(
+            f"--data {data} does not exist: {', '.join(NAMED)}, fake, a folder or .zip of pictures, or hub:user/dataset"
+        )
+    images, names, labels, classes = folder.read(path, size, channels or 3)
+    return Dataset(path.resolve().stem, images, labels, classes, captions=captions.read(path, names))
+
+
+def fake(size: int, channels: int, count: int = 1024) -> Dataset:
+    """Soft blobs of two classes, wide and narrow: enough to see that training runs."""
+    random = torch.Generator().manual_seed(0)
+    labels = torch.arange(count) % 2
+    centre = torch.rand(count, 2, 1, 1, generator=random) * 1.2 - 0.6
+    axis = torch.linspace(-1, 1, size)
+    distance = (axis.view(1, -1, 1) - centre[:, 0]).square() + (axis.view(1, 1, -1) - centre[:, 1]).square()
+    blobs = torch.exp(-distance / torch.where(labels == 0, 0.02, 0.1).view(-1, 1, 1))
+    tint = 0.5 + 0.5 * torch.rand(count, channels, 1, 1, generator=random)
+    classes = ["narrow", "wide"]
+    captions = [f"a {classes[label]} blob" for label in labels]
+    return Dataset("fake", (blobs[:, None] * tint * 255).to(torch.uint8), labels, classes, "CC0", captions)
+
+
+def _read_idx(path: Path) -> Tensor:
+    """An IDX file, gzipped or not -> uint8 tensor (LeCun's format: a magic number, the sizes, the bytes)."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        data = file.read(MAX_IDX + 1)
+    if len(data) > MAX_IDX:
+        raise ValueError(f"{path.name} has more than {MAX_IDX:,} bytes")
+    num_dims = data[3]
+    shape = np.frombuffer(data, ">i4", num_dims, offset=4)
+    return torch.from_numpy(np.frombuffer(data, np.uint8, offset=4 + 4 * num_dims).reshape(shape).copy())
+
+
+def _read_named(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
+    """uint8 (N, C, H, W) and int64 (N,), from what lies below `root`, else downloaded to it."""
+    prefix = "train" if train else "t10k"
+    for directory in NAMED[name].folders:
+        for suffix in (".gz", ""):
+            paths = [root / directory / f"{prefix}-{part}-ubyte{suffix}" for part in ("images-idx3", "labels-idx1")]
+            if all(path.exists() for path in paths):
+                try:
+                    images, labels = map(_read_idx, paths)
+                    if (
+                        images.dim() != 3
+                        or labels.shape != images.shape[:1]
+                        or labels.max() >= len(NAMED[name].classes)
+                    ):
+                        raise ValueError(f"{tuple(images.shape)} pictures with {tuple(labels.shape)} labels")
+                except (OSError, EOFError, ValueError, IndexError, RuntimeError, zlib.error) as error:
+                    raise InputError(
+                        f"{paths[0].parent} holds a broken file ({error}): delete it and try again"
+                    ) from error
+                return images[:, None], labels.long()
+    import torchvision
+
+    try:
+        found = getattr(torchvision.datasets, NAMED[name].torchvision)(root, train=train, download=True)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"--data {name} is not below --data-root {root} and cannot be downloaded: {error}") from error
+    images = torch.as_tensor(found.data)
+    return images.movedim(3, 1) if images.ndim == 4 else images[:, None], torch.as_tensor(found.targets)
+
+
+def _to_channels(images: Tensor, channels: int) -> Tensor:
+    if images.shape[1] == channels:
+        return images
+    if channels == 3:
+        return images.expand(-1, 3, -1, -1)
+    luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # ITU-R 601
+    return (images * luma).sum(1, keepdim=True).round().to(torch.uint8)
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """uint8 (N, C, S, S) -> uint8 (N, C, size, size)."""
+    if images.shape[-1] == size:
+        return images
+    resized = [
+        F.interpolate(part.float(), (size, size), mode="bilinear", antialias=True).round().clamp(0, 255).byte()
+        for part in images.split(4096)
+    ]
+    return torch.cat(resized)
+
+
+class Batches:
+    """Endless shuffled batches (x, y): x float (B, C, size, size) in [-1, 1], y int64 (B,) or None.
+
+    Picture number i is a function of the seed and i alone: `images_seen` is the whole state, so resuming is exact.
+    Each of several processes takes its part of a batch. Pictures that are stored larger than `dataset.size`
+    are cut to it at random places.
+
+    Attributes:
+        indices: int64 (B,), where the pictures of the last batch lie in the data set.
+    """
+
+    stream = 0  # where the random numbers of this kind of batches begin
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        horizontal_flip: bool = False,
+    ):
+        on_device = device.type == "cuda" and dataset.images.numel() <= DEVICE_BYTES
+        self.images = dataset.images.to(device) if on_device else dataset.images
+        memmap.let_go(dataset.images)
+        self.touched = 0  # bytes of a mapped file, by these batches
+        self.size = dataset.size
+        self.labels = dataset.labels
+        self.batch_size, self.seed, self.device, self.horizontal_flip = batch_size, seed, device, horizontal_flip
+        self.part = distributed.part(batch_size)
+        self.images_seen = 0
+        self.indices = torch.empty(0, dtype=torch.int64)
+        self._permutation = lru_cache(maxsize=2)(self._permutation)
+
+    def _permutation(self, epoch: int) -> Tensor:
+        return torch.randperm(len(self.images), generator=self._random(epoch, stream=0))
+
+    def _random(self, counter: int, stream: int) -> torch.Generator:
+        words = np.random.SeedSequence((self.seed, self.stream + stream, counter)).generate_state(1, np.uint64)
+        return torch.Generator().manual_seed(int(words[0] >> 1))
+
+    def _indices(self) -> Tensor:
+        """Where the next batch lies in the data set; a batch may reach over the end of an epoch."""
+        start, wanted, parts = self.images_seen, self.batch_size, []
+        while wanted:
+            epoch, offset = divmod(start, len(self.images))
+            parts.append(self._permutation(epoch)[offset : offset + wanted])
+            start, wanted = start + len(parts[-1]), wanted - len(parts[-1])
+        return torch.cat(parts)
+
+    @property
+    def num_batches(self) -> int:
+        """How many batches have been drawn."""
+        return self.images_seen // self.batch_size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        return self
+
+    def __next__(self) -> tuple[Tensor, Tensor | None]:
+        x = from_uint8(self.pictures())
+        y = None if self.labels is None else self.labels[self.indices].to(self.device)
+        return x.contiguous(memory_format=torch.channels_last), y
+
+    def pictures(self) -> Tensor:
+        """The next batch as it is stored, cut and mirrored: uint8 (B, C, size, size)."""
+        self.indices = self._indices()[self.part]
+        x = self.images[self.indices.to(self.images.device)].to(self.device)
+        self.touched += x.numel() + len(x) * memmap.AROUND
+        if self.touched > memmap.HELD:
+            memmap.let_go(self.images)
+            self.touched = 0
+        room = x.shape[-1] - self.size
+        if room:
+            corners = torch.randint(room + 1, (self.batch_size, 2), generator=self._random(self.images_seen, stream=2))
+            corners = corners[self.part].tolist()
+            x = torch.stack([p[:, i : i + self.size, j : j + self.size] for p, (i, j) in zip(x, corners)])
+        if self.horizontal_flip:
+            flip = torch.rand(self.batch_size, generator=self._random(self.images_seen, stream=1))[self.part] < 0.5
+            x = torch.where(flip.view(-1, 1, 1, 1).to(self.device), x.flip(3), x)
+        self.images_seen += self.batch_size
+        return x

@@ -1,0 +1,163 @@
+"""Shards -> one growing array, and a journal beside it: what was interrupted goes on with the next shard."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from pretrained.media.images import open_picture
+from pretrained.system.errors import InputError
+from pretrained.system.files import write_atomic
+from trainer.data import decoding, memmap
+from trainer.data.hub import shards
+from trainer.data.hub.shards import Item
+from trainer.data.hub.splits import Part
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import RepoFile
+
+    Fetch = Callable[[RepoFile], Path]
+
+DOWNLOADS = 8  # loose pictures at the same time
+
+
+@dataclass
+class Journal:
+    """How far a preparation is.
+
+    Attributes:
+        shards: those that are in the array as a whole.
+        pictures: how many these held.
+        line_bytes: of what is said of these pictures, a line for each.
+        num_broken, broken: how many were left out, and the first of them.
+    """
+
+    shards: int = 0
+    pictures: int = 0
+    line_bytes: int = 0
+    num_broken: int = 0
+    broken: list[str] = field(default_factory=list)
+
+
+def fill(part: Part, said: dict[str, str], fetch: Fetch, shape: tuple[int, ...], stem: Path, work: Path) -> None:
+    """Decode all shards into the array `stem`.npy, from where its journal says that it is on.
+
+    Args:
+        said: captions of loose pictures, by their paths in the repository.
+        fetch: downloads a file into the folder `work`, which is deleted after each shard.
+        shape: of a picture, (channels, size, size).
+
+    Raises:
+        OSError: the disk is full, or nobody may write there.
+    """
+    journal, pictures = _go_on(stem, shape)
+    lines = stem.with_suffix(".jsonl").open("r+b" if journal.line_bytes else "w+b")
+    lines.truncate(journal.line_bytes)
+    lines.seek(journal.line_bytes)
+    bar = tqdm(total=len(part.shards), initial=journal.shards, desc="shards", unit="", leave=False, disable=None)
+    with contextlib.closing(pictures), lines, bar:
+        for files in part.shards[journal.shards :]:
+            items = _items(part, files, said, fetch, journal)
+            with contextlib.closing(decoding.in_order(partial(_decode, shape=shape), items)) as decoded:
+                for item, picture in decoded:
+                    if isinstance(picture, str):
+                        _note_broken(journal, picture)
+                        continue
+                    pictures.append(picture)
+                    lines.write(json.dumps([item.label, item.caption]).encode() + b"\n")
+                    if pictures.count % 100 == 0:
+                        bar.set_postfix_str(f"{pictures.count:,} pictures")
+            pictures.flush()
+            lines.flush()
+            journal.shards, journal.pictures, journal.line_bytes = journal.shards + 1, pictures.count, lines.tell()
+            write_atomic(stem.with_suffix(".journal"), json.dumps(asdict(journal)).encode())
+            shutil.rmtree(work, ignore_errors=True)
+            bar.update()
+
+
+def _go_on(stem: Path, shape: tuple[int, ...]) -> tuple[Journal, memmap.Pictures]:
+    """What an interrupted preparation left, or a beginning."""
+    with contextlib.suppress(FileNotFoundError, EOFError):
+        journal = Journal(**json.loads(stem.with_suffix(".journal").read_bytes()))
+        if stem.with_suffix(".jsonl").stat().st_size >= journal.line_bytes:
+            return journal, memmap.Pictures(stem.with_suffix(".npy"), shape, journal.pictures)
+    return Journal(), memmap.Pictures(stem.with_suffix(".npy"), shape)
+
+
+def _items(
+    part: Part, files: Sequence[RepoFile], said: dict[str, str], fetch: Fetch, journal: Journal
+) -> Iterator[Item]:
+    """The picture files of a shard: those in an archive, or as many loose ones."""
+    if part.kind:
+        try:
+            yield from shards.READERS[part.kind](fetch(files[0]))
+        except InputError:
+            raise
+        except shards.BROKEN as error:
+            _note_broken(journal, f"the rest of {files[0].path}: {error}")
+        return
+    small = [file for file in files if file.size <= shards.MAX_PICTURE]
+    for file in files:
+        if file.size > shards.MAX_PICTURE:
+            _note_broken(journal, f"{file.path}: {file.size:,} bytes are too many: at most {shards.MAX_PICTURE:,}")
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        for file, path in zip(small, pool.map(fetch, small)):
+            name = part.names[file.path]
+            yield Item(file.path, path.read_bytes(), shards.top(name), said.get(file.path))
+
+
+def _decode(item: Item, shape: tuple[int, ...]) -> np.ndarray | str:
+    if isinstance(item.data, str):
+        return f"{item.name}: {item.data}"
+    try:
+        return decoding.square(open_picture(io.BytesIO(item.data), shape[0]), shape[-1])
+    except InputError as error:
+        return f"{item.name}: {error}"
+
+
+def _note_broken(journal: Journal, what: str) -> None:
+    journal.num_broken += 1
+    journal.broken = [*journal.broken, what][: decoding.SHOWN]
+
+
+def finish(name: str, licence: str, stem: Path) -> None:
+    """Write the index of an array that is whole, and delete what led there.
+
+    Raises:
+        InputError: no picture of the data set `name` could be read.
+    """
+    journal = Journal(**json.loads(stem.with_suffix(".journal").read_bytes()))
+    decoding.tell_broken(journal.broken, journal.num_broken, journal.pictures + journal.num_broken)
+    if not journal.pictures:
+        raise InputError(f"--data {name} holds no picture that can be read: {journal.broken[0]}")
+    with stem.with_suffix(".jsonl").open("rb") as lines:
+        labels, said = zip(*map(json.loads, lines))
+    has_classes = None not in labels
+    classes = sorted(set(labels), key=_natural) if has_classes else []
+    numbers = {label: number for number, label in enumerate(classes)}
+    index = {
+        "labels": [numbers[label] for label in labels] if has_classes else None,
+        "classes": classes,
+        "captions": list(said) if None not in said else None,
+        "licence": licence,
+    }
+    write_atomic(stem.with_suffix(".json"), json.dumps(index).encode())
+    for suffix in (".journal", ".jsonl"):
+        stem.with_suffix(suffix).unlink()
+
+
+def _natural(label: str) -> tuple[bool, int, str]:
+    """By which classes are sorted: numbers by their size."""
+    is_number = label.isascii() and label.isdigit() and len(label) < 19
+    return not is_number, int(label) if is_number else 0, label

@@ -1,0 +1,70 @@
+"""What a snapshot shows: the pictures of fixed seeds, or fixed held-out pictures, translated, beside what was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pretrained.media.images import grid
+from pretrained.pipelines.registry import Generate
+from trainer.data.dataset import Dataset
+from trainer.data.domains import Domains
+from trainer.data.pairs import Pairs, spread
+
+SEEDS = range(64)
+NUM_ROWS = 8
+STRENGTHS = (0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a network made, at one moment.
+
+    Attributes:
+        pictures: uint8 (N, H, W, C), by the network alone.
+        sheet: uint8 (H, W, C), laid out for people.
+        text: what the sheet shows, as JSON values.
+    """
+
+    pictures: np.ndarray
+    sheet: np.ndarray
+    text: dict[str, Any]
+
+
+def real_pictures(dataset: Dataset) -> np.ndarray:
+    """What the pictures of a preview should be like: uint8 (N, H, W, C)."""
+    if isinstance(dataset, Domains):
+        images = spread(dataset.held_out_others, NUM_ROWS)
+    elif isinstance(dataset, Pairs):
+        images = dataset.targets(spread(dataset.held_out, NUM_ROWS))
+    else:
+        images = dataset.images[: len(SEEDS)]
+    return images.permute(0, 2, 3, 1).numpy()
+
+
+def draw(pipeline: Generate, dataset: Dataset) -> Preview:
+    """The fixed seeds, or rows of source, output and target, through the pipeline that everybody uses."""
+    if isinstance(dataset, (Pairs, Domains)):
+        return _rows(pipeline, dataset)
+    pictures = pipeline.sample(SEEDS)
+    return Preview(pictures, grid(pictures), {"id": pipeline.config.name, "seeds": list(SEEDS)})
+
+
+def _rows(pipeline: Any, dataset: Pairs | Domains) -> Preview:
+    strengths = STRENGTHS if pipeline.config.input.get("strength") else (1.0,)
+    outputs, cells = [], []
+    for example in dataset.examples(NUM_ROWS):
+        made = [pipeline.translate(example.source, strength=strength, **example.extras) for strength in strengths]
+        outputs.append(made[-1].convert("RGB"))
+        shown = [example.source, *example.extras.values(), *made, *([example.target] if example.target else [])]
+        cells += [picture.convert("RGB") for picture in shown]
+    size = max(cells[-1].size[0], cells[0].size[0])
+    squares = [np.asarray(cell.resize((size, size), Image.Resampling.NEAREST)) for cell in cells]
+    names = ["source", *example.extras, *(["output"] * len(strengths)), *(["target"] if example.target else [])]
+    sheet = grid(np.stack(squares), columns=len(names))
+    return Preview(
+        np.stack([np.asarray(output) for output in outputs]), sheet, {"id": pipeline.config.name, "columns": names}
+    )

@@ -1,0 +1,230 @@
+"""The folder of a run: what is published, the log, the snapshots and what a resumed run needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import pickle
+import platform
+import re
+import shlex
+import time
+from contextlib import AbstractContextManager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pretrained import checkpoint, pipelines
+from pretrained.checkpoint import CARD, MODEL, SAMPLES, Config
+from pretrained.hub.model_card import model_card
+from pretrained.media.images import encode_png
+from pretrained.system.errors import InputError
+from pretrained.system.files import cannot_write, locked, write_atomic
+from trainer.data.dataset import Dataset
+from trainer.loop import preview
+from trainer.method import Method
+from trainer.recipe import Recipe
+
+STATE, LOG, SNAPSHOTS, TIMELAPSE, LOCK = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif", ".lock"
+REVERSE, RAW = "reverse", "raw"  # sub-folders, each a checkpoint of its own
+LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name places on the user's disk
+SHORT = ("data", "style", "perceptual")  # options that may, of which the last part is published
+TIMELAPSE_SECONDS, TIMELAPSE_FRAMES = 8.0, 60
+
+
+class Run:
+    """Reads and writes one folder; every file is whole at any moment, and nothing in it is deleted."""
+
+    def __init__(self, folder: Path, recipe: Recipe, command: str):
+        self.folder, self.recipe, self.command = folder, recipe, command
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep a second process out of the folder."""
+        busy = f"another process is training in {self.folder}: wait for it, or choose another --out"
+        return locked(self.folder / LOCK, busy, remedy="choose another --out")
+
+    def check(self, resume: bool) -> None:
+        """Refuse a folder that holds something else, or a finished or another run."""
+        try:
+            self._check(resume)
+        except PermissionError as error:
+            raise cannot_write(self.folder, error, "choose another --out") from error
+
+    def _check(self, resume: bool) -> None:
+        if not self.folder.exists():
+            return
+        if not self.folder.is_dir():
+            raise InputError(f"--out {self.folder} is a file: choose a folder")
+        state, files = self.folder / STATE, [path for path in self.folder.iterdir() if path.name != LOCK]
+        if files and not state.exists():
+            raise InputError(f"--out {self.folder} holds other files: choose an empty folder")
+        if state.exists() and not resume:
+            raise InputError(
+                f"--out {self.folder} holds a run: --resume goes on with it, another --out starts a new one"
+            )
+        if state.exists():
+            self._check_same_recipe(**self._read_state())
+
+    def _check_same_recipe(self, recipe: dict[str, Any], trainer: dict[str, Any]) -> None:
+        """A run may become longer, or be given a decay, as long as its learning rate has not begun to fall."""
+        now, seen = describe(self.recipe), trainer["images_seen"]
+        before = dataclasses.replace(self.recipe, kimg=recipe["kimg"], decay=recipe["decay"])
+        may_change = {"kimg", "decay"} if before.speed(seen) == self.recipe.speed(seen) == 1 else set()
+        for name in sorted((recipe.keys() | now.keys()) - may_change):
+            if recipe.get(name) != now.get(name):
+                flag = name.replace("_", "-")
+                raise InputError(
+                    f"--{flag} is {now.get(name)}, but the run in {self.folder} has {recipe.get(name)}: "
+                    "give the same, or choose another --out"
+                )
+
+    def _read_state(self) -> dict[str, Any]:
+        try:
+            return torch.load(self.folder / STATE, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise InputError(f"{self.folder / STATE} cannot be read ({error}): choose another --out") from error
+
+    def load_state(self) -> dict[str, Any] | None:
+        """What `Trainer.state_dict` gave at the last snapshot; None when there was none."""
+        return self._read_state()["trainer"] if (self.folder / STATE).exists() else None
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        buffer = io.BytesIO()
+        torch.save({"recipe": describe(self.recipe), "trainer": state}, buffer)
+        write_atomic(self.folder / STATE, buffer.getvalue())
+
+    def log(self, images_seen: int, values: dict[str, float]) -> None:
+        """Append a line to log.jsonl."""
+        line = {"kimg": images_seen / 1000, **{name: float(f"{value:.5g}") for name, value in values.items()}}
+        try:
+            with (self.folder / LOG).open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise cannot_write(self.folder / LOG, error, "choose another --out") from error
+
+    def rewind_log(self, images_seen: int) -> None:
+        """Forget lines after the moment that is resumed from: they will be written again."""
+        path = self.folder / LOG
+        if path.exists():
+            lines = path.read_text().splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["kimg"] * 1000 <= images_seen]
+            write_atomic(path, "".join(kept).encode())
+
+    def is_published(self, images_seen: int) -> bool:
+        """Whether all that `snapshot` writes is there as of `images_seen` pictures; the card is written last."""
+        model, card = self.folder / MODEL, self.folder / CARD
+        if not model.exists() or not card.exists():
+            return False
+        config = checkpoint.read_config(model)
+        return config.training["kimg"] * 1000 == images_seen and card.read_text() == model_card(config)
+
+    def snapshot(
+        self, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
+    ) -> None:
+        """Publish the checkpoint, and keep its preview for the timelapse."""
+        png = publish(self.folder, network, config, dtype, device, data)
+        write_atomic(self.folder / SNAPSHOTS / f"{round(config.training['kimg'] * 1000):010d}.png", png)
+        write_atomic(self.folder / SAMPLES, png)
+        write_atomic(self.folder / CARD, model_card(config).encode())
+
+    def snapshot_reverse(
+        self, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
+    ) -> None:
+        """Publish the checkpoint of the network that translates back, in the sub-folder reverse/."""
+        folder = self.folder / REVERSE
+        write_atomic(folder / SAMPLES, publish(folder, network, config, dtype, device, data))
+        write_atomic(folder / CARD, model_card(config).encode())
+
+    def snapshot_raw(self, network: torch.nn.Module, config: Config, dtype: torch.dtype) -> None:
+        """Keep the weights before averaging as a checkpoint in the sub-folder raw/, to be compared with the average."""
+        checkpoint.save(self.folder / RAW, network, dataclasses.replace(config, name=f"{config.name}-{RAW}"), dtype)
+
+    def timelapse(self) -> None:
+        """The fixed seeds over training, as an animation."""
+        paths = sorted((self.folder / SNAPSHOTS).glob("*.png"))
+        chosen = [paths[round(i)] for i in np.linspace(0, len(paths) - 1, min(len(paths), TIMELAPSE_FRAMES))]
+        frames = [Image.open(path) for path in chosen]
+        duration = [int(TIMELAPSE_SECONDS * 1000 / len(frames))] * (len(frames) - 1) + [2000]
+        buffer = io.BytesIO()
+        frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=duration, loop=0)
+        write_atomic(self.folder / TIMELAPSE, buffer.getvalue())
+
+
+def publish(
+    folder: Path, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
+) -> bytes:
+    """Write a checkpoint, read it back and draw its preview, through the pipeline that everybody uses -> a PNG."""
+    checkpoint.save(folder, network, config, dtype)
+    network, config = checkpoint.load(folder / MODEL)
+    drawn = preview.draw(pipelines.make(network, config, device), data)
+    return encode_png(drawn.sheet, {"ganvas": json.dumps(drawn.text)})
+
+
+def describe(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as flat JSON values, the method's options among them."""
+    fields = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
+    flat = {**fields, **dataclasses.asdict(fields.pop("options")), "method": recipe.method.__name__}
+    del flat["options"], flat["summary"]
+    return json.loads(json.dumps(flat))
+
+
+def without_paths(command: str) -> str:
+    """A command as it is published: where things lay on the user's disk is nobody's business."""
+    kept: list[str] = []
+    words = [
+        part for word in shlex.split(command) for part in (word.split("=", 1) if word.startswith("--") else [word])
+    ]
+    for before, word in zip(["", *words], words):
+        if before.removeprefix("--") in SHORT:
+            kept.append(word if word.startswith("hub:") else Path(word).name)
+        elif word not in LOCAL and before not in LOCAL:
+            kept.append(word)
+    return shlex.join(kept)
+
+
+def hardware(device: torch.device) -> str:
+    """What the training ran on, for the model card."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    processor = named[1] if named else platform.processor() or platform.machine()
+    threads = torch.get_num_threads()
+    return f"{processor}, {threads} thread{'s' * (threads > 1)}"
+
+
+def make_config(
+    recipe: Recipe,
+    method: Method,
+    data: Dataset,
+    command: str,
+    images_seen: int,
+    seconds: float,
+    device: torch.device,
+    reverse: bool = False,
+) -> Config:
+    """The config of a checkpoint after `images_seen` pictures; of the network that translates back if `reverse`."""
+    options = describe(recipe)
+    paths = {name: Path(options[name]).name for name in SHORT if options.get(name)}
+    return Config(
+        name=f"{recipe.name}-{REVERSE}" if reverse else recipe.name,
+        training={
+            "recipe": recipe.name,
+            "options": {**options, **paths, "data": data.name},
+            "data": data.name,
+            "data_licence": data.licence,
+            "command": without_paths(command),
+            "seed": recipe.seed,
+            "kimg": images_seen / 1000,
+            "minutes": round(seconds / 60, 1),
+            "hardware": hardware(device),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy")}},
+            "date": time.strftime("%Y-%m-%d"),
+        },
+        **method.checkpoint(),
+    )

@@ -1,0 +1,289 @@
+"""The training loop: the only place that calls backward() and step(); it knows no method by name."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pretrained import pipelines
+from pretrained.checkpoint import Config
+from pretrained.pipelines.registry import pick_device
+from pretrained.system.allocator import keep_pages
+from pretrained.system.out_of_memory import enough
+from trainer import distributed
+from trainer.loop import preview
+from trainer.loop.collapse import Collapsed, Guard
+from trainer.loop.ema import Average
+from trainer.loop.meters import Means
+from trainer.loop.run_folder import Run, make_config
+from trainer.loop.settings import Settings
+from trainer.loop.signals import Stop, Stopped
+from trainer.method import Adam, Method
+from trainer.metrics import best
+from trainer.recipe import Recipe
+
+LOG_EVERY = 50  # steps
+MAX_ROLLBACKS = 3
+STORED = {"fp32": torch.float32, "fp16": torch.float16}
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam) -> torch.optim.Optimizer:
+    """The paper's optimiser, with what the recipe says otherwise."""
+    learning_rate = recipe.learning_rate or paper.learning_rate
+    if paper.kind == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), learning_rate)
+    return torch.optim.Adam(network.parameters(), learning_rate, recipe.betas or paper.betas, fused=True)
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether it has units for bfloat16; without them bf16 is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    abilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch since 2.8
+    return device.type == "cpu" and any(abilities.get(unit) for unit in ("avx512_bf16", "amx_bf16"))
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+    """Mixed precision as --precision says; auto is bf16 on a device that has units for it."""
+    if precision == "auto":
+        precision = "bf16" if multiplies_bf16(device) else "fp32"
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+class Trainer:
+    """All that changes while a recipe runs: `state_dict` is what a resumed run needs, and no more."""
+
+    def __init__(self, recipe: Recipe, settings: Settings):
+        self.recipe, self.settings = recipe, settings
+        self.device = pick_device(settings.device)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        where = recipe.data, recipe.size, settings.data_root, recipe.channels
+        self.data = distributed.first(lambda: recipe.method.read(recipe.options, *where))
+        self.eyes = best.open_eyes(settings.feature_weights, self.data, self.device)
+        torch.manual_seed(recipe.seed)
+        self.method: Method = recipe.method(recipe.options, self.data)
+        layout = self.method.layout if self.device.type == "cpu" else torch.channels_last
+        self.method.to(self.device, memory_format=layout)
+        self.networks = {
+            name: network
+            for name, network in self.method.named_children()
+            if any(weight.requires_grad for weight in network.parameters())
+        }
+        self.optimizers = {
+            network: make_optimizer(network, recipe, self.method.optimizer) for network in self.networks.values()
+        }
+        # Statistics, which a process updates by its own pictures: batch norm's, a mean style, BEGAN's k.
+        owners = [*self.networks.values(), self.method]
+        buffers = [list(owner.buffers(recurse=owner is not self.method)) for owner in owners]
+        self.statistics = [buffer for part in buffers for buffer in part if buffer.is_floating_point()]
+        self.average = Average(self.method.get_submodule(self.method.published), recipe.ema_kimg * 1000)
+        self.averages = {self.method.published: self.average}
+        if self.method.reverse:
+            reverse = self.method.get_submodule(self.method.reverse)
+            self.averages[self.method.reverse] = Average(reverse, recipe.ema_kimg * 1000)
+        self.batches = self.data.batches(recipe.batch_size, recipe.seed, self.device, recipe.horizontal_flip)
+        self.seconds = 0.0
+        self.num_rollbacks = 0
+        self.guard = Guard(preview.real_pictures(self.data), self.method.won_below)
+
+    def config(self, run: Run, reverse: bool = False) -> Config:
+        """The config of a checkpoint at this moment."""
+        where = self.batches.images_seen, self.seconds, self.device
+        config = make_config(self.recipe, self.method, self.data, run.command, *where, reverse)
+        licences = {"data_licence": self.settings.data_licence, "licence": self.settings.licence}
+        said = {name: licence for name, licence in licences.items() if licence}
+        return replace(config, training=config.training | said)
+
+    def compile(self) -> None:
+        """torch.compile what the networks are entered by, where asked for."""
+        for network in self.networks.values() if self.settings.compile else ():
+            for part in network.values() if isinstance(network, nn.ModuleDict) else [network]:
+                for entry in getattr(part, "entries", ("forward",)):
+                    setattr(part, entry, torch.compile(getattr(part, entry)))
+
+    def snapshot(self, run: Run) -> None:
+        """Write what a resumed run needs, then what is published: an end in between is made good at the next start."""
+        if distributed.rank():
+            return
+        run.save_state(self.state_dict())
+        dtype = STORED[self.settings.weights]
+        if self.method.reverse:  # first: the card of the other one says that all is written
+            back = self.averages[self.method.reverse].network
+            run.snapshot_reverse(back, self.config(run, reverse=True), dtype, self.device, self.data.reversed())
+        if self.recipe.ema_kimg:
+            run.snapshot_raw(self.method.get_submodule(self.method.published), self.config(run), dtype)
+        run.snapshot(self.average.network, self.config(run), dtype, self.device, self.data)
+        if self.eyes:
+            run.log(self.batches.images_seen, {"KID": best.keep(run.folder, self.data, self.eyes)})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain numbers: networks, optimisers, average, random state, place in the data, time spent."""
+        return {
+            "method": self.method.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers.values()],
+            "average": self.average.network.state_dict(),
+            "average_updates": self.average.num_updates,
+            **({"reverse": self.averages[self.method.reverse].network.state_dict()} if self.method.reverse else {}),
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all(),
+            "images_seen": self.batches.images_seen,
+            "seconds": self.seconds,
+            "num_rollbacks": self.num_rollbacks,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to the moment of `state_dict`."""
+        self.method.load_state_dict(state["method"])
+        for optimizer, saved in zip(self.optimizers.values(), state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        for average, key in zip(self.averages.values(), ("average", "reverse")):
+            average.network.load_state_dict(state[key])
+            average.num_updates = state["average_updates"]
+        torch.set_rng_state(state["random"])
+        if len(state["random_cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["random_cuda"])
+        self.batches.images_seen = state["images_seen"]
+        self.seconds = state["seconds"]
+        self.num_rollbacks = state["num_rollbacks"]
+
+    def check(self, run: Run) -> str | None:
+        """What the guard says of the weights, and of the pictures of the fixed seeds."""
+        pipeline = pipelines.make(self.average.network, self.config(run), self.device)
+        return self.guard.check_weights(self.method) or self.guard.check_pictures(
+            preview.draw(pipeline, self.data).pictures
+        )
+
+    def recover(self, run: Run, problem: str) -> None:
+        """Do as --on-collapse says: go on, go back to the last good snapshot, or raise Collapsed."""
+        action, state = self.settings.on_collapse, run.load_state()
+        if action == "ignore":
+            tqdm.write(problem, file=sys.stderr)
+            return
+        if action == "stop" or state is None or self.num_rollbacks == MAX_ROLLBACKS:
+            raise Collapsed(f"{problem}; the last good snapshot is in {run.folder}")
+        num_rollbacks = self.num_rollbacks + 1
+        self.load_state_dict(state)
+        self.num_rollbacks = num_rollbacks
+        kimg = self.batches.images_seen / 1000
+        tqdm.write(f"{problem}; back to {kimg:g} kimg with half the learning rate", file=sys.stderr)
+        torch.manual_seed(self.recipe.seed + num_rollbacks)  # or the same noise would lead to the same end
+        self.guard = Guard(preview.real_pictures(self.data), self.method.won_below)
+
+    def step(self) -> dict[str, Tensor]:
+        """One round of the method's updates; returns the terms of its losses, not yet fetched from the device."""
+        terms: dict[str, Tensor] = {}
+        before = self.batches.images_seen
+        speed = self.recipe.speed(before) / 2**self.num_rollbacks
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = optimizer.defaults["lr"] * speed
+        updates = self.method.updates(self.batches)
+        while True:
+            with autocast(self.device, self.settings.precision), distributed.shared_noise(self.recipe.batch_size):
+                update = next(updates, None)
+            if update is None:
+                break
+            network, losses = update
+            self.optimizers[network].zero_grad(set_to_none=True)
+            # inputs=...: no stray gradients in D from G's loss, and no time spent on them.
+            learnt = [weight for weight in network.parameters() if weight.requires_grad]
+            sum(losses.values()).backward(inputs=learnt)
+            distributed.average(weight.grad for weight in learnt if weight.grad is not None)
+            self.optimizers[network].step()
+            terms |= {name: loss.detach() for name, loss in losses.items()}
+        distributed.average(self.statistics)
+        terms |= self.method.measures
+        for name, average in self.averages.items():
+            average.update(self.method.get_submodule(name), self.batches.images_seen - before)
+        return terms
+
+
+def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> None:
+    """Train `recipe` in `folder`, which holds a checkpoint ready to be published when this returns.
+
+    Args:
+        command: what the user typed, for the model card and for the hint how to go on.
+
+    Raises:
+        InputError: data, folder or device are not as asked for; says what to do.
+        Collapsed: training went wrong, and --on-collapse or too many rollbacks ended it.
+        Lost: another process of the same training ended.
+        Stopped: a signal asked for an end; all is saved, and `--resume` goes on.
+    """
+    run = Run(folder, recipe, command)
+    run.check(settings.resume)
+    keep_pages()
+    with distributed.group(recipe.batch_size):
+        remedy = "choose a smaller --batch-size and another --out; all is saved up to the last snapshot"
+        enough(lambda: _in_folder(Trainer(recipe, settings), run), remedy)
+
+
+def _in_folder(trainer: Trainer, run: Run) -> None:
+    """Go on from where `run` is, if anything is there, to the end."""
+    leads = distributed.rank() == 0
+    with run.lock() if leads else contextlib.nullcontext():
+        if state := run.load_state():
+            trainer.load_state_dict(state)
+        distributed.agree(None)  # before anything is written
+        if leads:
+            for note in trainer.method.notes:
+                tqdm.write(note, file=sys.stderr)
+            run.rewind_log(trainer.batches.images_seen)
+        trainer.compile()
+        _loop(trainer, run)
+        if leads:
+            run.timelapse()
+
+
+def _loop(trainer: Trainer, run: Run) -> None:
+    batches, settings = trainer.batches, trainer.settings
+    total = round(trainer.recipe.kimg * 1000)
+    between_snapshots = max(total // max(settings.snapshots, 1), 1)
+    means = Means(batches.images_seen)
+    started = time.monotonic() - trainer.seconds
+    leads = distributed.rank() == 0
+    bar = tqdm(
+        total=total / 1000,
+        initial=batches.images_seen / 1000,
+        desc=trainer.recipe.name,
+        unit="kimg",
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:g} kimg, {remaining} left{postfix}",
+        disable=None if leads else True,
+    )
+    with Stop() as stop, bar:
+        if not run.is_published(batches.images_seen):
+            trainer.snapshot(run)
+        received = distributed.most(stop.received)
+        while batches.images_seen < total and not received:
+            before, problem = batches.images_seen, None
+            means.add(trainer.step())
+            seen, received = batches.images_seen, distributed.most(stop.received)
+            trainer.seconds = time.monotonic() - started
+            bar.update((seen - before) / 1000)
+            if means.num_steps == LOG_EVERY or seen >= total:
+                values = means.take(seen)
+                if leads:
+                    run.log(seen, {**values, "seconds": trainer.seconds})
+                bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
+                problem = trainer.guard.check_losses(values)
+            if seen // between_snapshots > before // between_snapshots or seen >= total or received:
+                problem = distributed.agree(problem or (trainer.check(run) if leads else None))
+                ignored = settings.on_collapse == "ignore" and not trainer.guard.check_weights(trainer.method)
+                if problem is None or ignored:
+                    trainer.snapshot(run)
+            if problem:
+                trainer.recover(run, problem)
+                means.restart(batches.images_seen)
+                bar.n = batches.images_seen / 1000
+    if received:
+        kimg = batches.images_seen / 1000
+        raise Stopped(f"stopped at {kimg:g} kimg, all is saved; go on with: {run.command} --resume", received)

@@ -1,0 +1,1 @@
+"""How good samples are: FID, KID, PSNR, SSIM, perceptual distance."""

@@ -1,0 +1,123 @@
+"""Measures a translator on held-out pictures: how near it comes to the target, and how real its pictures look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from pretrained.checkpoint import Config
+from pretrained.media.images import from_uint8
+from pretrained.pipelines.translate import Translate
+from pretrained.system.errors import InputError
+from trainer.data.domains import Domains
+from trainer.data.pairs import Pairs
+from trainer.loop.run_folder import REVERSE
+from trainer.methods.recipes import RECIPES
+from trainer.metrics import fid_kid, perceptual, psnr_ssim
+from trainer.metrics.features import Features
+
+MIN_PICTURES = 50  # for scores of features; PSNR and SSIM are of single pictures
+COMPARABLE = ("noise", "blur", "mosaic")  # degradations whose sources can be scored too: what doing nothing would give
+
+
+def read(config: Config, name: str, root: Path) -> Pairs | Domains:
+    """The data set `name` as the recipe of a checkpoint reads it.
+
+    Raises:
+        InputError: the checkpoint does not say how it was trained.
+    """
+    saved = config.training.get("options")
+    recipe = RECIPES.get(str(config.training.get("recipe")))
+    if recipe is None or not isinstance(saved, dict):
+        raise InputError(f"{config.name} does not say by which recipe it was trained, so its data cannot be read")
+    known = {
+        field.name: saved[field.name]
+        for field in fields(recipe.options)
+        if type(saved.get(field.name)) is type(getattr(recipe.options, field.name))
+    }
+    size = saved["size"] if type(saved.get("size")) is int else recipe.size
+    channels = saved["channels"] if saved.get("channels") in (1, 3) else None
+    dataset = recipe.method.read(replace(recipe.options, **known), name, size, root, channels)
+    if isinstance(dataset, Pairs) and not dataset.stored and dataset.degradation == "none":
+        raise InputError(f"{config.name} has no targets to be compared with: look at its pictures instead")
+    return dataset.reversed() if config.name == f"{recipe.name}-{REVERSE}" else dataset
+
+
+def measure(
+    pipeline: Translate, dataset: Pairs | Domains, eyes: Features | None, weights: Path | None, most: int
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Scores of the outputs of at most `most` held-out pictures, and all that they depend on, as flat JSON values.
+
+    Args:
+        eyes: for FID and KID, where there are MIN_PICTURES; None leaves them out.
+        weights: their file; SqueezeNet's gives the perceptual distance too.
+    """
+    examples = dataset.examples(most)
+    shown = tqdm(examples, "translated pictures", disable=None, leave=False)
+    outputs = torch.cat([_tensor(pipeline.translate(example.source, **example.extras)) for example in shown])
+    how: dict[str, Any] = {"data": f"{dataset.name}, held out", "samples": f"{len(outputs)} held-out pictures"}
+    scores: dict[str, float] = {}
+    if isinstance(dataset, Pairs):
+        real = torch.cat([_tensor(example.target) for example in examples])
+        if dataset.degradation != "none":
+            how["sources"] = f"{dataset.degradation}, seed = number of the picture"
+        scores |= _fidelity(outputs, real, pipeline.scale)
+        how["PSNR, SSIM"] = (
+            f"brightness, without {pipeline.scale} px at the rim, mean over pictures"
+            if pipeline.scale > 1
+            else "all channels of the whole picture, mean over pictures"
+        )
+        if dataset.degradation in COMPARABLE:
+            sources = [example.source.resize(example.target.size, Image.Resampling.BICUBIC) for example in examples]
+            same = _fidelity(torch.cat([_tensor(source) for source in sources]), real, pipeline.scale)
+            scores |= {f"{name}_source": score for name, score in same.items()}
+        if weights and weights.suffix == ".npz":
+            looking = perceptual.choose(str(weights))
+            distances = [
+                looking.distance(from_uint8(x), from_uint8(y)) for x, y in zip(outputs.split(1), real.split(1))
+            ]
+            scores["distance"] = float(torch.cat(distances).mean())
+            how["Perceptual distance"] = (
+                "squared difference of unit feature vectors of SqueezeNet 1.0, mean over conv1, fire3, fire5, fire8; "
+                "LPIPS without its learnt weights"
+            )
+    else:
+        real = dataset.held_out_others
+    if eyes and min(len(outputs), len(real)) >= MIN_PICTURES:
+        found, wanted = eyes.extract(outputs.split(16)), eyes.extract(real.split(16))
+        subset = fid_kid.kid_subset_size(len(found), len(wanted))
+        kid, spread = fid_kid.kid(found, wanted, fid_kid.KID_SUBSETS, subset)
+        scores |= {"fid": fid_kid.fid(found, wanted), "kid": kid, "kid_spread": spread}
+        how |= {
+            **eyes.describe(),
+            "reference": f"{len(real)} held-out pictures",
+            "KID": f"{fid_kid.KID_SUBSETS} subsets of {subset}, mean and standard deviation",
+        }
+    return scores, how | {"revision": pipeline.revision or "local"}
+
+
+def _fidelity(made: Tensor, wanted: Tensor, scale: int) -> dict[str, float]:
+    """PSNR and SSIM of uint8 pictures, mean over them; of brightness, as is the custom, where they were enlarged."""
+
+    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
+        for x, y in zip(made.split(1), wanted.split(1)):
+            yield tuple(psnr_ssim.luma(from_uint8(z), scale) if scale > 1 else z.float() / 255 for z in (x, y))
+
+    measures = [psnr_ssim.psnr]
+    if min(wanted.shape[2:]) - 2 * (scale if scale > 1 else 0) >= psnr_ssim.WINDOW:
+        measures.append(psnr_ssim.ssim)
+    return {measure.__name__: float(torch.cat([measure(x, y) for x, y in pairs()]).mean()) for measure in measures}
+
+
+def _tensor(picture: Image.Image) -> Tensor:
+    """PIL "RGB" or "L" -> uint8 (1, C, H, W)."""
+    levels = torch.from_numpy(np.array(picture))
+    return levels.view(*levels.shape[:2], -1).permute(2, 0, 1)[None]

@@ -1,0 +1,184 @@
+"""Pictures compared by what a network sees in them: content and style (Johnson et al. 2016, arXiv:1603.08155).
+
+Both are shares of what there is in the picture to be met, so that a weight means the same whatever the network: the
+papers' distances depend on how strongly a layer answers.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pretrained.system.errors import InputError
+from trainer.metrics import features
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of [0, 1], RGB
+
+
+def imagenet(x: Tensor) -> Tensor:
+    """[-1, 1] -> as torchvision's networks were trained."""
+    mean, deviation = (x.new_tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    return ((x + 1) / 2 - mean) / deviation
+
+
+def caffe(x: Tensor) -> Tensor:
+    """[-1, 1] -> BGR, 0..255 minus a mean colour: SqueezeNet as its authors trained it."""
+    return (x.flip(1) + 1) * 127.5 - x.new_tensor(features.CAFFE_MEAN).view(1, 3, 1, 1)
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """The layers of a frozen network, and which of them are looked at, by their place.
+
+    Attributes:
+        content_layer: what a picture shows.
+        style_layers: how it is painted, from fine to coarse.
+    """
+
+    layers: nn.Sequential
+    prepare: Callable[[Tensor], Tensor]
+    content_layer: int
+    style_layers: tuple[int, ...]
+
+    def look(self, x: Tensor) -> dict[int, Tensor]:
+        """Pictures (N, 1 or 3, H, W) in [-1, 1] -> outputs (N, C, h, w) of the layers that count, by their place."""
+        self.layers.to(x.device)
+        places = {self.content_layer, *self.style_layers}
+        x, seen = self.prepare(x.float().expand(-1, 3, -1, -1)), {}
+        for place, layer in enumerate(self.layers[: max(places) + 1]):
+            x = layer(x)
+            if place in places:
+                seen[place] = x.float()
+        return seen
+
+    def content(self, seen: dict[int, Tensor], wanted: dict[int, Tensor]) -> Tensor:
+        """How far pictures are from showing what others show (eq. 2), both as `look` sees them."""
+        aim = wanted[self.content_layer].detach()
+        return F.mse_loss(seen[self.content_layer], aim) / aim.square().mean().clamp(min=1e-8)
+
+    def grams(self, seen: dict[int, Tensor]) -> list[Tensor]:
+        """The Gram matrices (N, C, C) of the style layers."""
+        return [gram(seen[place]) for place in self.style_layers]
+
+    def style(self, seen: dict[int, Tensor], wanted: list[Tensor]) -> Tensor:
+        """How far pictures are from being painted like that of the Gram matrices (1, C, C) -> (N,) (eq. 4)."""
+        shares = [
+            (found - aim).square().sum(dim=(1, 2)) / aim.square().sum().clamp(min=1e-16)
+            for found, aim in zip(self.grams(seen), wanted, strict=True)
+        ]
+        return torch.stack(shares).mean(dim=0)
+
+    @torch.no_grad()
+    def distance(self, x: Tensor, y: Tensor) -> Tensor:
+        """How unlike pictures (N, ...) in [-1, 1] look -> (N,): LPIPS (Zhang 2018, eq. 1) without its weights."""
+        shares = []
+        for found, wanted in zip(self.look(x).values(), self.look(y).values(), strict=True):
+            squared = (F.normalize(found, dim=1) - F.normalize(wanted, dim=1)).square().sum(dim=1)
+            shares.append(squared.mean(dim=(1, 2)))
+        return torch.stack(shares).mean(dim=0)
+
+    def difference(self, x: Tensor, y: Tensor) -> Tensor:
+        """`content` of pictures in [-1, 1]; no gradient for `y`."""
+        with torch.no_grad():
+            wanted = self.look(y)
+        return self.content(self.look(x), wanted)
+
+
+def gram(features: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, C): which features come together, over C·H·W (eq. 3)."""
+    flat = features.flatten(2)
+    with torch.autocast(flat.device.type, enabled=False):  # it sums thousands of products
+        return flat @ flat.mT / flat[0].numel()
+
+
+def total_variation(x: Tensor) -> Tensor:
+    """The mean squared difference of neighbouring pixels of (N, C, H, W), down and across."""
+    return (x[..., 1:, :] - x[..., :-1, :]).square().mean() + (x[..., 1:] - x[..., :-1]).square().mean()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A network that can be looked through.
+
+    Attributes:
+        summary: its layers by name: what is content; what is style.
+        suffixes: of a file of its weights.
+        load: the file, or None to download it -> the layers, and what prepares pictures for them.
+        content_layer, style_layers: as for Eyes.
+    """
+
+    summary: str
+    suffixes: tuple[str, ...]
+    load: Callable[[Path | None], tuple[nn.Sequential, Callable[[Tensor], Tensor]]]
+    content_layer: int
+    style_layers: tuple[int, ...]
+
+
+def _download(name: str) -> nn.Sequential:
+    import torchvision
+
+    try:
+        return getattr(torchvision.models, name)(weights="IMAGENET1K_V1").features
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"the weights of {name} cannot be downloaded ({error}): fetch "
+            f"{torchvision.models.get_model_weights(name).IMAGENET1K_V1.url} elsewhere and give --perceptual PATH"
+        ) from error
+
+
+def _vgg16(path: Path | None) -> tuple[nn.Sequential, Callable[[Tensor], Tensor]]:
+    if path is None:
+        return _download("vgg16"), imagenet
+    import torchvision
+
+    with torch.device("meta"):
+        layers = torchvision.models.vgg16().features
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = {name.removeprefix("features."): tensor for name, tensor in state.items() if "classifier" not in name}
+        layers.load_state_dict(state, assign=True)
+    except (OSError, RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+        raise InputError(f"--perceptual {path} does not hold VGG-16: {str(error).splitlines()[0]}") from error
+    return layers, imagenet
+
+
+def _squeezenet(path: Path | None) -> tuple[nn.Sequential, Callable[[Tensor], Tensor]]:
+    return (
+        (_download("squeezenet1_0"), imagenet)
+        if path is None
+        else (
+            features.squeezenet_layers(path, "--perceptual"),
+            caffe,
+        )
+    )
+
+
+KINDS = {
+    "vgg16": Kind("relu3_3; relu1_2, relu2_2, relu3_3, relu4_3", (".pth", ".pt"), _vgg16, 15, (3, 8, 15, 22)),
+    "squeezenet": Kind("fire3; conv1, fire3, fire5, fire8", (".npz",), _squeezenet, 4, (1, 4, 7, 10)),
+}
+
+
+def choose(name: str) -> Eyes | None:
+    """What --perceptual names: a key of KINDS, a file of weights, or "none".
+
+    Raises:
+        InputError: the weights are missing, or cannot be downloaded; says what to do.
+    """
+    if name == "none":
+        return None
+    path = None if name in KINDS else Path(name).expanduser()
+    kind = KINDS.get(name) or next((kind for kind in KINDS.values() if path.suffix in kind.suffixes), None)
+    if kind is None or (path and not path.is_file()):
+        raise InputError(
+            f"--perceptual {name} is no file of weights: none, {', '.join(KINDS)} (downloaded), "
+            "or a path to VGG-16's .pth or SqueezeNet's .npz"
+        )
+    layers, prepare = kind.load(path)
+    return Eyes(layers.eval().requires_grad_(False), prepare, kind.content_layer, kind.style_layers)

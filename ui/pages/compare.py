@@ -1,0 +1,262 @@
+"""Compare: two to four checkpoints side by side, on the same seeds or on the same picture."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from PIL import Image
+
+from pretrained import checkpoint
+from pretrained.checkpoint import Config
+from pretrained.hub import model_card
+from pretrained.inputs.latents import MAX_SEED
+from pretrained.inputs.seeds import few_seeds
+from pretrained.media import images
+from pretrained.pipelines.degradations import DEGRADATIONS
+from pretrained.system.errors import InputError
+from ui.state import comparisons
+from ui.state.comparisons import MOST
+from ui.state.examples import examples
+from ui.state.models import RUNS, load, local_models, locate, plain, sentences
+from ui.state.translation import translate
+from ui.widgets.controls import class_picker, seeds_field, truncation_slider, whole_number
+from ui.widgets.image_grid import render
+from ui.widgets.model_cards import card_of, facts
+from ui.widgets.upload import MAX_MEGABYTES, SUFFIXES, read
+
+MAX_SEEDS = 64
+MAX_PIXELS = 16_000_000
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A checkpoint that is compared: its file, and what that says of it."""
+
+    id: str
+    path: Path
+    revision: str
+    config: Config
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def read_sheet(path: str, modified: int) -> bytes:
+    return images.encode_png(images.open_picture(path, max_pixels=MAX_PIXELS))
+
+
+def first_choice(ready: dict[str, list[str]]) -> list[str]:
+    """What is compared before anything is chosen: a set that is ready, else the sidebar's model and one like it."""
+    if ready:
+        return next(iter(ready.values()))
+    configs = {id: config for id in local_models() if (config := card_of(id).config)}
+    id = st.session_state["model"]
+    if id not in configs:
+        return []
+    data = configs[id].training.get("data")
+    alike = [other for other in configs if other != id and configs[other].pipeline == configs[id].pipeline]
+    alike.sort(key=lambda other: configs[other].training.get("data") != data)
+    return [id, *alike[:1]]
+
+
+def choose() -> list[Chosen]:
+    """The checkpoints to compare; the page ends in a sentence where there are too few, or one is refused."""
+    ready = comparisons.sets(RUNS)
+    if "checkpoints" not in st.session_state and not st.query_params.get_all("checkpoints"):
+        st.session_state["checkpoints"] = first_choice(ready)
+    if ready:
+
+        def take() -> None:
+            st.session_state["checkpoints"] = ready.get(st.session_state["ready"], [])
+
+        st.selectbox(
+            "Ready to compare",
+            list(ready),
+            index=None,
+            key="ready",
+            on_change=take,
+            placeholder="losses, raw weights, snapshots",
+            help="The runs of `python -m trainer compare`; averaged against raw weights; the best against the last.",
+        )
+    offered = list(dict.fromkeys([*local_models(), *st.session_state.get("checkpoints", [])]))
+    ids = st.multiselect(
+        "Checkpoints",
+        offered,
+        key="checkpoints",
+        bind="query-params",
+        max_selections=MOST,
+        accept_new_options=True,
+        placeholder="two to four",
+        help="Choose two to four, or type a Hugging Face Hub repository, user/name or user/name@revision. "
+        "A run whose weights are averaged keeps those before averaging in its folder raw.",
+    )
+    ids = list(dict.fromkeys(id.strip() for id in ids))[:MOST]
+    if len(ids) < 2:
+        st.info("Choose two checkpoints at least.")
+        st.stop()
+    with sentences():
+        found = [(id, *locate(id)) for id in ids]
+        chosen = [Chosen(id, path, revision, checkpoint.read_config(path)) for id, path, revision in found]
+        if len({one.config.pipeline for one in chosen}) > 1:
+            named = ", ".join(f"{one.id} {VERBS.get(one.config.pipeline, '')}" for one in chosen)
+            raise InputError(f"these cannot be compared: {named}")
+    return chosen
+
+
+VERBS = {"generate": "draws from seeds", "translate": "translates pictures"}
+
+
+def describe(one: Chosen) -> None:
+    """Below its pictures: what it is, and how it was made."""
+    training = one.config.training
+    options = training.get("options") if isinstance(training.get("options"), dict) else {}
+    told = [
+        str(options["loss"]) if options.get("loss") else None,
+        f"{training['kimg']:,.4g} kimg" if isinstance(training.get("kimg"), (int, float)) else None,
+        *(f"{row['name']} {row['value']:.4g}" for row in model_card.metrics(training)[:2]),
+    ]
+    st.caption("  \n".join(plain(line) for line in (facts(one.config), " · ".join(filter(None, told))) if line))
+
+
+def beside(chosen: list[Chosen], show: Callable[[Chosen], None]) -> None:
+    """A column for each; one that cannot show says why, and the others still do."""
+    with st.container(key="beside"):
+        for column, one in zip(st.columns(len(chosen), gap="small"), chosen):
+            with column:
+                try:
+                    show(one)
+                except InputError as error:
+                    st.error(plain(f"{one.id}: {error}"), icon=":material/error:")
+                describe(one)
+
+
+@st.fragment
+def compare_seeds(chosen: list[Chosen]) -> None:
+    """The same seeds, drawn by each."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        typed = seeds_field("Seeds", "0-15", "seeds")
+        columns = whole_number("Columns", 1, 16, 4, "columns", width=130, help="Pictures in a row")
+        classes = chosen[0].config.classes
+        same = all(one.config.classes == classes for one in chosen)
+        how = {"label": class_picker(classes) if same else None, "truncation": truncation_slider()}
+    with sentences():
+        seeds = few_seeds(typed or "", MAX_SEEDS)
+
+    def show(one: Chosen) -> None:
+        shown = render(load(one.id, one.path, one.revision), seeds, columns, 1, how)
+        alt = f"Seeds {typed} of {one.id}"
+        st.image(shown, f"**{plain(one.id)}**", width="stretch", output_format="PNG", alt=alt)
+
+    beside(chosen, show)
+    flags = [f"--{name} {value}" for name, value in how.items() if value is not None]
+    lines = [
+        " ".join([*("python -m pretrained sample", shlex.quote(one.id), "--seeds", shlex.quote(typed)), *flags])
+        + f" --columns {columns} --out {place}.png"
+        for place, one in enumerate(chosen, 1)
+    ]
+    with st.expander("The same from a shell", icon=":material/terminal:"):
+        st.code("\n".join(lines), "bash", wrap_lines=True)
+
+
+def a_picture(chosen: list[Chosen]) -> tuple[Image.Image, dict[str, Any], bool]:
+    """What all translate: a picture, what goes with it, and whether it was uploaded."""
+    first = load(chosen[0].id, chosen[0].path, chosen[0].revision)
+    found = examples(first)
+    offered = ["Upload", *(["Examples"] if found else [])]
+    help = "A picture of yours, or one of those that the first checkpoint shows in its samples.png."
+    way = st.segmented_control(
+        "A picture", offered, default=offered[-1], key="way", bind="query-params", required=True, help=help
+    )
+    if way == "Examples":
+        places = range(1, len(found) + 1)
+        place = st.segmented_control(
+            "Example", places, default=1, key="example", bind="query-params", required=True, help="Which one"
+        )
+        return *found[place - 1], False
+    file = st.file_uploader(
+        "Picture", SUFFIXES, max_upload_size=MAX_MEGABYTES, help="It is looked at in memory, and kept nowhere."
+    )
+    if file is None:
+        st.stop()
+    return read(file), {}, True
+
+
+@st.fragment
+def compare_picture(chosen: list[Chosen]) -> None:
+    """The same picture, translated by each."""
+    with sentences():
+        picture, extras, is_mine = a_picture(chosen)
+    kinds = [one.config.input["source"]["kind"] for one in chosen]
+    how: dict[str, Any] = dict(extras)
+    degrades = is_mine and any(kind in DEGRADATIONS for kind in kinds)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if degrades:
+            help = (
+                "First make of it what each of them reads: a sketch, a smaller picture, a noisy one, one with a hole."
+            )
+            degrades = st.toggle("Prepare it", True, key="degrade", bind="query-params", help=help)
+            how["seed"] = whole_number("Seed", 0, MAX_SEED, 0, "seed", width=150, help="Of noise and of holes")
+        if all(one.config.input.get("strength") for one in chosen):
+            help = "How far to go: 0 leaves the picture nearly as it is."
+            how["strength"] = st.slider(
+                "Strength", 0.0, 1.0, 1.0, 0.05, key="strength", bind="query-params", width=200, help=help
+            )
+
+    def show(one: Chosen) -> None:
+        given = one.config.input
+        told = {**how, "degrade": degrades and given["source"]["kind"] in DEGRADATIONS}
+        for name in ("mask", "second"):
+            if not given.get(name):
+                told.pop(name, None)
+            elif name not in told and not (name == "mask" and told["degrade"]):
+                raise InputError(f"it also needs a {name}: open it on its own page, Translate")
+        done = translate(load(one.id, one.path, one.revision), picture, told)
+        for what, shown in (("What {} reads", done.source), ("What {} makes", done.shown)):
+            caption = what.format(f"**{plain(one.id)}**")
+            st.image(shown, caption, width="stretch", output_format="PNG", alt=what.format(one.id))
+
+    beside(chosen, show)
+
+
+def memorised(chosen: list[Chosen]) -> None:
+    """What is known of each: the training pictures nearest to its samples, or how to find them."""
+    st.subheader("Did it learn pictures by heart?")
+    st.caption(
+        "The training pictures nearest to samples. A network that has learnt pictures by heart comes nearer to them "
+        "than real pictures do that it has not seen."
+    )
+    local = local_models()
+    places = [one.id for one in chosen if one.id in local]
+    for id in places:
+        found = comparisons.nearest(Path(id))
+        if found:
+            with st.expander(f"{plain(id)}: nearest training pictures", expanded=True):
+                st.write(plain(found.sentence()))
+                try:
+                    shown = read_sheet(str(found.sheet), found.sheet.stat().st_mtime_ns)
+                except InputError as error:
+                    st.error(plain(str(error)), icon=":material/error:")
+                    continue
+                caption = "Each row: a sample, and the five training pictures nearest to it, with their distances"
+                st.image(shown, caption, width="content", output_format="PNG", alt=caption)
+    missing = [one for one in chosen if one.id in places and not comparisons.nearest(Path(one.id))]
+    if missing:
+        st.markdown("This looks for them, on the machine that has the training pictures:")
+        lines = [
+            f"python -m trainer nearest {shlex.quote(one.id)} --data "
+            + shlex.quote(str(one.config.training.get("data", "DATA")))
+            for one in missing
+        ]
+        st.code("\n".join(lines), "bash", wrap_lines=True)
+
+
+KINDS = {"generate": (compare_seeds, memorised), "translate": (compare_picture,)}
+
+st.title("Compare")
+st.caption("Two to four checkpoints side by side: the same seeds, or the same picture.")
+chosen = choose()
+for part in KINDS[chosen[0].config.pipeline]:
+    part(chosen)

@@ -1,0 +1,152 @@
+"""Edit: a picture of the visitor's, redrawn by the generator, and moved along its directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from pretrained.inputs.latents import MAX_SEED
+from pretrained.media import images
+from pretrained.pipelines import image_grid
+from pretrained.pipelines.directions import Direction
+from pretrained.pipelines.projection import Step, encoded, project
+from ui.state.cancel import cancellable
+from ui.state.models import DEVICE, Model, alone, chosen_model, file_name, plain, sentences, shell
+from ui.widgets import direction_controls
+from ui.widgets.canvas import png_url
+from ui.widgets.controls import label_picker, text_field, whole_number
+from ui.widgets.image_grid import download_png
+from ui.widgets.upload import MAX_MEGABYTES, SUFFIXES, read
+
+SIDE = 160  # px of a picture on the page, about: two beside each other on a phone
+STEPS = [50, 100, 200, 400, 800]
+SHOWN_EVERY = 10  # steps
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _shelf(key: tuple) -> dict[str, Step]:
+    """Where the result of `key` is put when it is found; a cached function could not show progress meanwhile."""
+    return {}
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def draw(
+    _model: Model,
+    key: tuple,
+    point: np.ndarray,
+    condition: int | list[int],
+    moves: dict[str, float],
+    vectors: list[np.ndarray],
+    _known: Mapping[str, Direction],
+) -> bytes:
+    """The picture of a point, moved; `vectors` are those of `moves`."""
+    with DEVICE:
+        return image_grid.redraw(_model.pipeline, _model.id, point, condition, moves, _known)
+
+
+def show(png: bytes, caption: str) -> None:
+    # Within the page: a file of its own may be gone before a browser that falls behind asks for it.
+    st.image(png_url(png), caption, width=model.size * max(1, SIDE // model.size), alt=caption)
+
+
+def upload() -> Image.Image | None:
+    help = f"Any kind of picture, {MAX_MEGABYTES} MB at most. The square in its middle is redrawn."
+    file = st.file_uploader("A picture", SUFFIXES, max_upload_size=MAX_MEGABYTES, help=help)
+    return None if file is None else read(file)
+
+
+def example() -> Image.Image:
+    """A picture that the generator surely can redraw: one of its own."""
+    help = "A picture of this generator, to try it with: the seed is not told to it."
+    seed = whole_number("Picture of seed", 0, MAX_SEED, 1000, "example", width=170, help=help)
+    return own(model, model.key, seed)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def own(_model: Model, key: tuple, seed: int) -> Image.Image:
+    with DEVICE:
+        return images.to_pil(_model.pipeline.sample([seed])[0])
+
+
+def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
+    """The last step, from the shelf or made now with a bar and a preview; the page ends here when that is cancelled."""
+    done = _shelf(key)
+    if "last" not in done:
+        with cancellable(key, "Looking for it …") as (preview, move):
+            for step in alone(descend()):
+                if step.number % SHOWN_EVERY == 0:
+                    with preview.container(width="content"):
+                        show(images.encode_png(step.picture), "So far")
+                move(step.number / step.num_steps, f"Step {step.number} of {step.num_steps}")
+        done["last"] = step
+    return done["last"]
+
+
+@st.fragment
+def turn(square: Image.Image, step: Step, known: Mapping[str, Direction], flags: Mapping[str, object]) -> None:
+    """Pad, sliders and the pictures before and after: all that runs again when one of them is moved."""
+    pictures, knobs = st.columns([2, 3], gap="medium")
+    with knobs:
+        moves = direction_controls.steer(model, known)
+    with pictures, sentences():
+        vectors = [known[name].vector for name in moves]
+        png = draw(model, model.key, step.point, step.condition, moves, vectors, known)
+        with st.container(horizontal=True):
+            with st.container(width="content"):
+                show(images.encode_png(square), "Yours")
+            with st.container(width="content"):
+                show(png, "Redrawn, moved" if moves else "Redrawn")
+        if model.pipeline.config.classes:
+            st.caption(f"Drawn as {plain(model.pipeline.config.classes[step.condition])}.")
+        error = np.abs(step.picture.astype(int) - np.asarray(square).reshape(step.picture.shape)).mean()
+        st.caption(f"Before it is moved, pixels are {error:.1f} of 255 away from yours on average.")
+    download_png(png, file_name(model, "edited", ".png"))
+    direction_controls.keep(model, known, moves)
+    shell("project", model, "out.png", input="in.png", **flags, **direction_controls.shell_moves(model, moves))
+
+
+st.title("Edit a photo")
+model = chosen_model()
+config = model.pipeline.config
+st.caption(
+    f"{plain(config.name)} · The generator looks for its own picture that is most like yours, and that one is changed. "
+    "Yours is looked at in memory, and kept nowhere."
+)
+WAYS = {"Upload": upload, "Example": example}
+way = st.segmented_control(
+    "Picture",
+    list(WAYS),
+    default="Upload",
+    key="way",
+    bind="query-params",
+    label_visibility="collapsed",
+    help="A picture of yours, or one of the generator's own to try it with.",
+)
+with sentences():
+    picture = WAYS[way or "Upload"]()
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    text = text_field(model) if config.input.get("text") else None
+    label = label_picker(model, "the one that fits best")
+    help = "Of gradient descent: more come nearer to your picture."
+    num_steps = st.select_slider("Steps", STEPS, 200, key="steps", bind="query-params", width=200, help=help)
+    help = "What the encoder makes of your picture, at once, instead of the best that can be found from there."
+    only = bool(config.input.get("encode")) and st.toggle("Encoder only", key="only", bind="query-params", help=help)
+    known = direction_controls.choose(model)
+if picture is None:
+    st.info("Upload a picture, or try an example.")
+    st.stop()
+with sentences():
+    fitted = images.fit(picture, model.size, config.network["channels"])
+    square = images.to_pil(images.to_uint8(fitted)[0])
+    if only:
+        with DEVICE:
+            step = encoded(model.pipeline, square, label)
+    else:
+        key = (*model.key, square.tobytes(), label, text, num_steps)
+        step = find(key, partial(project, model.pipeline, square, label, text, num_steps))
+flags = {"label": label, "text": text, "steps": None if only else num_steps, "encoder-only": only}
+turn(square, step, known, flags)

@@ -1,0 +1,72 @@
+"""Encode: a picture of the visitor's as the network sees it, and a film from one picture to another."""
+
+from functools import partial
+
+import streamlit as st
+from PIL import Image
+
+from pretrained.media import images
+from pretrained.pipelines import image_grid
+from ui.state.models import DEVICE, Model, chosen_model, file_name, plain, sentences, shell
+from ui.widgets.controls import film_fields, label_picker
+from ui.widgets.image_grid import download_png
+from ui.widgets.upload import MAX_MEGABYTES, SUFFIXES, read
+from ui.widgets.video_player import MAX_FRAMES, film, film_downloads, play
+
+SIDE = 160  # px of a picture on the page, about: two beside each other on a phone
+
+
+@st.cache_data(max_entries=64, show_spinner="Drawing …")
+def reconstruct(_model: Model, key: tuple, picture: Image.Image, label: int | None) -> tuple[bytes, int | None]:
+    """The reconstruction, PNG, and the label that is read from the picture."""
+    with DEVICE:
+        png = image_grid.reconstruct(_model.pipeline, _model.id, picture, label)
+        return png, _model.pipeline.classify(picture) if _model.pipeline.config.classes else None
+
+
+def upload(label: str) -> Image.Image | None:
+    """The square of a picture that the network looks at."""
+    file = st.file_uploader(label, SUFFIXES, max_upload_size=MAX_MEGABYTES)
+    if file is None:
+        return None
+    squares = images.fit(read(file), model.size, model.pipeline.config.network["channels"])
+    return images.to_pil(images.to_uint8(squares)[0])
+
+
+st.title("Encode")
+model = chosen_model("encode", "has no encoder to look at a picture with")
+classes = model.pipeline.config.classes
+st.caption(f"{plain(model.pipeline.config.name)} · Your picture as the network sees it: encoded, and drawn again.")
+with sentences():
+    boxes = st.columns(2, gap="medium")
+    with boxes[0]:
+        first = upload("A picture")
+    with boxes[1]:
+        last = upload("Another one, for a film from one to the other")
+if first is None and last is None:
+    st.info("Upload a picture. It is looked at in memory, and kept nowhere.")
+    st.stop()
+label = label_picker(model, "as it is read")
+width = model.size * max(1, SIDE // model.size)
+with st.container(horizontal=True, gap="large"):
+    for place, picture in enumerate((first, last)):
+        if picture is None:
+            continue
+        png, seen = reconstruct(model, model.key, picture, label)
+        with st.container(width="content"):
+            with st.container(horizontal=True, width="content"):
+                st.image(picture, "Yours", width=width, output_format="PNG")
+                drawn = plain(classes[seen if label is None else label]) if classes else ""
+                st.image(png, f"Drawn as {drawn}" if classes else "Drawn again", width=width, output_format="PNG")
+            download_png(png, file_name(model, f"reconstruction-{place + 1}", ".png"))
+shell("reconstruct", model, "out.png", input="in.png", label=label)
+
+if first is not None and last is not None:
+    st.subheader("From one to the other")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        num_frames, fps = film_fields(60, MAX_FRAMES)
+    draw = partial(model.pipeline.interpolate, first, last, num_frames)
+    key = (*model.key, first.tobytes(), last.tobytes(), num_frames)
+    play(film(key, draw, num_frames, fps))
+    film_downloads(model, key, draw, num_frames, fps, "interpolation")
+    shell("interpolate", model, "film.mp4", input=["a.png", "b.png"], frames=num_frames, fps=fps)

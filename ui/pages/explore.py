@@ -1,0 +1,171 @@
+"""Explore: the picture of a seed moved along directions, one number after the other, or by other seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from pretrained.inputs.latents import MAX_SEED
+from pretrained.pipelines import image_grid
+from pretrained.pipelines.directions import Direction
+from pretrained.pipelines.generate import BATCH_SIZE
+from ui.state.cache import made
+from ui.state.models import DEVICE, Model, chosen_model, file_name, plain, sentences, shell
+from ui.widgets import direction_controls
+from ui.widgets.canvas import png_url
+from ui.widgets.controls import conditions, whole_number
+from ui.widgets.image_grid import LARGE, download_png, show_large, table
+
+SIDE = 256  # px of the picture that is moved, about
+SMALL = 128  # and of those that are added up
+STRENGTHS = [float(strength) for strength in range(-4, 5)]
+SHEET = 640  # px of a sheet of directions on the page, at most
+
+How = Mapping[str, Any]
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def render(
+    _model: Model, key: tuple, seed: int, moves: dict[str, float], vectors: list[np.ndarray], _known: Mapping, how: How
+) -> bytes:
+    """The picture of a seed, moved; `vectors` are those of `moves`."""
+    with DEVICE:
+        return image_grid.render(_model.pipeline, _model.id, [seed], moves=moves, named=_known, **how)
+
+
+def sweep(seed: int, known: Mapping[str, Direction], how: How) -> bytes:
+    """A row for each direction."""
+    rows = {name: Direction(row.vector, {name: 1.0}) for name, row in known.items()}
+    draw = partial(image_grid.sweep, model.pipeline, model.id, rows, STRENGTHS, seed, **how)
+    key = (*model.key, "sweep", seed, *((name, row.vector.tobytes()) for name, row in known.items()), *how.items())
+    return made(model, key, 1 - (-len(rows) * len(STRENGTHS) // BATCH_SIZE), "Drawing …", draw)
+
+
+def moved(seed: int, moves: Mapping[str, float], known: Mapping[str, Direction], how: How) -> bytes:
+    vectors = [known[name].vector for name in moves if name in known]
+    return render(model, model.key, seed, dict(moves), vectors, known, how)
+
+
+def seed_field(label: str, default: int, key: str, help: str) -> int:
+    return whole_number(label, 0, MAX_SEED, default, key, width=150, help=help)
+
+
+def show(png: bytes, side: int, caption: str, alt: str) -> None:
+    """A picture, each pixel a whole number of those of the screen."""
+    # Within the page: a file of its own may be gone before a browser that falls behind asks for it.
+    st.image(png_url(png), caption, width=model.size * max(1, side // model.size), alt=alt)
+
+
+def rows_of(seed: int, known: Mapping[str, Direction], how: How) -> tuple[str, float] | None:
+    """The sheet of directions -> name and strength of the picture that is clicked just now."""
+    png = sweep(seed, known, how)
+    titles = [f"{name} at {strength:g}" for name in known for strength in STRENGTHS]
+    with st.container(width=SHEET):
+        clicked = table(png, model.size, len(STRENGTHS), titles)
+    if clicked is None or clicked >= len(titles):
+        return None
+    return list(known)[clicked // len(STRENGTHS)], STRENGTHS[clicked % len(STRENGTHS)]
+
+
+@st.fragment
+def turn(seed: int, known: Mapping[str, Direction], how: How) -> None:
+    """Pad, sliders and the picture: all that runs again when one of them is moved."""
+    for name, strength in st.session_state.pop("jump", {}).items():
+        st.session_state[f"move-{name}"] = strength
+    picture, knobs = st.columns([2, 3], gap="medium")
+    with knobs:
+        moves = direction_controls.steer(model, known)
+    with picture, sentences():
+        png = moved(seed, moves, known, how)
+        told = ", ".join(f"{name} {strength:g}" for name, strength in moves.items())
+        show(png, SIDE, f"Seed {seed}" + (", moved" if moves else ""), f"Seed {seed}" + (told and f" moved: {told}"))
+    download_png(png, file_name(model, f"seed-{seed}-moved", ".png"))
+    direction_controls.keep(model, known, moves)
+    shell("sample", model, "moved.png", seeds=seed, **how, **direction_controls.shell_moves(model, moves))
+
+
+@st.fragment
+def overview(seed: int, known: Mapping[str, Direction], how: How) -> None:
+    st.subheader("What each direction does")
+    order = f"A row for each, {plain(next(iter(known)))} at the top, from {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}."
+    st.caption(f"{order} Click a picture to go there.")
+    with sentences():
+        clicked = rows_of(seed, known, how)
+    if clicked:
+        st.session_state["jump"] = dict([clicked])
+        st.rerun()
+
+
+@st.fragment
+def by_directions() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        seed = seed_field("Seed", 0, "seed", "The picture to start from.")
+        known = direction_controls.choose(model)
+        how = conditions(model)
+    turn(seed, known, how)
+    overview(seed, known, how)
+
+
+@st.fragment
+def one_number() -> None:
+    space, dim = model.pipeline.space, direction_controls.dim(model)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        seed = seed_field("Seed", 0, "seed", "The picture in the middle.")
+        help = f"Which of the {dim} numbers of {space} is changed; all others stay."
+        number = whole_number(f"Number of {space}", 1, dim, 1, "number", width=150, help=help)
+        how = conditions(model)
+    known = direction_controls.found(model, "axis", [number])
+    st.caption(f"From {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}. Click a picture to see it large.")
+    with sentences():
+        clicked = rows_of(seed, known, how)
+        if clicked:
+            png = moved(seed, dict([clicked]), known, how)
+            scale = max(1, LARGE // model.size)
+            st.dialog(f"{clicked[0]} at {clicked[1]:g}")(show_large)(png, scale * model.size)
+    png = sweep(seed, known, how)
+    download_png(png, file_name(model, f"seed-{seed}-axis-{number}", ".png"))
+    shell("directions", model, "strip.png", rows=f"axis-{number}", seed=seed, **how)
+
+
+@st.fragment
+def arithmetic() -> None:
+    st.caption("The first seed, without what makes the second, with what makes the third.")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        a = seed_field("Seed", 0, "a", "The picture to start from.")
+        b = seed_field("minus seed", 1, "b", "What is taken away.")
+        c = seed_field("plus seed", 2, "c", "What is added.")
+        how = conditions(model)
+    moves = {} if b == c else {f"seed-{b}": -1.0, f"seed-{c}": 1.0}
+    with sentences(), st.container(horizontal=True, vertical_alignment="center"):
+        for sign, seed in (("", a), ("−", b), ("+", c)):
+            with st.container(width="content"):
+                show(moved(seed, {}, {}, how), SMALL, f"{sign} Seed {seed}".strip(), f"Seed {seed}")
+        with st.container(width="content"):
+            png = moved(a, moves, {}, how)
+            show(png, SMALL, f"= {a} − {b} + {c}", f"Seed {a} minus seed {b} plus seed {c}")
+    download_png(png, file_name(model, f"seeds-{a}-{b}-{c}", ".png"))
+    signed = [f"{name}={strength:g}" for name, strength in moves.items()] or None
+    shell("sample", model, "sum.png", seeds=a, **how, move=signed)
+
+
+WAYS = {"Directions": by_directions, "One number": one_number, "Arithmetic": arithmetic}
+
+st.title("Explore")
+model = chosen_model()
+st.caption(f"{plain(model.pipeline.config.name)} · Move the picture of a seed, and see what the network has found.")
+way = st.segmented_control(
+    "Way",
+    list(WAYS),
+    default="Directions",
+    key="way",
+    bind="query-params",
+    label_visibility="collapsed",
+    help="Along directions that change one thing, by one number at a time, or by sums of seeds.",
+)
+WAYS[way or "Directions"]()
+if model.pipeline.space == "w":
+    st.page_link("mix.py", label="Mix styles of two seeds", icon=":material/blender:", query_params={"model": model.id})

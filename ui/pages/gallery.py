@@ -1,0 +1,73 @@
+"""Gallery: all checkpoints at hand, and those that somebody offers on the Hub, as cards; one click opens one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pretrained import hub
+from pretrained.system.errors import InputError
+from ui.state.models import plain
+from ui.widgets.model_cards import MOST, Card, at_hand, facts, licence, offered, preview
+
+
+def show(card: Card) -> None:
+    """A card: its picture, its name, what it is, and the button that opens it."""
+    with st.container(border=True):
+        if not card.config:
+            st.markdown(f"**{plain(card.id)}**")
+            st.caption(plain(card.problem))
+            return
+        if shown := preview(card):
+            st.image(shown, width="stretch", output_format="PNG", alt=f"Pictures of {card.id}")
+        else:
+            st.caption("It has no picture.")
+        st.markdown(f"**{plain(card.id)}**")
+        st.caption(f"{plain(facts(card.config))}  \n{plain(licence(card.config))}")
+        st.button(
+            f"Open {plain(card.id)}",
+            key=f"open {card.id}",
+            on_click=st.session_state.update,
+            args=({"model": card.id, "open": True},),
+            help=f"Choose {plain(card.id)}, and go to the first page that it fills",
+            icon=":material/open_in_new:",
+            width="stretch",
+        )
+
+
+def show_all(cards: Sequence[Card], key: str) -> None:
+    with st.container(key=f"cards-{key}"):
+        for card in cards:
+            show(card)
+
+
+st.title("Gallery")
+st.caption("All checkpoints at hand, and those on the Hugging Face Hub. Open one, and play.")
+name = st.text_input(
+    "On the Hub",
+    key="hub",
+    bind="query-params",
+    max_chars=100,
+    placeholder="a user, or a tag",
+    width=320,
+    icon=":material/search:",
+    help="Whose checkpoints to show: a user or an organisation on the Hugging Face Hub, or a tag, such as dcgan; "
+    f"{hub.TAG} is that of all. The newest {MOST} are shown.",
+)
+if name := (name or "").strip():
+    st.subheader(plain(name))
+    try:
+        cards = offered(name)
+    except InputError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+    else:
+        show_all(cards, "hub")
+        if not cards and hub.is_offline():
+            st.info(
+                f"HF_HUB_OFFLINE=1 is set, and nothing called {plain(name)} was pulled before: unset it to look there."
+            )
+        elif not cards:
+            st.info(f"Nobody called {plain(name)} offers a checkpoint on the Hub, and none there has such a tag.")
+    st.subheader("Here")
+show_all(at_hand(), "here")

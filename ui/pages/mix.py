@@ -1,0 +1,89 @@
+"""Mix: pictures with the coarse styles of one seed and the fine ones of another."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from pretrained.inputs.seeds import few_seeds
+from pretrained.pipelines import image_grid
+from pretrained.pipelines.generate import BATCH_SIZE
+from pretrained.system.errors import InputError
+from ui.state.cache import made
+from ui.state.models import Model, chosen_model, file_name, plain, sentences, shell
+from ui.widgets.controls import label_picker, seeds_field, truncation_slider
+from ui.widgets.image_grid import LARGE, download_png, show_large, show_seed, table
+
+MAX_SEEDS = 16  # on a side
+MAX_PIXELS = 16_000_000  # of a whole sheet, since it travels to the browser at once
+
+
+def render(model: Model, rows: list[int], columns: list[int], layers: int, scale: int, how: Mapping[str, Any]) -> bytes:
+    """The table of `sheet.mix`, PNG."""
+    draw = partial(image_grid.mix, model.pipeline, model.id, rows, columns, layers, scale=scale, **how)
+    passes = sum(-(-count // BATCH_SIZE) for count in (len(rows) * len(columns), len(rows), len(columns)))
+    key = (*model.key, "mix", tuple(rows), tuple(columns), layers, scale, *how.items())
+    return made(model, key, passes, "Drawing …", draw)
+
+
+def show_pair(model: Model, row: int, column: int, layers: int, how: Mapping[str, Any]) -> None:
+    """The mixture of two seeds in a dialog, with what it is made of."""
+    width = 2 * model.size + image_grid.rim_gap(model.size)
+    scale = max(1, LARGE // width)
+    show_large(render(model, [row], [column], layers, scale, how), scale * width)
+    st.caption(f"On the left the seed of the coarse styles, {row}; above it that of the fine ones, {column}.")
+    png = render(model, [row], [column], layers, 1, how)
+    download_png(png, file_name(model, f"mix-{row}-{column}-{layers}", ".png"))
+
+
+@st.fragment
+def work(model: Model) -> None:
+    """Fields and the table of pictures: all that runs again when one of them is changed."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        typed = {
+            "rows": seeds_field("Rows, coarse", "0-3", "coarse"),
+            "columns": seeds_field("Columns, fine", "10-15", "fine"),
+        }
+        most = model.pipeline.network.num_styles
+        layers = st.slider(
+            "Coarse layers",
+            0,
+            most,
+            min(3, most),
+            key="layers",
+            bind="query-params",
+            width=200,
+            help=f"How many of the {most} layers follow the row. The first ones shape the picture, the last colour it.",
+        )
+        how = {"label": label_picker(model), "truncation": truncation_slider()}
+    with sentences():
+        rows, columns = (few_seeds(text or "", MAX_SEEDS) for text in typed.values())
+        if (count := (1 + len(rows)) * (1 + len(columns))) * model.size**2 > MAX_PIXELS:
+            raise InputError(f"{count} pictures of {model.size} px are too many for this page: give fewer seeds")
+        png = render(model, rows, columns, layers, 1, how)
+    titles = [None, *(f"Seed {seed}" for seed in columns)]
+    for row in rows:
+        titles += [f"Seed {row}", *(f"Seed {row} with the fine styles of seed {column}" for column in columns)]
+    clicked = table(png, model.size, 1 + len(columns), titles, image_grid.rim_gap(model.size))
+    if clicked is not None and clicked < len(titles):
+        down, across = divmod(clicked, 1 + len(columns))
+        if down and across:
+            st.dialog("Two seeds mixed")(show_pair)(model, rows[down - 1], columns[across - 1], layers, how)
+        else:
+            show_seed(model, rows[down - 1] if down else columns[across - 1], how)
+    download_png(
+        png,
+        file_name(model, f"mix-{typed['rows']}-{typed['columns']}-{layers}", ".png"),
+        "The pictures pixel for pixel. The file says in its metadata how to make it again.",
+    )
+    shell("mix", model, "mix.png", **typed, layers=layers, **how)
+
+
+st.title("Mix")
+model = chosen_model("style", "has no styles to mix")
+st.caption(
+    f"{plain(model.pipeline.config.name)} · Each picture takes the coarse styles of the seed on its left, "
+    "and the fine ones of the seed above it."
+)
+work(model)

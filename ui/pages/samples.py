@@ -1,0 +1,37 @@
+"""Samples: the pictures of some seeds."""
+
+import streamlit as st
+
+from pretrained.inputs.latents import MAX_SEED
+from ui.state.models import Model, chosen_model, file_name, plain, sentences, shell
+from ui.widgets.controls import conditions, whole_number
+from ui.widgets.image_grid import download_png, gallery
+
+MAX_COUNT = 256
+MAX_PIXELS = 16_000_000  # of a whole sheet, since it travels to the browser at once
+
+
+@st.fragment
+def work(model: Model) -> None:
+    """Fields and pictures: all that runs again when one of them is changed."""
+    most = min(MAX_COUNT, MAX_PIXELS // model.size**2)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = whole_number("Pictures", 1, most, min(64, most), "count", width=130)
+        first = whole_number("First seed", 0, MAX_SEED, 0, "seed", width=150)
+        columns = whole_number("Columns", 1, 32, 8, "columns", width=130)
+        how = conditions(model)
+    seeds = range(first, min(first + count, MAX_SEED + 1))
+    with sentences():
+        png = gallery(model, list(seeds), columns, how)
+    download_png(
+        png,
+        file_name(model, f"seeds-{seeds[0]}-{seeds[-1]}", ".png"),
+        "The pictures pixel for pixel. The file says in its metadata how to make it again.",
+    )
+    shell("sample", model, "grid.png", seeds=f"{seeds[0]}-{seeds[-1]}", columns=columns, **how)
+
+
+st.title("Samples")
+model = chosen_model()
+st.caption(f"{plain(model.pipeline.config.name)} · One seed is one picture. Click it to see it large.")
+work(model)

@@ -1,0 +1,189 @@
+"""Translate: a picture that is drawn, uploaded or photographed, and what the network makes of it."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from PIL import Image, ImageOps
+
+from pretrained.inputs.latents import MAX_SEED
+from pretrained.media.images import encode_png
+from pretrained.pipelines.degradations import DEGRADATIONS
+from pretrained.pipelines.translator_input import KINDS, POORER, pen_for
+from pretrained.system.errors import InputError
+from ui.state.examples import examples
+from ui.state.models import Model, chosen_model, file_name, plain, sentences, shell
+from ui.state.translation import WIDTH, Done, translate
+from ui.widgets.canvas import canvas, curtain
+from ui.widgets.controls import whole_number
+from ui.widgets.image_grid import download_png
+from ui.widgets.upload import MAX_FILES, MAX_MEGABYTES, SUFFIXES, read
+
+Named = list[tuple[str, Image.Image, dict[str, Image.Image]]]  # a name, a picture, and what goes with it
+
+
+def draw(model: Model) -> Named:
+    """What is on the canvas, as soon as drawing stops."""
+    pen = pen_for(model.pipeline.config)
+    drawing = canvas(f"canvas {model.id}", "Draw here", (pen.side, pen.side), pen.palette, pen.paper, brush=pen.brush)
+    return [] if drawing is None else [("drawing", drawing, {})]
+
+
+def upload(model: Model) -> Named:
+    """The pictures that the visitor has chosen."""
+    files = st.file_uploader("Pictures", SUFFIXES, accept_multiple_files=True, max_upload_size=MAX_MEGABYTES)
+    if len(files) > MAX_FILES:
+        raise InputError(f"{len(files)} files are too many at once: at most {MAX_FILES}")
+    pictures: Named = []
+    for file in files:
+        try:
+            pictures.append((Path(file.name).stem, read(file), {}))
+        except InputError as error:  # the others are none the worse for it
+            st.error(plain(str(error)), icon=":material/error:")
+    return pictures
+
+
+def photograph(model: Model) -> Named:
+    """What the camera sees."""
+    photo = st.camera_input("Camera")
+    return [] if photo is None else [("photo", read(photo), {})]
+
+
+def choose(model: Model) -> Named:
+    """One of the sources that came with the checkpoint."""
+    found = examples(model)
+    place = st.segmented_control("Example", range(1, len(found) + 1), default=1, key="example", bind="query-params")
+    return [] if place is None else [(f"example-{place}", *found[place - 1])]
+
+
+WAYS = {"Draw": draw, "Upload": upload, "Camera": photograph, "Examples": choose}
+
+
+def ways(model: Model) -> list[str]:
+    """How a picture can come here."""
+    missing = set() if pen_for(model.pipeline.config) else {"Draw"}
+    return [way for way in WAYS if way not in missing | (set() if examples(model) else {"Examples"})]
+
+
+def knobs(model: Model, way: str) -> dict[str, Any]:
+    """The arguments of `Translate.translate`, as far as this checkpoint takes them."""
+    given, kind, how = model.pipeline.config.input, model.pipeline.kind, {}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if kind in DEGRADATIONS and way in ("Upload", "Camera"):
+            how["degrade"] = st.toggle(POORER[kind], True, key="degrade", bind="query-params")
+        if how.get("degrade") and kind in ("mask", "noise", "blur"):
+            how["seed"] = whole_number("Seed", 0, MAX_SEED, 0, "seed", width=150)
+        if given.get("strength"):
+            help = "How far to go: 0 leaves the picture nearly as it is."
+            strength = st.slider(
+                "Strength", 0.0, 1.0, 1.0, 0.05, key="strength", bind="query-params", width=200, help=help
+            )
+            how["strength"] = strength
+        if way in ("Upload", "Camera"):
+            fits = ["crop", "stretch", "tile"] if model.pipeline.size else ["crop", "tile"]
+            help = "crop cuts the square in the middle, stretch takes it whole, tile goes over a large one in pieces."
+            how["fit"] = st.selectbox("Fit", fits, key="fit", bind="query-params", width=120, help=help)
+    return how
+
+
+def complete(model: Model, picture: Image.Image, how: dict[str, Any]) -> dict[str, Any]:
+    """`how` with the mask or the second picture that the checkpoint also needs; the page waits until it is there."""
+    given = model.pipeline.config.input
+    if given.get("mask") and not how.get("degrade") and "mask" not in how:
+        label, shown = "Paint over what is to be filled", ImageOps.contain(picture, (WIDTH, WIDTH))
+        st.caption(f"{label}.")
+        key = f"mask {model.id} {zlib.crc32(shown.tobytes())}"
+        mask = canvas(key, label, shown.size, {"hole": "#ffffff"}, "#000000", encode_png(shown), min(shown.size) // 10)
+        if mask is None:
+            st.stop()
+        how = {**how, "mask": mask}
+    if given.get("second") and "second" not in how:
+        file = st.file_uploader("The second picture", SUFFIXES, max_upload_size=MAX_MEGABYTES)
+        if file is None:
+            st.stop()
+        how = {**how, "second": read(file)}
+    return how
+
+
+def _safe(name: str) -> str:
+    """A part of a file name, whatever an upload was called."""
+    return re.sub(r"[^\w.-]+", "-", name)[:80]
+
+
+def show(model: Model, name: str, done: Done, beside_canvas: bool) -> None:
+    """Source and output beside each other, and upon each other; the canvas stands for the source."""
+    with Image.open(io.BytesIO(done.shown)) as picture:
+        size = picture.size
+    width = max(1, WIDTH // size[0]) * size[0]  # a whole number of screen pixels for each of its own
+    if not beside_canvas:
+        with st.container(width=width):
+            st.image(done.source, "Source", width=width, output_format="PNG")
+    with st.container(width=width):
+        st.image(done.shown, "Output", width=width, output_format="PNG")
+        download_png(done.made, file_name(model, name, ".png"))
+    with st.container(width=width):
+        curtain(f"curtain {model.id}", done.source, done.shown, ("the source", "the output"), size, width)
+        st.caption("Both: draw the curtain")
+
+
+def show_all(model: Model, done: dict[str, Done]) -> None:
+    """Several pictures, and one file that holds them."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, one in done.items():
+            file.writestr(f"{name}.png", one.made)
+    st.download_button(
+        f"Download {len(done)} pictures",
+        archive.getvalue(),
+        file_name(model, "pictures", ".zip"),
+        "application/zip",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+    for name, one in done.items():
+        st.caption(plain(name))
+        with st.container(horizontal=True):
+            st.image([one.source, one.shown], width=WIDTH // 2, output_format="PNG")
+
+
+@st.fragment
+def work(model: Model) -> None:
+    """All that a stroke on the canvas runs again."""
+    offered = ways(model)
+    way = st.segmented_control("A picture", offered, default=offered[0], key="way", bind="query-params") or offered[0]
+    row = st.container(horizontal=True, gap="medium")
+    with sentences():
+        with row.container(width=WIDTH if way == "Draw" else "stretch"):
+            pictures = WAYS[way](model)
+            how = knobs(model, way)
+        if not pictures:
+            st.stop()
+        if len(pictures) == 1:
+            name, picture, extras = pictures[0]
+            done = translate(model, picture, complete(model, picture, {**how, **extras}))
+            with row if way == "Draw" else st.container(horizontal=True, gap="medium"):
+                show(model, _safe(name), done, way == "Draw")
+        else:
+            bar, done = st.progress(0.0, "Translating …"), {}
+            for number, (name, picture, extras) in enumerate(pictures, 1):
+                done[f"{number:02}-{_safe(name)}"] = translate(model, picture, {**how, **extras})
+                bar.progress(number / len(pictures), f"{number} of {len(pictures)}")
+            bar.empty()
+            show_all(model, done)
+    flags = {name: value for name, value in how.items() if (name, value) not in {("fit", "crop"), ("strength", 1.0)}}
+    files = {name: f"{name}.png" for name in ("mask", "second") if model.pipeline.config.input.get(name)}
+    shell("translate", model, "out.png", input="in.png", **({} if how.get("degrade") else files), **flags)
+
+
+st.title("Translate")
+model = chosen_model("source", "draws from seeds, and translates no pictures")
+kind, config = model.pipeline.kind, model.pipeline.config
+made = plain(str(config.input["source"].get("target", "a picture")))[:100]
+st.caption(f"{plain(config.name)} · From {KINDS[kind]} to {made}. It is looked at in memory, and kept nowhere.")
+work(model)

@@ -1,0 +1,1 @@
+"""What lasts longer than a page: models, caches, the queue of the device."""

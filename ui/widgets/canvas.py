@@ -1,0 +1,83 @@
+"""A canvas to draw on, and a curtain between two pictures."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Mapping
+
+from PIL import Image
+
+from pretrained.media.images import open_picture
+from pretrained.system.errors import InputError
+from ui.widgets.component import component
+
+PNG_URL = "data:image/png;base64,"
+MAX_CHARACTERS = 8_000_000  # of what a browser sends as a drawing
+MAX_PIXELS = 4_000_000
+
+_canvas = component("canvas", '<div class="canvas"></div>')
+_curtain = component("curtain", '<div class="curtain"><img><img><input type="range" value="50"></div>')
+
+
+def canvas(
+    key: str,
+    label: str,
+    size: tuple[int, int],
+    palette: Mapping[str, str],
+    background: str = "#ffffff",
+    backdrop: bytes | None = None,
+    brush: int = 3,
+) -> Image.Image | None:
+    """A canvas -> what has been drawn, "RGB" of `size`, or None before the first stroke.
+
+    Args:
+        palette: CSS colours by name; the first that is not the paper's is on the brush.
+        background: the colour of the paper, where nothing is drawn.
+        backdrop: a PNG to see below the drawing, which is no part of it.
+        brush: width of a stroke in pixels of the drawing.
+
+    Raises:
+        InputError: the browser sent something that is no drawing.
+    """
+    drawing = _canvas(
+        key=key,
+        data={
+            "label": label,
+            "width": size[0],
+            "height": size[1],
+            "palette": list(palette.items()),
+            "background": background,
+            "backdrop": backdrop and png_url(backdrop),
+            "brush": brush,
+        },
+        default={"drawing": None},
+        on_drawing_change=lambda: None,
+    ).drawing
+    return None if drawing is None else _decode(drawing)
+
+
+def _decode(url: object) -> Image.Image:
+    if not isinstance(url, str) or not url.startswith(PNG_URL) or len(url) > MAX_CHARACTERS:
+        raise InputError("the browser sent no drawing")
+    try:
+        data = base64.b64decode(url.removeprefix(PNG_URL), validate=True)
+    except binascii.Error:
+        raise InputError("the browser sent no drawing") from None
+    return open_picture(io.BytesIO(data), max_pixels=MAX_PIXELS)
+
+
+def png_url(png: bytes) -> str:
+    return PNG_URL + base64.b64encode(png).decode()
+
+
+def curtain(key: str, before: bytes, after: bytes, names: tuple[str, str], size: tuple[int, int], width: int) -> None:
+    """Two PNGs upon each other: a slider draws the first aside.
+
+    Args:
+        size: pixels of both, for their shape alone.
+        width: how wide they are shown, where there is room.
+    """
+    urls = {"before": png_url(before), "after": png_url(after)}
+    _curtain(key=key, data={**urls, "names": list(names), "ratio": f"{size[0]} / {size[1]}", "width": width})

@@ -1,0 +1,83 @@
+"""Films: drawn once with a bar that shows how far they are, played, and offered in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import streamlit as st
+
+from pretrained.media import images, video
+from ui.state.cancel import cancellable
+from ui.state.models import Model, alone, file_name, sentences
+
+MAX_FRAMES = 600
+
+Draw = Callable[[], Iterable[np.ndarray]]
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _shelf(key: tuple) -> dict[str, bytes]:
+    """Where the film of `key` is put when it is made; a cached function could not show progress meanwhile."""
+    return {}
+
+
+def film(key: tuple, draw: Draw, num_frames: int, fps: int, suffix: str = ".mp4") -> bytes:
+    """The film of these frames, from the shelf or made now; the page ends here when that is cancelled.
+
+    Args:
+        key: what the film depends on, apart from its speed.
+    """
+    key = (*key, fps)
+    done = _shelf(key)
+    # What follows stays in its place, whether there is a bar or not.
+    with st.container():
+        if suffix not in done:
+            with cancellable((*key, suffix), "Drawing …") as (_, move), sentences():
+                counted = ((move(index / num_frames), frame)[1] for index, frame in enumerate(alone(draw()), 1))
+                done[suffix] = video.encode(counted, suffix, fps)
+    return done[suffix]
+
+
+def play(mp4: bytes) -> None:
+    st.video(mp4, loop=True, autoplay=True, muted=True, width=384)
+
+
+def film_downloads(model: Model, key: tuple, draw: Draw, num_frames: int, fps: int, what: str) -> None:
+    """A button for each format; those other than .mp4 are made when they are asked for, and can be had from then on.
+
+    Args:
+        key: as for `film`.
+    """
+    # They hold all frames in memory while they are made.
+    is_short = num_frames * max(video.MIN_SIZE, model.size) ** 2 <= images.MAX_PIXELS
+    done, asked = _shelf((*key, fps)), None
+    with st.container(horizontal=True):
+        places = {suffix: st.empty() for suffix in video.FORMATS}
+
+    def offer(suffix: str) -> None:
+        places[suffix].download_button(
+            suffix[1:].upper(),
+            done[suffix],
+            file_name(model, what, suffix),
+            video.FORMATS[suffix].mime,
+            on_click="ignore",
+            icon=":material/download:",
+            help=f"Download the film as {suffix}",
+        )
+
+    for suffix, format in video.FORMATS.items():
+        if suffix in done:
+            offer(suffix)
+        elif is_short and fps <= format.max_fps:
+            begins = places[suffix].button(
+                f"Make {suffix[1:].upper()}",
+                on_click=st.session_state.pop,
+                args=("cancelled", None),
+                icon=":material/movie:",
+                help=f"Make the film as {suffix}, which can then be downloaded",
+            )
+            asked = suffix if begins else asked
+    if asked:
+        film(key, draw, num_frames, fps, asked)
+        offer(asked)
