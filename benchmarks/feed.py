@@ -58,7 +58,7 @@ ROWS = {
 
 def loaders(options: Options, folder: Path) -> dict[str, tuple[Iterator[object], int]]:
     """The textbook's DataLoader for a row, and the pictures in its batch."""
-    pairs = textbook.PairedPictures(sorted((folder / "pairs").glob("*.jpg")), 256)
+    pairs = textbook.PairedImages(sorted((folder / "pairs").glob("*.jpg")), 256)
     return {
         "IDX (MNIST), 32 px": (steps.mnist(options, 128), 128),
         "folder, 64 px": (steps.files(options, folder / "pictures", 64, 128), 128),

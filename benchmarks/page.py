@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from stress.visitor import resident, serve
 
-PICTURES = ".gallery button canvas"
+IMAGES = ".gallery button canvas"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def ask(browser: Browser, url: str) -> float:
     page = window.new_page()
     start = time.perf_counter()
     page.goto(url, wait_until="commit")
-    page.locator(PICTURES).first.wait_for(timeout=120_000)
+    page.locator(IMAGES).first.wait_for(timeout=120_000)
     taken = time.perf_counter() - start
     window.close()
     return taken

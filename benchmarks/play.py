@@ -61,10 +61,10 @@ def main(options: Options) -> None:
         else:
             side = pipeline.size or ANY_SIZE
             levels = np.random.RandomState(0).randint(0, 256, (side, side, 3), np.uint8)
-            picture = Image.fromarray(levels)
-            how = {"mask": Image.new("L", picture.size)} if pipeline.config.input.get("mask") else {}
+            image = Image.fromarray(levels)
+            how = {"mask": Image.new("L", image.size)} if pipeline.config.input.get("mask") else {}
             row[f"translate {side} px"] = milliseconds(
-                lambda pipeline=pipeline, picture=picture, how=how: pipeline.translate(picture, **how), options.repeats
+                lambda pipeline=pipeline, image=image, how=how: pipeline.translate(image, **how), options.repeats
             )
         print(json.dumps(row), flush=True)
 

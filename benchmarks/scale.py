@@ -39,7 +39,7 @@ class Options:
 
     parts: tuple[Part, ...] = ("data", "size", "batch", "processes")
     """Which of the axes."""
-    pictures: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    images: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     """In the folder, at 64 px; a million takes 12.3 GB on the disk, decoded."""
     sizes: tuple[int, ...] = (32, 64, 128, 256)
     """Pixels, by batches of 16."""
@@ -59,19 +59,19 @@ class Options:
     """Where the figures are written."""
 
 
-def link_pictures(folder: Path, count: int) -> Path:
+def link_images(folder: Path, count: int) -> Path:
     """A folder of `count` pictures in sub-folders, hard links to NUM_FILES files."""
     files = folder / "files"
     if not files.exists():
         files.mkdir()
         for number, blob in enumerate(data.fake(64, 3, NUM_FILES).images.movedim(1, 3).numpy()):
             to_pil(blob).save(files / f"{number}.jpg", quality=90)
-    pictures = folder / f"pictures-{count}"
+    images = folder / f"pictures-{count}"
     for number in range(count):
         if number % IN_A_FOLDER == 0:
-            (pictures / f"{number // IN_A_FOLDER:03d}").mkdir(parents=True)
-        os.link(files / f"{number % NUM_FILES}.jpg", pictures / f"{number // IN_A_FOLDER:03d}" / f"{number:07d}.jpg")
-    return pictures
+            (images / f"{number // IN_A_FOLDER:03d}").mkdir(parents=True)
+        os.link(files / f"{number % NUM_FILES}.jpg", images / f"{number // IN_A_FOLDER:03d}" / f"{number:07d}.jpg")
+    return images
 
 
 def memory(root: int) -> dict[str, float]:
@@ -141,19 +141,19 @@ def train(options: Options, recipe: str, source: str | Path, size: int, batch_si
 
 def measure_data(options: Options, folder: Path) -> None:
     """By the number of pictures: a first run, which decodes them, and a second one."""
-    for count in options.pictures:
+    for count in options.images:
         started = time.monotonic()
-        pictures, cache = link_pictures(folder, count), folder / "cache"
+        images, cache = link_images(folder, count), folder / "cache"
         linked = time.monotonic() - started
         for number in (1, 2):
             run = folder / f"run-{count}-{number}"
-            words = ["-m", "trainer", *train(options, "dcgan-64", pictures, 64, 64, diffaugment=False)]
+            words = ["-m", "trainer", *train(options, "dcgan-64", images, 64, 64, diffaugment=False)]
             row = watch(words, run, cache)
             if number == 1:
                 row["preparing, ms/image"] = round(row["seconds to the first step"] * 1000 / count, 3)
             tell(options, {"part": "data", "pictures": count, "run": number, "linked in": round(linked, 1), **row})
         shutil.rmtree(cache)
-        shutil.rmtree(pictures)
+        shutil.rmtree(images)
 
 
 def measure_sizes(options: Options, folder: Path) -> None:

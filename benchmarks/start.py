@@ -34,7 +34,7 @@ import pretrained
 from benchmarks import textbook
 from pretrained import networks
 from pretrained.media import video
-from pretrained.media.images import encode_png, grid, open_picture
+from pretrained.media.images import encode_png, grid, open_image
 
 SAMPLE = """
 import sys, torch, torchvision
@@ -140,10 +140,10 @@ def main(options: Options) -> None:
             with torch.no_grad():
                 save_image(translate.eval()(prepare(Image.open(photo))[None]), out, normalize=True)
 
-        def paint() -> None:
-            Path(out).write_bytes(encode_png(translator.translate(open_picture(photo))))
+        def synthesize() -> None:
+            Path(out).write_bytes(encode_png(translator.translate(open_image(photo))))
 
-        works = {"textbook": render, "ours": paint}
+        works = {"textbook": render, "ours": synthesize}
         report("a photograph translated", turns(works, options.repeats))
         film = Path(folder, "walk.mp4")
         works = {"ours": lambda: video.write(model.walk(range(4), num_frames=120), film)}

@@ -86,17 +86,17 @@ class Row:
 
 def as_pil(images: torch.Tensor) -> list[Image.Image]:
     """uint8 (N, C, H, W) -> pictures."""
-    return [to_pil(picture) for picture in images.movedim(1, 3).numpy()]
+    return [to_pil(image) for image in images.movedim(1, 3).numpy()]
 
 
 def mnist(options: Options, batch_size: int) -> Iterator[torch.Tensor]:
     items = as_pil(data.load("mnist", 28, options.data_root).images)
-    return textbook.epochs(textbook.Pictures(items, textbook.resized(32)), batch_size, options.workers)
+    return textbook.epochs(textbook.Images(items, textbook.resized(32)), batch_size, options.workers)
 
 
 def files(options: Options, folder: Path, size: int, batch_size: int) -> Iterator[torch.Tensor]:
-    pictures = textbook.Pictures(sorted(folder.glob("*.jpg")), textbook.resized(size))
-    return textbook.epochs(pictures, batch_size, options.workers)
+    images = textbook.Images(sorted(folder.glob("*.jpg")), textbook.resized(size))
+    return textbook.epochs(images, batch_size, options.workers)
 
 
 def dcgan_32(width: int, options: Options, folder: Path) -> Losses:
@@ -128,7 +128,7 @@ def pix2pix_256(width: int, options: Options, folder: Path) -> Losses:
     """Our networks, which are those of the paper."""
     G = networks.build({"class": "unet.Generator", "size": 256, "width": width})
     D = networks.build({"class": "patchgan.Discriminator", "inputs": 6, "width": width})
-    pairs = textbook.PairedPictures(sorted((folder / "pairs").glob("*.jpg")), 256)
+    pairs = textbook.PairedImages(sorted((folder / "pairs").glob("*.jpg")), 256)
     return textbook.pix2pix(G, D, textbook.epochs(pairs, 1, options.workers))
 
 
@@ -137,7 +137,7 @@ def cyclegan_128(options: Options, folder: Path) -> Losses:
     translator = {"class": "resnet.Generator", "size": 128, "width": 32, "blocks": 6, "transposed": True}
     judge = {"class": "patchgan.Discriminator", "inputs": 3, "width": 32}
     domains = [
-        textbook.Pictures(sorted((folder / "domains" / name).glob("*.jpg")), textbook.jittered(128)) for name in "AB"
+        textbook.Images(sorted((folder / "domains" / name).glob("*.jpg")), textbook.jittered(128)) for name in "AB"
     ]
     loader = textbook.epochs(StackDataset(*domains), 1, options.workers)
     players = [networks.build(spec) for spec in (translator, translator, judge, judge)]
@@ -155,7 +155,7 @@ CONTENDERS = {
     "reuse-fakes": "--precision auto --reuse-fakes",
     "compiled": "--precision auto --compile",
 }
-PICTURES = "--data {pictures} --diffaugment False"
+IMAGES = "--data {pictures} --diffaugment False"
 PIX2PIX = "pix2pix-facades --data {pairs} --direction BtoA"
 CYCLEGAN = "cyclegan-emoji --data {domains}"
 ROWS = {
@@ -163,9 +163,9 @@ ROWS = {
         f"dcgan-32-w{width}": Row(f"dcgan-mnist --width {width}", partial(dcgan_32, width), 128, fresh=True)
         for width in (32, 64, 128)
     },
-    "dcgan-64": Row(f"dcgan-64 {PICTURES} --width 64", dcgan_64, 128, fresh=True),
+    "dcgan-64": Row(f"dcgan-64 {IMAGES} --width 64", dcgan_64, 128, fresh=True),
     "wgan-gp-32": Row("dcgan-mnist --loss wgan-gp", wgan_gp_32, 640, fresh=True),
-    "stylegan-64": Row(f"stylegan-64 {PICTURES}", stylegan_64, 32),
+    "stylegan-64": Row(f"stylegan-64 {IMAGES}", stylegan_64, 32),
     "pix2pix-256-w32": Row(f"{PIX2PIX} --width 32 --discriminator-width 32", partial(pix2pix_256, 32), 1),
     "pix2pix-256-w64": Row(PIX2PIX, partial(pix2pix_256, 64), 1),
     "cyclegan-128": Row(CYCLEGAN, cyclegan_128, 1),
@@ -181,10 +181,10 @@ def draw_files(folder: Path) -> None:
         both[-1].paste(a, (0, 0))
         both[-1].paste(b, (256, 0))
     where = {"pictures": blobs, "pairs": both, "domains/A": blobs[:600:2], "domains/B": blobs[1:600:2]}
-    for name, pictures in where.items():
+    for name, images in where.items():
         (folder / name).mkdir(parents=True)
-        for number, picture in enumerate(pictures):
-            picture.save(folder / name / f"{number:04d}.jpg", quality=90)
+        for number, image in enumerate(images):
+            image.save(folder / name / f"{number:04d}.jpg", quality=90)
 
 
 def ours(row: Row, contender: str, options: Options, folder: Path) -> Trainer:

@@ -54,7 +54,7 @@ def discriminator(size: int, channels: int, width: int, norm: Callable[[int], nn
     return nn.Sequential(*layers, nn.Conv2d(before, 1, 4, 1, 0)).apply(initialise)
 
 
-class Pictures(Dataset):
+class Images(Dataset):
     """Items that are opened one by one, and transformed by PIL."""
 
     def __init__(self, items: Sequence[Path | Image.Image], transform: Callable[[Image.Image], Tensor]):
@@ -68,7 +68,7 @@ class Pictures(Dataset):
         return self.transform(Image.open(item).convert("RGB") if isinstance(item, Path) else item)
 
 
-class PairedPictures(Dataset):
+class PairedImages(Dataset):
     """Files with A on the left and B on the right -> (A, B), enlarged, cut and mirrored alike."""
 
     def __init__(self, items: Sequence[Path], size: int):
@@ -84,16 +84,16 @@ class PairedPictures(Dataset):
         left, top, flip = random.randrange(larger - self.size), random.randrange(larger - self.size), random.random()
         pair = []
         for box in ((0, 0, half, both.height), (half, 0, both.width, both.height)):
-            picture = both.crop(box).resize((larger, larger), Image.Resampling.BICUBIC)
-            picture = picture.crop((left, top, left + self.size, top + self.size))
+            image = both.crop(box).resize((larger, larger), Image.Resampling.BICUBIC)
+            image = image.crop((left, top, left + self.size, top + self.size))
             if flip < 0.5:
-                picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            pair.append(normalised(picture))
+                image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            pair.append(normalised(image))
         return pair[0], pair[1]
 
 
-def normalised(picture: Image.Image) -> Tensor:
-    return transforms.functional.normalize(transforms.functional.to_tensor(picture), 0.5, 0.5)
+def normalised(image: Image.Image) -> Tensor:
+    return transforms.functional.normalize(transforms.functional.to_tensor(image), 0.5, 0.5)
 
 
 def resized(size: int) -> Callable[[Image.Image], Tensor]:
@@ -217,16 +217,16 @@ class Pool:
     """Fifty past fakes, of which D is shown one half of the time."""
 
     def __init__(self) -> None:
-        self.pictures: list[Tensor] = []
+        self.images: list[Tensor] = []
 
     def swap(self, fake: Tensor) -> Tensor:
-        if len(self.pictures) < 50:
-            self.pictures.append(fake)
+        if len(self.images) < 50:
+            self.images.append(fake)
             return fake
         if random.random() < 0.5:
             return fake
         place = random.randrange(50)
-        older, self.pictures[place] = self.pictures[place], fake
+        older, self.images[place] = self.images[place], fake
         return older
 
 

@@ -27,12 +27,12 @@ SEEDS = range(8)
 def main(name: str, drawn_by: str = "dcgan-signs") -> None:
     """A row for each: what the network sees, what it makes of it and, where that was made poorer, the picture."""
     pipeline = expect(pretrained.load(name, "cpu"), "translate")
-    pictures = _drawings(pipeline) or _made(pretrained.load(drawn_by, "cpu"))
+    images = _drawings(pipeline) or _made(pretrained.load(drawn_by, "cpu"))
     degrade = pipeline.kind in DEGRADATIONS and pipeline.kind not in DRAWINGS
     cells = []
-    for seed, picture in enumerate(pictures):
-        source = pipeline.source(picture, degrade=degrade, seed=seed)
-        shown = [source, pipeline.translate(source), *([picture] if degrade else [])]
+    for seed, image in enumerate(images):
+        source = pipeline.source(image, degrade=degrade, seed=seed)
+        shown = [source, pipeline.translate(source), *([image] if degrade else [])]
         cells += [np.asarray(cell.convert("RGB")) for cell in shown]
     columns = ["source", "output", "target"][: len(shown)]
     png = encode_png(grid(np.stack(cells), len(columns)), {"ganvas": json.dumps({"id": name, "columns": columns})})
@@ -45,7 +45,7 @@ def _drawings(pipeline: Translate) -> list[Image.Image]:
 
 def _made(pipeline: Generate | Translate) -> list[Image.Image]:
     if isinstance(pipeline, Generate):
-        return [Image.fromarray(picture) for picture in pipeline.sample(SEEDS)]
+        return [Image.fromarray(image) for image in pipeline.sample(SEEDS)]
     return [pipeline.translate(drawing) for drawing in _drawings(pipeline)]
 
 

@@ -21,10 +21,10 @@ def main(ids: list[str]) -> None:
     write_atomic(Path(__file__).with_name("samples.png"), encode_png(np.concatenate(rows)))
 
 
-def band(pictures: np.ndarray) -> np.ndarray:
+def band(images: np.ndarray) -> np.ndarray:
     """uint8 (N, H, W, 1 or 3) -> their grid, each CELL px wide, in colour."""
-    coloured = np.broadcast_to(pictures, (*pictures.shape[:3], 3))
-    return enlarge(grid(coloured, COLUMNS), CELL // pictures.shape[1])
+    coloured = np.broadcast_to(images, (*images.shape[:3], 3))
+    return enlarge(grid(coloured, COLUMNS), CELL // images.shape[1])
 
 
 if __name__ == "__main__":

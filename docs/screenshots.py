@@ -17,7 +17,7 @@ import tyro
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import pretrained
-from pretrained.media import images
+from pretrained.media.images import encode_png
 from stress.visitor import serve
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -33,7 +33,7 @@ def nothing(page: Page) -> None:
 
 def upload(page: Page) -> None:
     """A digit that a generator has drawn."""
-    digit = images.encode_png(pretrained.load("dcgan-mnist").sample([3])[0])
+    digit = encode_png(pretrained.load("dcgan-mnist").sample([3])[0])
     file = {"name": "digit.png", "mimeType": "image/png", "buffer": digit}
     page.locator("input[type=file]").first.wait_for(state="attached")
     page.locator("input[type=file]").first.set_input_files(file)
@@ -70,16 +70,16 @@ def enlarge(page: Page) -> None:
     page.get_by_role("dialog").get_by_role("link", name="Walk from here").wait_for()
 
 
-PICTURES = ".gallery button canvas"
+IMAGES = ".gallery button canvas"
 # What each is called, its link, what is there when it is done, and what is done then.
 PAGES: dict[str, tuple[str, str, Callable[[Page], object]]] = {
-    "samples": ("?model=dcgan-mnist&count=24", PICTURES, nothing),
-    "samples-large": ("?model=stylegan-fashion&count=24", PICTURES, enlarge),
+    "samples": ("?model=dcgan-mnist&count=24", IMAGES, nothing),
+    "samples-large": ("?model=stylegan-fashion&count=24", IMAGES, enlarge),
     "walk": ("walk?model=dcgan-fashion&frames=60", "video", nothing),
-    "explore": ("explore?model=dcgan-mnist&seed=7&move-sefa-1=2", PICTURES, nothing),
-    "explore-number": ("explore?model=stylegan-fashion&way=One+number", PICTURES, nothing),
+    "explore": ("explore?model=dcgan-mnist&seed=7&move-sefa-1=2", IMAGES, nothing),
+    "explore-number": ("explore?model=stylegan-fashion&way=One+number", IMAGES, nothing),
     "explore-arithmetic": ("explore?model=dcgan-mnist&way=Arithmetic", ".stImage img", nothing),
-    "mix": ("mix?model=stylegan-fashion", PICTURES, nothing),
+    "mix": ("mix?model=stylegan-fashion", IMAGES, nothing),
     "encode": ("encode?model=icgan-mnist", "[data-testid=stFileUploader]", upload),
     "edit": ("edit?model=dcgan-mnist&way=Example&steps=50", ".pad .plane", nothing),
     "translate-draw": ("translate?model=draw-emoji", ".canvas canvas", draw),

@@ -18,10 +18,11 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 from pydantic import Field, ValidationError, validate_call
 
-from gradio_ui.models import GPU, find, offered, sentences
+from gradio_ui.models import GPU, as_input_error, find, offered
 from pretrained.inputs.latents import MAX_SEED
 from pretrained.inputs.seeds import few_seeds
-from pretrained.media import images, video
+from pretrained.media import video
+from pretrained.media.images import encode_png, open_image
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.translate import Fit
 from pretrained.pipelines.translator_input import pen_for
@@ -49,7 +50,7 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     checked, signature = validate_call(function), inspect.signature(function)
 
     @functools.wraps(function)
-    @sentences()
+    @as_input_error()
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return checked(**signature.bind(*args, **kwargs).arguments)
@@ -69,7 +70,7 @@ def opened(file: gr.FileData, channels: int = 3) -> Image.Image:
     path = Path(file.path).resolve()
     if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
         raise InputError("there is no such picture: upload it first")
-    return images.open_picture(path, channels, max_pixels=MAX_UPLOAD)
+    return open_image(path, channels, max_pixels=MAX_UPLOAD)
 
 
 def save(data: bytes, name: str) -> gr.FileData:
@@ -79,11 +80,11 @@ def save(data: bytes, name: str) -> gr.FileData:
 
 def save_picture(picture: Image.Image) -> gr.FileData:
     """The same of a picture, "RGB" or "L", as a PNG."""
-    return save(images.encode_png(picture), "picture.png")
+    return save(encode_png(picture), "picture.png")
 
 
 @GPU(duration=15)
-@sentences()
+@as_input_error()
 def _render(name: str, kind: str, *args: Any, **how: Any) -> bytes:
     """A PNG that a function of `sheet` makes with the checkpoint of this name."""
     return getattr(image_grid, kind)(offered()[name], name, *args, **how)
@@ -91,7 +92,7 @@ def _render(name: str, kind: str, *args: Any, **how: Any) -> bytes:
 
 @GPU(duration=lambda name, kind, num_frames, *_, **__: 10 + num_frames // 20)
 def _frames(name: str, kind: str, num_frames: int, *keys: Any, **how: Any) -> Iterator[np.ndarray]:
-    with sentences():
+    with as_input_error():
         yield from getattr(offered()[name], kind)(*keys, num_frames=num_frames, **how)
 
 

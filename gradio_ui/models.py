@@ -15,7 +15,7 @@ import pretrained
 from pretrained.checkpoint import SAMPLES
 from pretrained.pipelines.registry import Generate, Translate
 from pretrained.system.errors import InputError
-from pretrained.system.symlinks import own
+from pretrained.system.symlinks import reject_escaping_symlink
 
 try:  # before anything asks for a GPU; it is installed on the Hub alone
     from spaces import GPU
@@ -26,7 +26,7 @@ except ImportError:
         return lambda function: function
 
 
-__all__ = ["GPU", "find", "offered", "resolve", "sentences"]
+__all__ = ["GPU", "as_input_error", "find", "offered", "resolve"]
 
 VARIABLE = "GANVAS_MODELS"
 
@@ -50,7 +50,7 @@ def offered() -> dict[str, Generate | Translate]:
 
 def _load(name: str) -> Generate | Translate:
     path, revision = resolve(name)
-    own(path.with_name(SAMPLES))  # the page gives it out as it is
+    reject_escaping_symlink(path.with_name(SAMPLES))  # the page gives it out as it is
     return replace(pretrained.load(str(path)), revision=revision)
 
 
@@ -69,7 +69,7 @@ def find(name: str, ability: str, lacks: str) -> Generate | Translate:
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
+def as_input_error() -> Iterator[None]:
     """Raise an InputError as the error that Gradio shows, also out of the process of a ZeroGPU worker."""
     try:
         yield

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from gradio_ui import endpoints
 from gradio_ui.components import Canvas, Labels, Upload
 from gradio_ui.endpoints import ENDPOINTS, opened, save_picture
-from gradio_ui.models import offered, resolve, sentences
+from gradio_ui.models import as_input_error, offered, resolve
 from pretrained.checkpoint import SAMPLES, Config
 from pretrained.inputs.latents import MAX_SEED
 from pretrained.media.examples import examples
@@ -255,7 +255,7 @@ def _draw(drawing: dict[str, gr.FileData | None], **how: Any) -> gr.FileData:
     return endpoints.draw(drawing=drawing["composite"], **how)
 
 
-@sentences()
+@as_input_error()
 def _translate(picture: Any, **how: Any) -> gr.FileData:
     if isinstance(picture, dict):  # a canvas: what is painted on it is the hole
         if picture["layer"] and not how.get("degrade"):

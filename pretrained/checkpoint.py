@@ -207,7 +207,7 @@ def load(path: Path) -> tuple[nn.Module, Config]:
     """
     with _open(path) as file:
         config = _config(path, file.metadata())
-        network = networks.outline(config.network)
+        network = networks.build_on_meta(config.network)
         expected = network.state_dict()
         names = set(file.keys())
         if names != expected.keys():

@@ -35,7 +35,7 @@ from helpers.hub_store import Hub
 
 import pretrained
 from pretrained import checkpoint
-from pretrained.hub.errors import PATIENCE
+from pretrained.hub.errors import RETRY_POLICY
 
 ALICE, BOB = "hf_alice_writes", "hf_bob_writes"
 PUBLISHED = (checkpoint.MODEL, checkpoint.CONFIG, checkpoint.CARD, checkpoint.SAMPLES)
@@ -243,10 +243,10 @@ def program(hub: Hub, home: Path, xet: bool, speed: float) -> Iterator[Client]:
         ) as process,
     ):
         client = Client(hub, process, log, home)
-        for purpose, patience in PATIENCE.items():
+        for purpose, patience in RETRY_POLICY.items():
             # A wait of a second, which is what our Hub asks for at least, is always granted.
             waits = tuple(max(wait / speed, 1.5 if wait == patience.waits[-1] else 0) for wait in patience.waits)
-            client.ask(f"hub_errors.PATIENCE.update({purpose}=hub_errors.Patience({waits}, {patience.even_if_lost}))")
+            client.ask(f"errors.RETRY_POLICY.update({purpose}=errors.RetryPolicy({waits}, {patience.even_if_lost}))")
         yield client
         process.stdin.close()
 

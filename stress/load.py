@@ -22,7 +22,7 @@ import tyro
 from PIL import Image
 
 import pretrained
-from pretrained.media import images
+from pretrained.media.images import grid
 from stress.visitor import health, resident, serve, visit
 
 FORGET = 150  # seconds after which Streamlit has forgotten visitors who left, who might have come back
@@ -71,7 +71,7 @@ async def visitor(place: int, address: str, options: Options, tally: Tally) -> N
         tally.seconds.append(time.perf_counter() - start)
         tally.errors += shown.errors
         tally.most_waiting = max(tally.most_waiting, shown.waiting)
-        drawn = images.grid(pipeline.sample(range(first, first + options.count)), options.count).squeeze()
+        drawn = grid(pipeline.sample(range(first, first + options.count)), options.count).squeeze()
         if shown.png is None or not np.array_equal(np.asarray(Image.open(io.BytesIO(shown.png))), drawn):
             tally.wrong.append(f"visitor {place}, page {page}")
 

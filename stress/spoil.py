@@ -34,7 +34,7 @@ from tqdm import tqdm
 
 from pretrained import checkpoint, networks, pipelines
 from pretrained.formats.convert import convert
-from pretrained.media import images
+from pretrained.media.images import open_image
 from pretrained.system.errors import InputError
 
 SECONDS, MEGABYTES = 1.0, 500
@@ -183,7 +183,7 @@ def seeds_of_checkpoints(folder: Path) -> list[bytes]:
     return files
 
 
-def seeds_of_pictures() -> list[bytes]:
+def seeds_of_images() -> list[bytes]:
     """A picture in every kind of file that is read."""
     levels = np.random.RandomState(0).randint(0, 256, (40, 56, 4), np.uint8)
     files = []
@@ -199,8 +199,8 @@ def seeds_of_pictures() -> list[bytes]:
         ("BMP", "RGB"),
     ):
         buffer = io.BytesIO()
-        picture = Image.fromarray(levels).convert("RGB" if mode == "CMYK" else "L" if mode == "I;16" else mode)
-        (picture.convert(mode) if mode in ("CMYK", "I;16") else picture).save(buffer, format)
+        image = Image.fromarray(levels).convert("RGB" if mode == "CMYK" else "L" if mode == "I;16" else mode)
+        (image.convert(mode) if mode in ("CMYK", "I;16") else image).save(buffer, format)
         files.append(buffer.getvalue())
     return files
 
@@ -276,7 +276,7 @@ def main(options: Options) -> None:
         rows = []
         for name, seeds, spoil, work, suffix in (
             ("checkpoints", seeds_of_checkpoints(folder), spoil_checkpoint, load, ".safetensors"),
-            ("pictures", seeds_of_pictures(), spoil_bytes, images.open_picture, ".png"),
+            ("pictures", seeds_of_images(), spoil_bytes, open_image, ".png"),
             ("old files", seeds_of_old_files(folder), spoil_bytes, convert, ".pth"),
         ):
             rows.append(attack(name, seeds, spoil, work, suffix, folder, options))

@@ -13,7 +13,7 @@ from pathlib import Path
 from pretrained import checkpoint, hub
 from pretrained.system.errors import InputError
 from pretrained.system.files import full_output
-from pretrained.system.symlinks import own
+from pretrained.system.symlinks import reject_escaping_symlink
 from trainer import distributed
 from trainer.cli import compare, evaluate, nearest
 from trainer.cli.parse import Command, Push, fail, parse, parse_as, parse_known
@@ -41,7 +41,7 @@ def push(arguments: Sequence[str]) -> None:
 
 def has_reverse(folder: Path) -> bool:
     """Whether a run has a network that translates back; InputError where that is a link to elsewhere."""
-    return (own(folder / REVERSE) / checkpoint.MODEL).exists()
+    return (reject_escaping_symlink(folder / REVERSE) / checkpoint.MODEL).exists()
 
 
 def check_push(repo_id: str | None, default_name: str, with_reverse: bool) -> str:

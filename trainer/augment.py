@@ -44,8 +44,8 @@ def translation(x: Tensor) -> Tensor:
     shift = torch.randint(-most, most + 1, (2, len(x), 1), device=x.device)
     rows, columns = (torch.arange(size, device=x.device) + shift).clamp(-1, size) + 1  # (N, size) each, in the padding
     padded = F.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
-    pictures = torch.arange(len(x), device=x.device).view(-1, 1, 1)
-    return padded[pictures, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    images = torch.arange(len(x), device=x.device).view(-1, 1, 1)
+    return padded[images, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def cutout(x: Tensor) -> Tensor:

@@ -67,13 +67,13 @@ def count() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def part(batch_size: int) -> slice:
+def local_slice(batch_size: int) -> slice:
     """Which pictures of a batch are this process's."""
     share = batch_size // count()
     return slice(rank() * share, (rank() + 1) * share)
 
 
-def first(work: Callable[[], Value]) -> Value:
+def rank_zero_first(work: Callable[[], Value]) -> Value:
     """Do work in process 0 while the others wait, then in them: it finds what is there by then, in a cache say."""
     if count() == 1:
         return work()
@@ -86,7 +86,7 @@ def first(work: Callable[[], Value]) -> Value:
     return work()
 
 
-def agree(value: Value) -> Value:
+def broadcast(value: Value) -> Value:
     """The value that process 0 has, in all of them."""
     if count() == 1:
         return value
@@ -95,7 +95,7 @@ def agree(value: Value) -> Value:
     return values[0]
 
 
-def most(value: int) -> int:
+def all_reduce_max(value: int) -> int:
     """The largest of the values that the processes have."""
     if count() == 1:
         return value
@@ -105,7 +105,7 @@ def most(value: int) -> int:
 
 
 @torch.no_grad()
-def average(tensors: Iterable[Tensor]) -> None:
+def all_reduce_mean(tensors: Iterable[Tensor]) -> None:
     """Put the mean over all processes into each tensor."""
     tensors = list(tensors)
     if count() == 1 or not tensors:
@@ -138,7 +138,7 @@ class SharedNoise(TorchFunctionMode):
 
     def __init__(self, batch_size: int):
         super().__init__()
-        self.batch_size, self.part = batch_size, part(batch_size)
+        self.batch_size, self.part = batch_size, local_slice(batch_size)
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -56,7 +56,7 @@ class Recipe:
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate is {self.learning_rate}: more than 0, less than 1")
 
-    def speed(self, images_seen: int) -> float:
+    def lr_scale(self, images_seen: int) -> float:
         """What the learning rates are multiplied by after `images_seen` pictures: 1 until the decay begins."""
         left = max(1 - images_seen / (self.kimg * 1000), 0.0)
         return min(left / self.decay, 1.0) if self.decay else 1.0

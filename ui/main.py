@@ -29,7 +29,7 @@ visible = [name for name, (_, _, need) in PAGES.items() if need in {None, *abili
 
 
 def make_page(name: str, **where: object) -> st.Page:
-    return st.Page(UI / "pages" / f"{name}.py", title=PAGES[name][0], icon=PAGES[name][1], **where)
+    return st.Page(UI / "views" / f"{name}.py", title=PAGES[name][0], icon=PAGES[name][1], **where)
 
 
 # The first page lies at the root, and a hidden one at its name; a page that is not offered is there for links too.

@@ -11,7 +11,8 @@ from typing import Any
 from PIL import Image
 
 from pretrained.inputs.seeds import parse_seeds
-from pretrained.media import images, video
+from pretrained.media import video
+from pretrained.media.images import open_image
 from pretrained.system.errors import InputError
 
 
@@ -48,10 +49,10 @@ def seeds(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def picture(path: str) -> Image.Image:
+def image(path: str) -> Image.Image:
     """A picture file of any kind."""
     try:
-        return images.open_picture(path)
+        return open_image(path)
     except InputError as error:
         raise argparse.ArgumentTypeError(f"{path}: {error}") from None
 

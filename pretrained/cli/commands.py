@@ -18,7 +18,8 @@ from pretrained import checkpoint, deploy, hub, networks
 from pretrained.formats.convert import convert
 from pretrained.formats.export_onnx import export
 from pretrained.hub.model_card import model_card
-from pretrained.media import images, video
+from pretrained.media import video
+from pretrained.media.images import SUFFIXES, open_image
 from pretrained.pipelines import directions, image_grid
 from pretrained.pipelines.projection import encoded, project
 from pretrained.pipelines.registry import Generate, Translate, autoencoder, expect
@@ -40,7 +41,7 @@ def show_info(options: argparse.Namespace) -> None:
     """Print what a checkpoint is, without reading its weights."""
     path, revision = pretrained.resolve(options.id)
     config = checkpoint.read_config(path)
-    num_parameters = sum(weight.numel() for weight in networks.outline(config.network).parameters())
+    num_parameters = sum(weight.numel() for weight in networks.build_on_meta(config.network).parameters())
     facts = {"file": str(path), "revision": revision, "bytes": path.stat().st_size, "parameters": num_parameters}
     if options.json:
         print(json.dumps(facts | {"config": json.loads(config.to_json())}, indent=2))
@@ -91,7 +92,7 @@ def show_directions(options: argparse.Namespace) -> None:
     if options.rows:
         rows = directions.expand(pipeline, options.rows, rows)
     elif options.method:
-        names = [f"{options.method}-{number}" for number in range(1, 1 + len(pipeline.locate([0])[0]))]
+        names = [f"{options.method}-{number}" for number in range(1, 1 + len(pipeline.to_latents([0])[0]))]
         found = directions.expand(pipeline, names)
         for name, number in options.save:
             if not 1 <= number <= len(names):
@@ -186,23 +187,23 @@ def write_translation(options: argparse.Namespace) -> None:
     how = {name: getattr(options, name) for name in ("mask", "strength", "second", "degrade", "seed", "fit")}
     if not options.input.is_dir():
         try:
-            picture = images.open_picture(options.input)
+            image = open_image(options.input)
         except InputError as error:
             raise InputError(f"--input {options.input}: {error}") from None
-        write_atomic(options.out, image_grid.translate(pipeline, options.id, picture, **how))
+        write_atomic(options.out, image_grid.translate(pipeline, options.id, image, **how))
         return
     from tqdm import tqdm
 
-    files = sorted(file for file in options.input.rglob("*") if file.suffix.lower() in images.SUFFIXES)
+    files = sorted(file for file in options.input.rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise InputError(f"--input {options.input} holds no pictures ({', '.join(sorted(images.SUFFIXES))})")
+        raise InputError(f"--input {options.input} holds no pictures ({', '.join(sorted(SUFFIXES))})")
     names = [file.relative_to(options.input) for file in files]
     same = Counter(name.with_suffix("") for name in names)
     broken = []
     for file, name in zip(tqdm(files, unit="picture", disable=None), names):
         out = name.with_suffix(".png") if same[name.with_suffix("")] == 1 else name.with_name(f"{name.name}.png")
         try:
-            made = image_grid.translate(pipeline, options.id, images.open_picture(file), **how)
+            made = image_grid.translate(pipeline, options.id, open_image(file), **how)
         except InputError as error:
             broken.append(f"{name}: {error}")
         else:

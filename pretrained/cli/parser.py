@@ -155,9 +155,9 @@ def parser() -> Parser:
     )
     for command, flag, default in seeds:
         command.add_argument(flag, type=arguments.seeds, default=default, help=f"seeds: {LEGAL} (default {default})")
-    picture = {"type": arguments.picture, "required": True, "metavar": "FILE"}
-    reconstruct.add_argument("--input", **picture, help="a picture of any kind and size; its centre is taken")
-    project.add_argument("--input", **picture, help="a picture of any kind and size; its centre is taken")
+    image = {"type": arguments.image, "required": True, "metavar": "FILE"}
+    reconstruct.add_argument("--input", **image, help="a picture of any kind and size; its centre is taken")
+    project.add_argument("--input", **image, help="a picture of any kind and size; its centre is taken")
     project.add_argument(
         "--steps", type=arguments.number(int, 0, 100_000), default=200, help="of gradient descent (default 200)"
     )
@@ -166,7 +166,7 @@ def parser() -> Parser:
     )
     project.add_argument("--label", type=arguments.number(int, 0, 9999), help="the class; by default all are tried")
     project.add_argument("--text", help="what it shows, for a network that reads; by default its examples are tried")
-    interpolate.add_argument("--input", **picture, nargs=2, help="two pictures of any kind and size: first and last")
+    interpolate.add_argument("--input", **image, nargs=2, help="two pictures of any kind and size: first and last")
     _add_translation(translate)
     for command in (*drawings, directions, translate, *films):
         suffixes = list(video.FORMATS) if command in films else [".png"]
@@ -250,7 +250,7 @@ def _add_directions(sample: Parser, project: Parser, directions: Parser) -> None
 
 
 def _add_translation(translate: Parser) -> None:
-    file = {"type": arguments.picture, "metavar": "FILE"}
+    file = {"type": arguments.image, "metavar": "FILE"}
     translate.add_argument(
         "--input", type=Path, required=True, metavar="PATH", help="a picture of any kind and size, or a folder of them"
     )

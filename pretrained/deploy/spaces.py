@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pretrained
-from pretrained import checkpoint, hub
+from pretrained import checkpoint, hub, loading
 from pretrained.deploy import onnx_runtime_web
 from pretrained.formats.export_onnx import export
 from pretrained.hub.account import check_secrets
-from pretrained.hub.errors import retry, sentences
+from pretrained.hub.errors import as_input_error, retry
 from pretrained.hub.model_card import is_edited, is_signed, sign
 from pretrained.inputs.text import MAX_WORDS
 from pretrained.pipelines import directions, image_grid
@@ -22,7 +22,7 @@ from pretrained.pipelines.translator_input import KINDS as SOURCES
 from pretrained.pipelines.translator_input import pen_for
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
-from pretrained.system.symlinks import own
+from pretrained.system.symlinks import reject_escaping_symlink
 
 ROOT = Path(__file__).parents[2]
 README, PREVIEW = "README.md", "preview.png"
@@ -54,7 +54,7 @@ def build(id: str, kind: str) -> dict[str, bytes]:
         )
     path = pretrained.resolve(id)[0]
     if not Path(id).expanduser().is_file():  # a file that is named is meant, link or not
-        own(path)
+        reject_escaping_symlink(path)
     pipeline = pretrained.load(id, "cpu")
     files = {name: path.read_bytes() for name, path in _below(template)} | KINDS[kind].files(id, pipeline)
     files[README] = _readme(files[README].decode(), pipeline.config.name, _repository(id), PREVIEW in files).encode()
@@ -104,7 +104,7 @@ def _app(names: Sequence[str]) -> dict[str, bytes]:
 def _bundled(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     """The checkpoint where the app finds it, with its pictures and its directions where it has some."""
     folder, file = f"{WEIGHTS}/{_slug(pipeline.config.name)}", pretrained.resolve(id)[0]
-    samples, named = (own(file.with_name(name)) for name in (checkpoint.SAMPLES, directions.FILE))
+    samples, named = (reject_escaping_symlink(file.with_name(name)) for name in (checkpoint.SAMPLES, directions.FILE))
     beside = [samples] if samples.exists() else []
     if directions.read(named, pipeline.config):  # refused here rather than by the Space
         beside.append(named)
@@ -161,13 +161,13 @@ def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
 def _preview(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     if isinstance(pipeline, Generate):
         return {PREVIEW: image_grid.render(pipeline, id, PREVIEW_SEEDS, columns=8)}
-    samples = own(pretrained.resolve(id)[0].with_name(checkpoint.SAMPLES))
+    samples = reject_escaping_symlink(pretrained.resolve(id)[0].with_name(checkpoint.SAMPLES))
     return {PREVIEW: samples.read_bytes()} if samples.exists() else {}
 
 
 def _repository(id: str) -> str:
     """ "user/name" of a checkpoint that lies on the Hub, else ""."""
-    match = pretrained.HUB_ID.fullmatch(id)
+    match = loading.HUB_ID.fullmatch(id)
     return match["repo_id"] if match and not Path(id).expanduser().exists() else ""
 
 
@@ -211,7 +211,7 @@ def publish(files: dict[str, bytes], repo_id: str, kind: str, private: bool = Fa
         InputError: the Space is another's work, or the Hub refuses or is out of reach.
     """
     check_secrets(files)
-    with sentences(repo_id, remedy="the same command sends it again"):
+    with as_input_error(repo_id, remedy="the same command sends it again"):
         return retry(lambda: _publish(files, repo_id, kind, private), "publish")
 
 

@@ -192,7 +192,7 @@ def _expect(holds: bool, otherwise: str) -> None:
 
 def _fitted(spec: Mapping[str, Any], state: State) -> State:
     """The tensors as the network of `spec` has them; InputError names the ones that do not fit, or are not finite."""
-    expected = networks.outline(spec).state_dict()
+    expected = networks.build_on_meta(spec).state_dict()
     counters = {name: torch.zeros((), dtype=torch.int64) for name in expected if name.endswith("num_batches_tracked")}
     state = state | counters
     if state.keys() != expected.keys():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pretrained.hub.errors import LOGIN, retry, sentences
+from pretrained.hub.errors import LOGIN, as_input_error, retry
 from pretrained.hub.files import api, is_offline
 from pretrained.system.errors import InputError
 
@@ -22,7 +22,7 @@ def check_writable(name: str) -> str:
         raise InputError("HF_HUB_OFFLINE=1 forbids publishing: unset it, or publish later")
     if not get_token():
         raise InputError(f"publishing needs a Hugging Face token: {LOGIN}")
-    with sentences(name):
+    with as_input_error(name):
         account = retry(lambda: api().whoami())
         full_name = name if "/" in name else f"{account['name']}/{name}"
         check_name(full_name)

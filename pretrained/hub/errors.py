@@ -18,7 +18,7 @@ TRANSIENT = {408, 412, 429, 500, 502, 503, 504}
 Result = TypeVar("Result")
 
 
-class Patience(NamedTuple):
+class RetryPolicy(NamedTuple):
     """How long to go on asking a Hub that is busy or broken.
 
     Attributes:
@@ -31,16 +31,16 @@ class Patience(NamedTuple):
 
 
 # Whoever waits for a page wants to hear at once that there is no network; but a Hub that has just answered is there.
-PATIENCE = {
-    "ask": Patience((0.5, 2), even_if_lost=False),
-    "fetch": Patience((0.5, 2), even_if_lost=True),
-    "publish": Patience((1, 4, 16, 60), even_if_lost=True),
+RETRY_POLICY = {
+    "ask": RetryPolicy((0.5, 2), even_if_lost=False),
+    "fetch": RetryPolicy((0.5, 2), even_if_lost=True),
+    "publish": RetryPolicy((1, 4, 16, 60), even_if_lost=True),
 }
 
 
 def retry(action: Callable[[], Result], purpose: str = "ask") -> Result:
     """`action()`, and again as long as the Hub is busy or broken, with the PATIENCE that there is for its purpose."""
-    waits, even_if_lost = PATIENCE[purpose]
+    waits, even_if_lost = RETRY_POLICY[purpose]
     start = time.monotonic()
     for wait in waits:
         try:
@@ -108,7 +108,7 @@ def _asked_wait(error: BaseException) -> float:
 
 
 @contextlib.contextmanager
-def sentences(what: str, revision: str | None = None, remedy: str = "") -> Iterator[None]:
+def as_input_error(what: str, revision: str | None = None, remedy: str = "") -> Iterator[None]:
     """Turn each way in which the Hub can fail into an InputError; other errors pass as they are."""
     try:
         yield

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from pretrained import checkpoint
 from pretrained.hub.account import check_name, check_secrets, check_writable
-from pretrained.hub.errors import is_transient, retry, sentences
+from pretrained.hub.errors import as_input_error, is_transient, retry
 from pretrained.hub.files import Tell, api, ask, cached, download, is_offline, size
 from pretrained.hub.model_card import is_edited, model_card, tags_of
 from pretrained.pipelines import directions
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
-from pretrained.system.symlinks import own
+from pretrained.system.symlinks import reject_escaping_symlink
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -57,7 +57,7 @@ def pull(repo_id: str, revision: str | None = None, tell: Tell | None = None) ->
     before = cached(repo_id, revision)
     if before and (is_offline() or COMMIT.fullmatch(revision)):
         return before, before.name
-    with sentences(repo_id, revision):
+    with as_input_error(repo_id, revision):
         try:
             info = ask(repo_id, revision) if before else retry(lambda: ask(repo_id, revision))
             model = download(info, checkpoint.MODEL, tell)
@@ -82,7 +82,7 @@ def _pull_directions(info: ModelInfo) -> None:
     if size(info, directions.FILE) is None:
         return
     try:
-        with sentences(info.id, info.sha):
+        with as_input_error(info.id, info.sha):
             download(info, directions.FILE)
     except InputError as error:
         log.warning("%s of %s is left out: %s", directions.FILE, info.id, error)
@@ -103,7 +103,7 @@ def check_push(repo_id: str | None, default_name: str) -> str:
     from huggingface_hub.errors import RepositoryNotFoundError
 
     full_name = check_writable(repo_id or default_name)
-    with sentences(full_name), contextlib.suppress(RepositoryNotFoundError):
+    with as_input_error(full_name), contextlib.suppress(RepositoryNotFoundError):
         _check_ours(retry(lambda: ask(full_name)))
     return full_name
 
@@ -122,7 +122,7 @@ def push(folder: Path, repo_id: str, private: bool = False) -> str:
     files = _published(folder, repo_id)
     # The header of the model says what its config.json says.
     check_secrets({name: data for name, data in files.items() if name != checkpoint.MODEL})
-    with sentences(repo_id, remedy=nothing_lost(folder, repo_id, private)):
+    with as_input_error(repo_id, remedy=nothing_lost(folder, repo_id, private)):
         return retry(lambda: _publish(files, repo_id, private), "publish")
 
 
@@ -159,7 +159,7 @@ def list_models(author: str | None = None, *tags: str, limit: int = 100) -> list
         hf_raise_for_status(answer)
         return [ModelInfo(**model) for model in answer.json()]
 
-    with sentences(" ".join(filter(None, (author, TAG, *tags)))):
+    with as_input_error(" ".join(filter(None, (author, TAG, *tags)))):
         return retry(newest)
 
 
@@ -187,7 +187,7 @@ def peek(repo_id: str) -> tuple[checkpoint.Config, Path | None]:
     if is_offline() and (before := cached(repo_id, constants.DEFAULT_REVISION)):
         samples = before / checkpoint.SAMPLES
         return checkpoint.read_config(before / checkpoint.MODEL), samples if samples.exists() else None
-    with sentences(repo_id):
+    with as_input_error(repo_id):
         info = retry(lambda: ask(repo_id))
         text = download(info, checkpoint.CONFIG).read_text("utf-8", errors="replace")
         config = checkpoint.Config.from_json(text)
@@ -197,7 +197,7 @@ def peek(repo_id: str) -> tuple[checkpoint.Config, Path | None]:
 
 def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:
     names = (checkpoint.MODEL, checkpoint.CARD, checkpoint.SAMPLES, directions.FILE)
-    model, card, samples, named = (own(folder / name) for name in names)
+    model, card, samples, named = (reject_escaping_symlink(folder / name) for name in names)
     config = checkpoint.read_config(model)
     text = card.read_text(encoding="utf-8") if card.exists() else ""
     if not is_edited(text):

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from pretrained.checkpoint import SAMPLES
-from pretrained.media import images
+from pretrained.media.images import open_image
 from pretrained.system.errors import InputError
 
 MAX_ROWS = 16
@@ -27,7 +27,7 @@ def examples(checkpoint: Path, scale: int = 1) -> list[tuple[Image.Image, dict[s
     try:
         with Image.open(path) as file:
             columns = json.loads(file.info.get("ganvas", "{}")).get("columns", [])
-        sheet = images.open_picture(path)
+        sheet = open_image(path)
     except (InputError, OSError, ValueError, AttributeError):
         return []
     if "source" not in columns or sheet.width % len(columns):

@@ -30,15 +30,15 @@ START_OF_SCAN = b"\xff\xda"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 
 
-def to_uint8(pictures: Tensor) -> np.ndarray:
+def to_uint8(images: Tensor) -> np.ndarray:
     """(N, C, H, W) in [-1, 1] -> uint8 (N, H, W, C)."""
-    levels = pictures.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    levels = images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
     return levels.permute(0, 2, 3, 1).cpu().numpy()
 
 
-def from_uint8(pictures: Tensor) -> Tensor:
+def from_uint8(images: Tensor) -> Tensor:
     """uint8 -> float in [-1, 1], any shape."""
-    return pictures.float().div_(127.5).sub_(1)
+    return images.float().div_(127.5).sub_(1)
 
 
 def from_source(sources: Tensor, mask: bool = False) -> Tensor:
@@ -49,89 +49,87 @@ def from_source(sources: Tensor, mask: bool = False) -> Tensor:
     return x
 
 
-def grid(pictures: np.ndarray, columns: int | None = None) -> np.ndarray:
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Lay (N, H, W, C) out in rows, left to right -> (rows * H, columns * W, C); empty places are black.
 
     `columns` defaults to the nearest to a square.
     """
-    count, height, width, channels = pictures.shape
+    count, height, width, channels = images.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     cells = np.zeros((rows * columns, height, width, channels), np.uint8)
-    cells[:count] = pictures
+    cells[:count] = images
     cells = cells.reshape(rows, columns, height, width, channels)
     return cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
 
 
-def to_pil(picture: np.ndarray) -> Image.Image:
+def to_pil(image: np.ndarray) -> Image.Image:
     """uint8 (H, W, 1 or 3) -> PIL."""
-    return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
-def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
+def enlarge(image: np.ndarray, scale: int) -> np.ndarray:
     """Repeat each pixel of (..., H, W, C) `scale` times both ways: small pictures shown large, and crisp."""
-    return picture.repeat(scale, axis=-3).repeat(scale, axis=-2)
+    return image.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
 
-def encode_png(picture: np.ndarray | Image.Image, text: Mapping[str, str] | None = None) -> bytes:
+def encode_png(image: np.ndarray | Image.Image, text: Mapping[str, str] | None = None) -> bytes:
     """A PIL image, or uint8 (H, W, C), -> a PNG file with `text` in its metadata (tEXt/iTXt chunks)."""
     info = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
         info.add_itxt(key, value)
-    buffer, image = io.BytesIO(), picture if isinstance(picture, Image.Image) else to_pil(picture)
-    image.save(buffer, "PNG", pnginfo=info, compress_level=COMPRESSION)
+    buffer, pil = io.BytesIO(), image if isinstance(image, Image.Image) else to_pil(image)
+    pil.save(buffer, "PNG", pnginfo=info, compress_level=COMPRESSION)
     return buffer.getvalue()
 
 
-def flatten(picture: Image.Image, channels: int = 3) -> Image.Image:
+def flatten(image: Image.Image, channels: int = 3) -> Image.Image:
     """A PIL image of any mode as "RGB" or "L": turned as its EXIF says, transparency on white, 16 bits scaled to 8."""
-    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # or it would be copied
-        picture = ImageOps.exif_transpose(picture)
-    picture.load()
-    if picture.mode.startswith("I") or picture.mode == "F":
-        top = 65535 if max(np.asarray(picture.crop(box)).max() for box in _bands(picture)) > 255 else 255
-        picture = _by_bands(picture, "L", lambda band: _scaled(band, top))
-    if picture.has_transparency_data:
-        picture = _by_bands(picture, "RGB", _on_white)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # or it would be copied
+        image = ImageOps.exif_transpose(image)
+    image.load()
+    if image.mode.startswith("I") or image.mode == "F":
+        top = 65535 if max(np.asarray(image.crop(box)).max() for box in _bands(image)) > 255 else 255
+        image = _by_bands(image, "L", lambda band: _scaled(band, top))
+    if image.has_transparency_data:
+        image = _by_bands(image, "RGB", _on_white)
     mode = "L" if channels == 1 else "RGB"
-    return picture if picture.mode == mode else picture.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
-def _bands(picture: Image.Image) -> Iterator[tuple[int, int, int, int]]:
-    for top in range(0, picture.height, BAND):
-        yield 0, top, picture.width, min(top + BAND, picture.height)
+def _bands(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    for top in range(0, image.height, BAND):
+        yield 0, top, image.width, min(top + BAND, image.height)
 
 
-def _by_bands(picture: Image.Image, mode: str, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
+def _by_bands(image: Image.Image, mode: str, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
     """What `change` makes of it, some rows at a time: what lies in between takes little memory."""
-    changed = Image.new(mode, picture.size)
-    for box in _bands(picture):
-        changed.paste(change(picture.crop(box)), box)
+    changed = Image.new(mode, image.size)
+    for box in _bands(image):
+        changed.paste(change(image.crop(box)), box)
     return changed
 
 
-def _scaled(picture: Image.Image, top: int) -> Image.Image:
-    levels = np.asarray(picture, np.float32)
+def _scaled(image: Image.Image, top: int) -> Image.Image:
+    levels = np.asarray(image, np.float32)
     return Image.fromarray((levels.clip(0, top) * (255 / top)).astype(np.uint8))
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
-    picture = picture.convert("RGBA")
-    white = Image.new("RGB", picture.size, "white")
-    white.paste(picture.convert("RGB"), mask=picture.getchannel("A"))
+def _on_white(image: Image.Image) -> Image.Image:
+    image = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image.convert("RGB"), mask=image.getchannel("A"))
     return white
 
 
-def fit(picture: Image.Image, size: int, channels: int = 3) -> Tensor:
+def fit(image: Image.Image, size: int, channels: int = 3) -> Tensor:
     """A PIL image, its shorter side scaled to `size` and the centre cut out -> (1, channels, size, size) in [-1, 1]."""
-    picture = ImageOps.fit(flatten(picture, channels), (size, size), Image.Resampling.LANCZOS)
-    levels = torch.from_numpy(np.array(picture)).view(1, size, size, channels)
+    image = ImageOps.fit(flatten(image, channels), (size, size), Image.Resampling.LANCZOS)
+    levels = torch.from_numpy(np.array(image)).view(1, size, size, channels)
     return from_uint8(levels).permute(0, 3, 1, 2)
 
 
-def open_picture(
-    source: str | os.PathLike[str] | BinaryIO, channels: int = 3, max_pixels: int = MAX_READ
-) -> Image.Image:
+def open_image(source: str | os.PathLike[str] | BinaryIO, channels: int = 3, max_pixels: int = MAX_READ) -> Image.Image:
     """Any picture file as "RGB" or "L", by `flatten`.
 
     A JPEG of more than `max_pixels` is decoded at a half, a quarter or an eighth of its size, within bounds.
@@ -142,17 +140,17 @@ def open_picture(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is not ours
-            picture = Image.open(source)
-        with picture:
-            if "progressive" in picture.info:
-                _check_scans(picture)
-            if picture.width * picture.height > max_pixels and picture.format == "JPEG":
-                picture.draft(None, _smaller(picture.size, max_pixels))
-            if picture.format in HELD:
+            image = Image.open(source)
+        with image:
+            if "progressive" in image.info:
+                _check_scans(image)
+            if image.width * image.height > max_pixels and image.format == "JPEG":
+                image.draft(None, _smaller(image.size, max_pixels))
+            if image.format in HELD:
                 max_pixels = min(max_pixels, MAX_HELD)
-            if picture.width * picture.height > max_pixels:
-                raise InputError(f"{picture.width} x {picture.height} px is too large: at most {max_pixels:,} pixels")
-            return flatten(picture, channels)
+            if image.width * image.height > max_pixels:
+                raise InputError(f"{image.width} x {image.height} px is too large: at most {max_pixels:,} pixels")
+            return flatten(image, channels)
     except InputError:
         raise
     except UnidentifiedImageError as error:  # its message would show a Python object
@@ -161,14 +159,14 @@ def open_picture(
         raise InputError(f"not a picture that can be read: {error}") from error
 
 
-def _check_scans(picture: Image.Image) -> None:
+def _check_scans(image: Image.Image) -> None:
     """Refuse a progressive JPEG that takes much memory or time, however small it is drafted."""
-    pixels = picture.width * picture.height
-    picture.fp.seek(0)
-    scans = picture.fp.read().count(START_OF_SCAN)
+    pixels = image.width * image.height
+    image.fp.seek(0)
+    scans = image.fp.read().count(START_OF_SCAN)
     if pixels > MAX_PROGRESSIVE or pixels * scans > MAX_SCANNED:
         raise InputError(
-            f"{picture.width} x {picture.height} px in {scans} scans is too large for a progressive JPEG: at most "
+            f"{image.width} x {image.height} px in {scans} scans is too large for a progressive JPEG: at most "
             f"{MAX_PROGRESSIVE:,} pixels in 10 scans"
         )
 

@@ -34,9 +34,9 @@ def _mp4(frames: Iterator[np.ndarray], fps: int) -> bytes:
         context = stream.codec_context
         context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
-        for index, picture in enumerate(chain([first], frames)):
-            height, width, channels = picture.shape
-            even = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        for index, image in enumerate(chain([first], frames)):
+            height, width, channels = image.shape
+            even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             frame = av.VideoFrame.from_ndarray(even.repeat(3, axis=-1) if channels == 1 else even, format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
             frame.pts, frame.time_base = index, Fraction(1, fps)
@@ -47,12 +47,12 @@ def _mp4(frames: Iterator[np.ndarray], fps: int) -> bytes:
 
 def _animation(frames: Iterator[np.ndarray], fps: int, format: str, tick: int, **options: Any) -> bytes:
     """Durations are whole multiples of `tick` milliseconds, rounded so that they do not drift."""
-    pictures = []
+    images = []
     for frame in frames:
-        pictures.append(to_pil(frame))
-        if len(pictures) * frame.shape[0] * frame.shape[1] > MAX_HELD:
-            raise InputError(f"a film of {len(pictures):,} frames is too long for {format}: make it an .mp4")
-    first, *rest = pictures
+        images.append(to_pil(frame))
+        if len(images) * frame.shape[0] * frame.shape[1] > MAX_HELD:
+            raise InputError(f"a film of {len(images):,} frames is too long for {format}: make it an .mp4")
+    first, *rest = images
     ends = np.round(np.arange(2 + len(rest)) * 1000 / fps / tick).astype(int) * tick
     buffer = io.BytesIO()
     first.save(buffer, format, save_all=True, append_images=rest, duration=np.diff(ends).tolist(), loop=0, **options)

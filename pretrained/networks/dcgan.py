@@ -43,7 +43,7 @@ def initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-class ToPicture(nn.ConvTranspose2d):
+class ToImage(nn.ConvTranspose2d):
     """The last doubling. While a grey one is learnt it is a matrix product, each product added where it belongs.
 
     Transposed convolutions to one channel are slow on processors: for 128 maps (32, 16, 16) in float32 this takes 6 ms
@@ -79,7 +79,7 @@ class Generator(nn.Module):
                     nn.ReLU(inplace=True),
                 )
             )
-        self.to_picture = ToPicture(widths[-1], channels)
+        self.to_picture = ToImage(widths[-1], channels)
         self.apply(initialise)
 
     def first_layers(self) -> list[Tensor]:

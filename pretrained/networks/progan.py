@@ -69,14 +69,14 @@ class Generator(Growing):
             x = upsample(x) if place else x
             for convolution in block:
                 x = pixel_norm(leaky(convolution(x)))
-        picture = self.to_picture[level](x)
+        image = self.to_picture[level](x)
         if alpha < 1:
-            picture = torch.lerp(upsample(self.to_picture[level - 1](before)), picture, alpha)
-        return picture
+            image = torch.lerp(upsample(self.to_picture[level - 1](before)), image, alpha)
+        return image
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        picture = self.draw(z)
-        return upsample(picture, self.size // picture.shape[-1])
+        image = self.draw(z)
+        return upsample(image, self.size // image.shape[-1])
 
 
 class Discriminator(Growing):
@@ -93,14 +93,14 @@ class Discriminator(Growing):
         self.features = Linear(16 * widths[0], widths[0])
         self.score = Linear(widths[0], 1, gain=1.0)
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         level, alpha = self.stage()
-        x = leaky(self.from_picture[level](picture))
+        x = leaky(self.from_picture[level](image))
         for place in reversed(range(level)):
             for convolution in self.blocks[place]:
                 x = leaky(convolution(x))
             x = F.avg_pool2d(x, 2)
             if place == level - 1 and alpha < 1:
-                x = torch.lerp(leaky(self.from_picture[place](F.avg_pool2d(picture, 2))), x, alpha)
+                x = torch.lerp(leaky(self.from_picture[place](F.avg_pool2d(image, 2))), x, alpha)
         x = leaky(self.convolution(minibatch_std(x))).permute(0, 2, 3, 1).flatten(1)
         return self.score(leaky(self.features(x))).squeeze(1)

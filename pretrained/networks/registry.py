@@ -128,7 +128,7 @@ class _Untouched(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def outline(spec: Mapping[str, Any]) -> nn.Module:
+def build_on_meta(spec: Mapping[str, Any]) -> nn.Module:
     """What `build` makes, without memory: its parameters have shapes, but no numbers."""
     with torch.device("meta"), _Untouched():
         return build(spec)

@@ -133,12 +133,12 @@ class Generator(nn.Module):
         w = ws.unbind(1)
         x = self.constant.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         x = self.layers[0](x, w[0])
-        picture = self.to_picture[0](x, w[1])
+        image = self.to_picture[0](x, w[1])
         for level in range(1, len(self.to_picture)):
             x = self.layers[2 * level - 1](x, w[2 * level - 1])
             x = self.layers[2 * level](x, w[2 * level])
-            picture = upsample(picture) + self.to_picture[level](x, w[2 * level + 1])
-        return picture + self.bias
+            image = upsample(image) + self.to_picture[level](x, w[2 * level + 1])
+        return image + self.bias
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.synthesis(self.mapping(z, y)[:, None].expand(-1, self.num_styles, -1))

@@ -37,7 +37,7 @@ class Degradation:
     options: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
-def degrade(kind: str, pictures: Tensor, seeds: Seeds, options: Mapping[str, Any] | None = None) -> Tensor:
+def degrade(kind: str, images: Tensor, seeds: Seeds, options: Mapping[str, Any] | None = None) -> Tensor:
     """uint8 pictures (N, C, H, W) -> uint8 sources, by the row `kind` of DEGRADATIONS.
 
     Args:
@@ -47,7 +47,7 @@ def degrade(kind: str, pictures: Tensor, seeds: Seeds, options: Mapping[str, Any
     Raises:
         InputError: an unknown kind or option, or a value out of range.
     """
-    return DEGRADATIONS[kind].function(pictures, seeds, **check(kind, options))
+    return DEGRADATIONS[kind].function(images, seeds, **check(kind, options))
 
 
 def check(kind: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -68,50 +68,50 @@ def check(kind: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]
     return values
 
 
-def grey(pictures: Tensor, seeds: Seeds) -> Tensor:
+def grey(images: Tensor, seeds: Seeds) -> Tensor:
     """Brightness alone (ITU-R BT.601, as Pillow has it) -> (N, 1, H, W)."""
-    if pictures.shape[1] == 1:
-        return pictures
-    red, green, blue = pictures.int().unbind(1)
+    if images.shape[1] == 1:
+        return images
+    red, green, blue = images.int().unbind(1)
     return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).to(torch.uint8)[:, None]
 
 
-def mosaic(pictures: Tensor, seeds: Seeds, scale: int = 4) -> Tensor:
+def mosaic(images: Tensor, seeds: Seeds, scale: int = 4) -> Tensor:
     """The mean of each `scale` x `scale` square -> (N, C, H // scale, W // scale); a rest is cut off."""
-    height, width = (side // scale for side in pictures.shape[2:])
+    height, width = (side // scale for side in images.shape[2:])
     if not height or not width:
-        raise InputError(f"{pictures.shape[3]} x {pictures.shape[2]} px is too small: {scale} or more both ways")
-    squares = pictures[..., : height * scale, : width * scale].int().unflatten(3, (width, scale))
+        raise InputError(f"{images.shape[3]} x {images.shape[2]} px is too small: {scale} or more both ways")
+    squares = images[..., : height * scale, : width * scale].int().unflatten(3, (width, scale))
     sums = squares.unflatten(2, (height, scale)).sum(dim=(3, 5))
     return ((sums + scale**2 // 2) // scale**2).to(torch.uint8)
 
 
-def noise(pictures: Tensor, seeds: Seeds, low: float = 0.0, high: float = 55.0) -> Tensor:
+def noise(images: Tensor, seeds: Seeds, low: float = 0.0, high: float = 55.0) -> Tensor:
     """White Gaussian noise of a deviation drawn from [low, high] of 255 for each picture, then rounded and clipped."""
     grains = []
     for seed in seeds:
         random = np.random.RandomState(seed)
-        grains.append(random.uniform(low, high) * random.randn(*pictures.shape[1:]))
-    return _levels(pictures + torch.from_numpy(np.stack(grains)).to(pictures.device))
+        grains.append(random.uniform(low, high) * random.randn(*images.shape[1:]))
+    return _levels(images + torch.from_numpy(np.stack(grains)).to(images.device))
 
 
-def blur(pictures: Tensor, seeds: Seeds, low: float = 0.5, high: float = 3.0) -> Tensor:
+def blur(images: Tensor, seeds: Seeds, low: float = 0.5, high: float = 3.0) -> Tensor:
     """Gaussian blur of a deviation drawn from [low, high] px for each picture."""
     deviations = [np.random.RandomState(seed).uniform(low, high) for seed in seeds]
-    blurred = [_gaussian(picture.float(), deviation) for picture, deviation in zip(pictures.split(1), deviations)]
+    blurred = [_gaussian(image.float(), deviation) for image, deviation in zip(images.split(1), deviations)]
     return _levels(torch.cat(blurred))
 
 
-def mask(pictures: Tensor, seeds: Seeds, strokes: float = 0.5) -> Tensor:
+def mask(images: Tensor, seeds: Seeds, strokes: float = 0.5) -> Tensor:
     """A hole in each picture, filled grey -> (N, C + 1, H, W); the last channel is 255 in the hole and 0 elsewhere.
 
     Args:
         strokes: the share of pictures with the strokes of a broad brush; the others have a square hole in the middle,
             half as wide and high as the picture (Pathak et al. 2016).
     """
-    holes = [_hole(np.random.RandomState(seed), *pictures.shape[2:], strokes) for seed in seeds]
-    hole = torch.from_numpy(np.stack(holes)).to(pictures.device)[:, None]
-    return torch.cat([pictures.masked_fill(hole > 0, GREY), hole], dim=1)
+    holes = [_hole(np.random.RandomState(seed), *images.shape[2:], strokes) for seed in seeds]
+    hole = torch.from_numpy(np.stack(holes)).to(images.device)[:, None]
+    return torch.cat([images.masked_fill(hole > 0, GREY), hole], dim=1)
 
 
 def _hole(random: np.random.RandomState, height: int, width: int, strokes: float) -> np.ndarray:
@@ -134,7 +134,7 @@ def _hole(random: np.random.RandomState, height: int, width: int, strokes: float
     return np.array(hole)
 
 
-def sketch(pictures: Tensor, seeds: Seeds, detail: float = 0.5) -> Tensor:
+def sketch(images: Tensor, seeds: Seeds, detail: float = 0.5) -> Tensor:
     """The outlines, in black on white, as a thin pen would draw them -> (N, 1, H, W).
 
     Canny's detector (1986) on the colour gradient of Di Zenzo (1986), so that an outline between two colours of the
@@ -143,7 +143,7 @@ def sketch(pictures: Tensor, seeds: Seeds, detail: float = 0.5) -> Tensor:
     Args:
         detail: 0 draws the strongest outlines alone, 1 faint ones too.
     """
-    smooth = _gaussian(pictures.float().expand(-1, 3, -1, -1), 1.0)
+    smooth = _gaussian(images.float().expand(-1, 3, -1, -1), 1.0)
     padded = torch.nn.functional.pad(smooth, (1, 1, 1, 1), mode="replicate")
     across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
@@ -189,21 +189,21 @@ def _grow(line: Tensor) -> Tensor:
     return line
 
 
-def _gaussian(pictures: Tensor, deviation: float) -> Tensor:
+def _gaussian(images: Tensor, deviation: float) -> Tensor:
     """(N, C, H, W) blurred, the rim repeated; `deviation` is in px."""
     radius = max(1, int(np.ceil(3 * deviation)))
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
     for dim, rim in ((2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0))):
-        padded = torch.nn.functional.pad(pictures, rim, mode="replicate")
-        size, pictures = pictures.shape[dim], torch.zeros_like(pictures)
-        weighted = torch.empty_like(pictures)
+        padded = torch.nn.functional.pad(images, rim, mode="replicate")
+        size, images = images.shape[dim], torch.zeros_like(images)
+        weighted = torch.empty_like(images)
         for start, tap in enumerate((taps / taps.sum()).tolist()):
-            pictures += torch.mul(padded.narrow(dim, start, size), tap, out=weighted)
-    return pictures
+            images += torch.mul(padded.narrow(dim, start, size), tap, out=weighted)
+    return images
 
 
-def _levels(pictures: Tensor) -> Tensor:
-    return pictures.round().clamp(0, 255).to(torch.uint8)
+def _levels(images: Tensor) -> Tensor:
+    return images.round().clamp(0, 255).to(torch.uint8)
 
 
 DEGRADATIONS = {

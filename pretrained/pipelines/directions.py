@@ -91,10 +91,10 @@ def find(pipeline: Generate, method: str) -> np.ndarray:
     if method not in methods(pipeline):
         raise InputError(f"--method {method} is not for {pipeline.config.name}: {', '.join(methods(pipeline))}")
     seeds = range(NUM_SAMPLES)
-    points = torch.from_numpy(pipeline.locate(seeds))
+    points = torch.from_numpy(pipeline.to_latents(seeds))
     if pipeline.space == "w":
         points = points.to(pipeline.device)
-        points = points - pipeline.network.truncate(points, pipeline.told(pipeline.conditions(seeds)), 0.0)
+        points = points - pipeline.network.truncate(points, pipeline.condition(pipeline.conditions(seeds)), 0.0)
     deviations = points.cpu().double()
     deviations -= deviations.mean(dim=0)
     rows = METHODS[method][0](pipeline.network, deviations)
@@ -126,7 +126,7 @@ def expand(
             raise InputError(f"{pipeline.config.name} has no direction {name[:MAX_NAME]!r}: {known}, ...")
         method, number = match[1], int(match[2])
         if method == "seed":
-            vector = pipeline.locate([number], label)[0]
+            vector = pipeline.to_latents([number], label)[0]
         else:
             if method not in found:
                 found[method] = find(pipeline, method)
@@ -144,7 +144,7 @@ def move(
 
     With seeds they are arithmetic: seed 7 moved by {"seed-5": -1, "seed-9": 1} is 7 - 5 + 9.
     """
-    total = np.zeros_like(pipeline.locate([0])[0])
+    total = np.zeros_like(pipeline.to_latents([0])[0])
     for name, direction in expand(pipeline, moves, named, label).items():
         if not math.isfinite(moves[name]):
             raise InputError(f"--move {name}={moves[name]}: give a number")

@@ -17,7 +17,7 @@ from pretrained.inputs import latents
 from pretrained.inputs.text import encode
 from pretrained.media.images import fit, to_uint8
 from pretrained.system.errors import InputError
-from pretrained.system.out_of_memory import enough, in_parts
+from pretrained.system.out_of_memory import raise_on_oom, run_in_chunks
 
 # Kernels are chosen by the shape of a batch and may differ in the last bit, so each batch has the same shape.
 BATCH_SIZE = 16
@@ -45,7 +45,7 @@ class Generate:
         if self.config.input.get("style") and not hasattr(self.network, "synthesis"):
             raise InputError(f"the config's 'input' says \"style\", but {self.config.network['class']} has none")
         self._check_text()
-        self.network = enough(lambda: self.network.to(self.device, memory_format=torch.channels_last))
+        self.network = raise_on_oom(lambda: self.network.to(self.device, memory_format=torch.channels_last))
 
     @property
     def space(self) -> str:
@@ -89,16 +89,16 @@ class Generate:
         """
         seeds = list(seeds)
         conditions = self.conditions(seeds, label, text)
-        pictures = list(self._render(self.latents(seeds), conditions, truncation, move=move))
-        return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 0), np.uint8)
+        images = list(self._render(self.latents(seeds), conditions, truncation, move=move))
+        return np.stack(images) if images else np.zeros((0, 0, 0, 0), np.uint8)
 
-    def locate(
+    def to_latents(
         self, seeds: Iterable[int], label: int | None = None, truncation: float = 1.0, text: str | None = None
     ) -> np.ndarray:
         """The points of `seeds` in `space`, float32 (N, dim); the rest is as for `sample`."""
         seeds = list(seeds)
         pairs = zip(self.latents(seeds), self.conditions(seeds, label, text))
-        batches = [self._locate(z, y, truncation)[:count].cpu() for z, y, count in self._batches(pairs)]
+        batches = [self._to_latents(z, y, truncation)[:count].cpu() for z, y, count in self._batches(pairs)]
         return torch.cat(batches).numpy()
 
     def draw(self, points: Iterable[np.ndarray], conditions: Iterable[Any]) -> np.ndarray:
@@ -134,8 +134,8 @@ class Generate:
         conditions = self.conditions([row for row, _ in pairs], label)
         coarse, fine = (dict(zip(seeds, self.latents(seeds))) for seeds in (rows, columns))
         zs = [np.stack([coarse[row], fine[column]]) for row, column in pairs]
-        pictures = list(self._render(zs, conditions, truncation, layers))
-        return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 0), np.uint8)
+        images = list(self._render(zs, conditions, truncation, layers))
+        return np.stack(images) if images else np.zeros((0, 0, 0, 0), np.uint8)
 
     def walk(
         self,
@@ -174,14 +174,14 @@ class Generate:
             return [encode(examples[seed % len(examples)], reads["vocabulary"]) for seed in seeds]
         return [seed % len(classes) if label is None and classes else label or 0 for seed in seeds]
 
-    def told(self, conditions: Sequence[Any]) -> Tensor | None:
+    def condition(self, conditions: Sequence[Any]) -> Tensor | None:
         """What `conditions` gives, as the network takes it; None for one that is told nothing beside z."""
         if not self.config.classes and not self.config.input.get("text"):
             return None
         y = torch.from_numpy(np.stack(conditions)).to(self.device)
         return y.float() if y.is_floating_point() else y  # shares of labels, or labels, or words
 
-    def paint(self, points: Tensor, y: Tensor | None) -> Tensor:
+    def synthesize(self, points: Tensor, y: Tensor | None) -> Tensor:
         """Points (N, dim) of `space`, or for styles one for each layer (N, num_styles, dim) -> (N, C, H, W)."""
         if self.space == "z":
             return self.network(points, y)
@@ -195,7 +195,11 @@ class Generate:
         while batch := list(islice(pairs, BATCH_SIZE)):
             padded = batch + [batch[-1]] * (BATCH_SIZE - len(batch))
             vectors = np.stack([vector for vector, _ in padded]).astype(np.float32)
-            yield torch.from_numpy(vectors).to(self.device), self.told([told for _, told in padded]), len(batch)
+            yield (
+                torch.from_numpy(vectors).to(self.device),
+                self.condition([condition for _, condition in padded]),
+                len(batch),
+            )
 
     def _render(
         self,
@@ -208,9 +212,9 @@ class Generate:
         offset = 0 if move is None else torch.from_numpy(move.astype(np.float32)).to(self.device)
         for z, y, count in self._batches(zip(zs, conditions)):
             if layers is None:
-                points = self._locate(z, y, truncation) + offset
+                points = self._to_latents(z, y, truncation) + offset
             else:
-                points = self._mix(*(self._locate(end, y, truncation)[:, None] for end in z.unbind(1)), layers)
+                points = self._mix(*(self._to_latents(end, y, truncation)[:, None] for end in z.unbind(1)), layers)
             yield from self._draw(points, y)[:count]
 
     def _mix(self, coarse: Tensor, fine: Tensor, layers: int) -> Tensor:
@@ -219,16 +223,16 @@ class Generate:
         return torch.where(place < layers, coarse, fine)
 
     @torch.inference_mode()
-    def _locate(self, z: Tensor, y: Tensor | None, truncation: float) -> Tensor:
+    def _to_latents(self, z: Tensor, y: Tensor | None, truncation: float) -> Tensor:
         if not 0 <= truncation <= 2:
             raise InputError(f"--truncation {truncation} is out of range: 0 to 2")
         if self.space == "z":
             return z * truncation
-        return in_parts(lambda z, y: self.network.truncate(self.network.mapping(z, y), y, truncation), z, y)
+        return run_in_chunks(lambda z, y: self.network.truncate(self.network.mapping(z, y), y, truncation), z, y)
 
     @torch.inference_mode()
     def _draw(self, points: Tensor, y: Tensor | None) -> np.ndarray:
-        return to_uint8(in_parts(self.paint, points, y))
+        return to_uint8(run_in_chunks(self.synthesize, points, y))
 
 
 class Autoencode(Generate):
@@ -244,42 +248,42 @@ class Autoencode(Generate):
         if not hasattr(self.network, "encode") or not {"size", "channels"} <= spec.keys():
             raise InputError(f"the config's 'input' says \"encode\", but {spec['class']} here does not know how")
 
-    def encode(self, picture: Image.Image) -> np.ndarray:
+    def encode(self, image: Image.Image) -> np.ndarray:
         """The z of a picture, float64 (z_dim,)."""
-        return self._encode(picture)[0]
+        return self._encode(image)[0]
 
-    def classify(self, picture: Image.Image) -> int:
+    def classify(self, image: Image.Image) -> int:
         """The label that a conditional network's encoder reads from a picture."""
         if not self.config.classes:
             raise InputError(f"{self.config.name} has no classes")
-        return self._encode(picture)[1]
+        return self._encode(image)[1]
 
     def decode(self, zs: Sequence[np.ndarray], label: int | None = None) -> np.ndarray:
         """The pictures of latents (z_dim,) -> uint8 (N, H, W, C); label as for `sample`, by place."""
         return np.stack(list(self._render(zs, self.conditions(range(len(zs)), label), 1.0)))
 
-    def reconstruct(self, picture: Image.Image) -> np.ndarray:
+    def reconstruct(self, image: Image.Image) -> np.ndarray:
         """A picture as the network sees it: encoded and decoded -> uint8 (H, W, C)."""
-        z, label = self._encode(picture)
+        z, label = self._encode(image)
         return next(self._render([z], [label], 1.0))
 
-    def edit(self, picture: Image.Image, label: int) -> np.ndarray:
+    def edit(self, image: Image.Image, label: int) -> np.ndarray:
         """A picture made one of another class, all else kept -> uint8 (H, W, C)."""
-        return self.decode([self.encode(picture)], label)[0]
+        return self.decode([self.encode(image)], label)[0]
 
     def interpolate(self, first: Image.Image, last: Image.Image, num_frames: int = 60) -> Iterator[np.ndarray]:
         """Frames, uint8 (H, W, C), from one reconstruction to the other; the label, if any, changes half way."""
         if num_frames < 1:
             raise InputError("an interpolation needs one frame at least")
-        ends = [self._encode(picture) for picture in (first, last)]
+        ends = [self._encode(image) for image in (first, last)]
         zs = latents.walk([z for z, _ in ends], num_frames, loop=False)
         labels = [ends[2 * frame >= num_frames][1] for frame in range(num_frames)]
         yield from self._render(zs, labels, 1.0)
 
     @torch.inference_mode()
-    def _encode(self, picture: Image.Image) -> tuple[np.ndarray, int]:
-        x = fit(picture, self.config.network["size"], self.config.network["channels"])
-        z, logits = enough(lambda: self.network.encode(x.to(self.device)))
+    def _encode(self, image: Image.Image) -> tuple[np.ndarray, int]:
+        x = fit(image, self.config.network["size"], self.config.network["channels"])
+        z, logits = raise_on_oom(lambda: self.network.encode(x.to(self.device)))
         return z[0].double().cpu().numpy(), int(logits.argmax()) if self.config.classes else 0
 
 

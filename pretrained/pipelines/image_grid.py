@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pretrained.media import images
+from pretrained.media.images import MAX_PIXELS, encode_png, enlarge, grid
 from pretrained.pipelines.directions import Direction, move
 from pretrained.pipelines.registry import Generate, Translate, autoencoder
 from pretrained.pipelines.translate import Fit
@@ -44,11 +44,11 @@ def render(
     """
     _check_size(pipeline, len(seeds), scale)
     offset = move(pipeline, moves, named, label) if moves else None
-    pictures = pipeline.sample(seeds, label, truncation, text, offset)
-    grid = images.grid(pictures, min(columns, len(seeds)) if columns else None)
+    images = pipeline.sample(seeds, label, truncation, text, offset)
+    sheet = grid(images, min(columns, len(seeds)) if columns else None)
     recipe = {"seeds": list(seeds), "label": label, "truncation": truncation, "text": text}
     recipe |= {"moves": dict(moves)} if moves else {}
-    return _encode(pipeline, id, grid, scale, recipe)
+    return _encode(pipeline, id, sheet, scale, recipe)
 
 
 def mix(
@@ -71,11 +71,11 @@ def mix(
     lines = [np.full_like(above[:1], 255), above]
     for row in range(len(rows)):
         lines += [left[row : row + 1], mixed[row * len(columns) :][: len(columns)]]
-    grid, size = images.grid(np.concatenate(lines), 1 + len(columns)), mixed.shape[1]
+    sheet, size = grid(np.concatenate(lines), 1 + len(columns)), mixed.shape[1]
     for axis in (0, 1):
-        grid = np.insert(grid, [size] * rim_gap(size), 255, axis)
+        sheet = np.insert(sheet, [size] * rim_gap(size), 255, axis)
     recipe = {"rows": list(rows), "columns": list(columns), "layers": layers, "label": label, "truncation": truncation}
-    return _encode(pipeline, id, grid, scale, recipe)
+    return _encode(pipeline, id, sheet, scale, recipe)
 
 
 def rim_gap(size: int) -> int:
@@ -99,12 +99,15 @@ def sweep(
     The rest is as for `render`; the directions are told by what they are made of.
     """
     _check_size(pipeline, len(rows) * len(strengths), scale)
-    (point,), (told,) = pipeline.locate([seed], label, truncation, text), pipeline.conditions([seed], label, text)
+    (point,), (condition,) = (
+        pipeline.to_latents([seed], label, truncation, text),
+        pipeline.conditions([seed], label, text),
+    )
     points = [point + np.float32(strength) * row.vector for row in rows.values() for strength in strengths]
-    grid = images.grid(pipeline.draw(points, [told] * len(points)), len(strengths))
+    sheet = grid(pipeline.draw(points, [condition] * len(points)), len(strengths))
     recipe = {"seed": seed, "rows": [row.moves for row in rows.values()], "strengths": list(strengths)}
     recipe |= {"label": label, "truncation": truncation, "text": text}
-    return _encode(pipeline, id, grid, scale, recipe)
+    return _encode(pipeline, id, sheet, scale, recipe)
 
 
 def redraw(
@@ -123,27 +126,29 @@ def redraw(
     _check_size(pipeline, 1, scale)
     offset = move(pipeline, moves or {}, named)
     drawn = pipeline.draw([point + offset], [condition])[0]
-    told = np.asarray(condition).tolist()
-    return _encode(pipeline, id, drawn, scale, {"point": point.tolist(), "condition": told, "moves": dict(moves or {})})
+    condition = np.asarray(condition).tolist()
+    return _encode(
+        pipeline, id, drawn, scale, {"point": point.tolist(), "condition": condition, "moves": dict(moves or {})}
+    )
 
 
-def reconstruct(pipeline: Generate, id: str, picture: Image.Image, label: int | None = None, scale: int = 1) -> bytes:
+def reconstruct(pipeline: Generate, id: str, image: Image.Image, label: int | None = None, scale: int = 1) -> bytes:
     """A picture as the network sees it, or, given a label, made one of that class -> PNG.
 
     Its metadata holds the latent and the label, which `Autoencode.decode` takes, and nothing of the picture's file.
     """
     coder = autoencoder(pipeline)
     _check_size(pipeline, 1, scale)
-    z = coder.encode(picture)
+    z = coder.encode(image)
     if label is None and coder.config.classes:
-        label = coder.classify(picture)
+        label = coder.classify(image)
     return _encode(pipeline, id, coder.decode([z], label)[0], scale, {"z": z.tolist(), "label": label})
 
 
 def translate(
     pipeline: Translate,
     id: str,
-    picture: Image.Image,
+    image: Image.Image,
     mask: Image.Image | None = None,
     strength: float = 1.0,
     second: Image.Image | None = None,
@@ -155,17 +160,17 @@ def translate(
 
     Its metadata holds what was set, and nothing of the pictures' files.
     """
-    made = np.asarray(pipeline.translate(picture, mask, strength, second, degrade, seed, fit))
+    made = np.asarray(pipeline.translate(image, mask, strength, second, degrade, seed, fit))
     recipe = {"strength": strength, "degrade": degrade, "seed": seed, "fit": fit}
     return _encode(pipeline, id, made.reshape(*made.shape[:2], -1), 1, recipe)
 
 
 def _check_size(pipeline: Generate, count: int, scale: int) -> None:
     size = pipeline.config.network.get("size", 1) * scale
-    if count * size**2 > images.MAX_PIXELS:
-        raise InputError(f"{count:,} pictures of {size} px are too many: at most {images.MAX_PIXELS:,} pixels")
+    if count * size**2 > MAX_PIXELS:
+        raise InputError(f"{count:,} pictures of {size} px are too many: at most {MAX_PIXELS:,} pixels")
 
 
-def _encode(pipeline: Generate | Translate, id: str, picture: np.ndarray, scale: int, recipe: dict[str, Any]) -> bytes:
+def _encode(pipeline: Generate | Translate, id: str, image: np.ndarray, scale: int, recipe: dict[str, Any]) -> bytes:
     recipe = {"id": id, "revision": pipeline.revision, **recipe}
-    return images.encode_png(images.enlarge(picture, scale), {METADATA: json.dumps(recipe)})
+    return encode_png(enlarge(image, scale), {METADATA: json.dumps(recipe)})

@@ -47,11 +47,11 @@ class Step:
     loss: float
     point: np.ndarray
     condition: Any
-    picture: np.ndarray
+    image: np.ndarray
 
 
 def project(
-    pipeline: Generate, picture: Image.Image, label: int | None = None, text: str | None = None, num_steps: int = 200
+    pipeline: Generate, image: Image.Image, label: int | None = None, text: str | None = None, num_steps: int = 200
 ) -> Iterator[Step]:
     """Descend to the point of a picture, of which the square in the middle is seen; the same steps at each call.
 
@@ -68,18 +68,18 @@ def project(
         raise InputError(f"--steps {num_steps} is out of range: 0 or more")
     if not {"size", "channels"} <= config.network.keys():
         raise InputError(f"the config of {config.name} does not say of what size its pictures are")
-    target = fit(picture, config.network["size"], config.network["channels"]).to(pipeline.device)
+    target = fit(image, config.network["size"], config.network["channels"]).to(pipeline.device)
     seeds = range(NUM_CANDIDATES)
-    points, conditions = pipeline.locate(seeds, label, text=text), pipeline.conditions(seeds, label, text)
+    points, conditions = pipeline.to_latents(seeds, label, text=text), pipeline.conditions(seeds, label, text)
     mean, spread = points.mean(axis=0), points.std(axis=0) + 1e-6
     if isinstance(pipeline, Autoencode):
-        points = np.concatenate([points, pipeline.encode(picture)[None].astype(np.float32)])
-        conditions.append(pipeline.classify(picture) if config.classes and label is None else conditions[0])
-    pictures = pipeline.draw(points, conditions)
-    losses = _distance(from_uint8(torch.from_numpy(pictures).permute(0, 3, 1, 2)).to(pipeline.device), target).cpu()
+        points = np.concatenate([points, pipeline.encode(image)[None].astype(np.float32)])
+        conditions.append(pipeline.classify(image) if config.classes and label is None else conditions[0])
+    images = pipeline.draw(points, conditions)
+    losses = _distance(from_uint8(torch.from_numpy(images).permute(0, 3, 1, 2)).to(pipeline.device), target).cpu()
     starts = _starts(losses.tolist(), conditions)
     first = starts[0]
-    best = Step(0, num_steps, float(losses[first]), points[first], conditions[first], pictures[first])
+    best = Step(0, num_steps, float(losses[first]), points[first], conditions[first], images[first])
     yield best
 
     if len(points) > NUM_CANDIDATES and NUM_CANDIDATES not in starts:
@@ -90,7 +90,7 @@ def project(
     number = 0
     for end in (int(num_steps * SEARCH), num_steps):
         deviations = ((to_device(points) - mean) / spread).requires_grad_()
-        optimizer, y = torch.optim.Adam([deviations]), pipeline.told(conditions)
+        optimizer, y = torch.optim.Adam([deviations]), pipeline.condition(conditions)
         while number < end:
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * _warmth(number / num_steps)
             losses, there, drawn = _descend(pipeline, optimizer, deviations, mean, spread, y, target)
@@ -103,15 +103,15 @@ def project(
         points, conditions = best.point[None], [best.condition]
 
 
-def encoded(pipeline: Generate, picture: Image.Image, label: int | None = None) -> Step:
+def encoded(pipeline: Generate, image: Image.Image, label: int | None = None) -> Step:
     """The encoder's answer alone; its loss is not measured.
 
     Raises:
         InputError: there is no encoder, or the label is refused.
     """
     coder = autoencoder(pipeline)
-    point = coder.encode(picture).astype(np.float32)
-    seen = coder.classify(picture) if coder.config.classes and label is None else label
+    point = coder.encode(image).astype(np.float32)
+    seen = coder.classify(image) if coder.config.classes and label is None else label
     (condition,) = coder.conditions([0], seen)
     return Step(0, 0, math.nan, point, condition, coder.draw([point], [condition])[0])
 
@@ -155,7 +155,7 @@ def _descend(
     Seeds lie about one standard deviation from the mean in each number; only what goes beyond is penalised.
     """
     points = mean + spread * deviations
-    drawn = pipeline.paint(points, y)
+    drawn = pipeline.synthesize(points, y)
     losses = _distance(drawn, target) + PRIOR * (deviations.square().mean(dim=1) - 1).relu()
     optimizer.zero_grad()
     losses.sum().backward()

@@ -18,7 +18,7 @@ from pretrained.pipelines import degradations
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import MAX_SIDE, channels_of, options_of
 from pretrained.system.errors import InputError
-from pretrained.system.out_of_memory import enough
+from pretrained.system.out_of_memory import raise_on_oom
 
 Fit = Literal["crop", "tile", "stretch"]
 TILE = 256  # px, for a network that takes any size
@@ -43,7 +43,7 @@ class Translate:
 
     def __post_init__(self) -> None:
         self.inputs, self.channels = channels_of(self.config, self.network)
-        self.network = enough(lambda: self.network.to(self.device, memory_format=torch.channels_last))
+        self.network = raise_on_oom(lambda: self.network.to(self.device, memory_format=torch.channels_last))
 
     @property
     def size(self) -> int | None:
@@ -62,7 +62,7 @@ class Translate:
 
     def translate(
         self,
-        picture: Image.Image,
+        image: Image.Image,
         mask: Image.Image | None = None,
         strength: float = 1.0,
         second: Image.Image | None = None,
@@ -89,12 +89,12 @@ class Translate:
             InputError: what is asked for is not what this network can do.
         """
         self._check(mask, strength, second, degrade, fit)
-        picture = flatten(picture)
-        source = self._source(picture, mask, second, degrade, seed, fit)
+        image = flatten(image)
+        source = self._source(image, mask, second, degrade, seed, fit)
         made = to_pil(to_uint8(self._render(source, strength, fit))[0])
         if fit == "stretch" and self.size:
             low = self.size * self.scale
-            shape = [side * low / min(picture.size) for side in picture.size]
+            shape = [side * low / min(image.size) for side in image.size]
             made = made.resize(_sides(shape, low, MAX_SIDE[fit]), Image.Resampling.LANCZOS)
         return made
 
@@ -108,7 +108,7 @@ class Translate:
 
     def source(
         self,
-        picture: Image.Image,
+        image: Image.Image,
         mask: Image.Image | None = None,
         degrade: bool = False,
         seed: int = 0,
@@ -116,11 +116,11 @@ class Translate:
     ) -> Image.Image:
         """What the network sees of a picture: fitted and, if asked, made poorer; a hole is grey. As for `translate`."""
         self._check(mask, 1.0, None, degrade, fit, whole=False)
-        return _pil(self._source(flatten(picture), mask, None, degrade, seed, fit)[0, : self.inputs])
+        return _pil(self._source(flatten(image), mask, None, degrade, seed, fit)[0, : self.inputs])
 
     def _source(
         self,
-        picture: Image.Image,
+        image: Image.Image,
         mask: Image.Image | None,
         second: Image.Image | None,
         degrade: bool,
@@ -128,14 +128,14 @@ class Translate:
         fit: str,
     ) -> Tensor:
         """uint8 (1, inputs [+ second] [+ mask], H, W)."""
-        picture = flatten(picture, self.channels if degrade else self.inputs)
-        sides = self._fitted(picture.size, degrade, fit)
-        layers = [_tensor(_place(picture, sides, fit))]
+        image = flatten(image, self.channels if degrade else self.inputs)
+        sides = self._fitted(image.size, degrade, fit)
+        layers = [_tensor(_place(image, sides, fit))]
         if degrade:
             made = degradations.degrade(self.kind, layers[0], [seed], options_of(self.config))
             layers = list(made.split([self.inputs, made.shape[1] - self.inputs], dim=1))
         elif self.config.input.get("mask"):
-            hole = flatten(mask, 1).resize(picture.size, Image.Resampling.NEAREST)
+            hole = flatten(mask, 1).resize(image.size, Image.Resampling.NEAREST)
             hole = _tensor(_place(hole, sides, fit, Image.Resampling.NEAREST)).gt(127)
             layers = [layers[0].masked_fill(hole, degradations.GREY), hole.to(torch.uint8) * 255]
         if second is not None:
@@ -207,7 +207,7 @@ class Translate:
         masked = self.config.input.get("mask", False)
         x = from_source(_padded(source, self.network.multiple), masked)
         remedy = "give a smaller picture, --fit tile or --device cpu"
-        y = enough(lambda: self._paint(x.to(self.device), strength).cpu(), remedy)
+        y = raise_on_oom(lambda: self._paint(x.to(self.device), strength).cpu(), remedy)
         y = y[..., : height * self.scale, : width * self.scale].float()
         if masked and self.inputs == self.channels:
             return torch.where(source[:, -1:] > 127, y, from_uint8(source[:, : self.inputs]))
@@ -218,20 +218,20 @@ class Translate:
         return self.network(x, x.new_tensor([strength])) if self.config.input.get("strength") else self.network(x)
 
 
-def _pil(picture: Tensor) -> Image.Image:
-    return to_pil(picture.permute(1, 2, 0).numpy())
+def _pil(image: Tensor) -> Image.Image:
+    return to_pil(image.permute(1, 2, 0).numpy())
 
 
-def _tensor(picture: Image.Image) -> Tensor:
+def _tensor(image: Image.Image) -> Tensor:
     """PIL "RGB" or "L" -> uint8 (1, 3 or 1, H, W)."""
-    levels = np.array(picture)
+    levels = np.array(image)
     return torch.from_numpy(levels.reshape(*levels.shape[:2], -1)).permute(2, 0, 1)[None]
 
 
 def _place(
-    picture: Image.Image, sides: tuple[int, int], fit: str, resampling: Image.Resampling = Image.Resampling.LANCZOS
+    image: Image.Image, sides: tuple[int, int], fit: str, resampling: Image.Resampling = Image.Resampling.LANCZOS
 ) -> Image.Image:
-    return picture.resize(sides, resampling) if fit == "stretch" else ImageOps.fit(picture, sides, resampling)
+    return image.resize(sides, resampling) if fit == "stretch" else ImageOps.fit(image, sides, resampling)
 
 
 def _sides(size: Sequence[float], low: int, high: int) -> tuple[int, int]:

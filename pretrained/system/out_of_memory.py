@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 LACKING = re.compile("out of memory|can't allocate memory")  # the words of CUDA and MPS, and those of a processor
 
 
-def in_parts(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
+def run_in_chunks(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
     """`run(*batch)`; where the device has no memory for it, that of each half, and so on down to single rows.
 
     The numbers of a half may differ in the last bit from those of the whole, since kernels are chosen by the shape.
@@ -30,15 +30,15 @@ def in_parts(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
     """
     count = len(batch[0])
     if count == 1:
-        return enough(lambda: run(*batch))
+        return raise_on_oom(lambda: run(*batch))
     with _if_it_fits():
         return run(*batch)
     torch.cuda.empty_cache()
     halves = zip(*(repeat(None, 2) if rows is None else rows.split(-(-count // 2)) for rows in batch))
-    return torch.cat([in_parts(run, *half) for half in halves])
+    return torch.cat([run_in_chunks(run, *half) for half in halves])
 
 
-def enough(work: Callable[[], Value], remedy: str = "choose --device cpu") -> Value:
+def raise_on_oom(work: Callable[[], Value], remedy: str = "choose --device cpu") -> Value:
     """What the work gives; where the memory is not enough for it, one sentence, and the memory is given back.
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pretrained.system.errors import InputError
 
 
-def own(path: Path) -> Path:
+def reject_escaping_symlink(path: Path) -> Path:
     """The same path, if it is missing or what it leads to lies in its folder too.
 
     In a snapshot of the Hub's cache all files are links to the blobs of their repository, or on to those that all

@@ -15,7 +15,7 @@ import torch
 from pretrained import checkpoint, networks, pipelines
 from pretrained.checkpoint import Config
 from pretrained.inputs.seeds import parse_seeds
-from pretrained.media import images
+from pretrained.media.images import open_image
 from pretrained.pipelines import directions
 from pretrained.system.errors import InputError
 
@@ -39,7 +39,7 @@ def config(data: bytes) -> None:
     parsed = Config.from_json(data.decode("utf-8", "replace"))
     if Config.from_json(parsed.to_json()) != parsed:
         raise RuntimeError("it does not come back as it was written")
-    pipelines.make(networks.outline(parsed.network), parsed, torch.device("meta"))
+    pipelines.make(networks.build_on_meta(parsed.network), parsed, torch.device("meta"))
 
 
 def _file(header: bytes) -> bytes:
@@ -62,9 +62,9 @@ def found(data: bytes) -> None:
         directions.read(path, GENERATOR)
 
 
-def picture(data: bytes) -> None:
+def image(data: bytes) -> None:
     """A picture file."""
-    images.open_picture(io.BytesIO(data), max_pixels=MAX_PIXELS)
+    open_image(io.BytesIO(data), max_pixels=MAX_PIXELS)
 
 
 def seeds(data: bytes) -> None:
@@ -84,6 +84,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "config": config,
     "header": header,
     "directions": found,
-    "picture": picture,
+    "picture": image,
     "seeds": seeds,
 }

@@ -30,7 +30,7 @@ from playwright.sync_api import Page, expect
 
 import gradio_app
 import pretrained
-from pretrained.media.images import grid, open_picture
+from pretrained.media.images import grid, open_image
 from pretrained.system.errors import InputError
 
 TRANSLATORS = ("sketch", "label", "fill", "pose", "style")
@@ -72,8 +72,8 @@ def client(url, tmp_path_factory) -> Client:
 
 def pixels(path: str | Path) -> np.ndarray:
     """A picture -> uint8 (H, W, C)."""
-    with Image.open(path) as picture:
-        levels = np.asarray(picture)
+    with Image.open(path) as image:
+        levels = np.asarray(image)
     return levels.reshape(*levels.shape[:2], -1)
 
 
@@ -86,12 +86,12 @@ def pixels(path: str | Path) -> np.ndarray:
         ("reader", {"text": "a blue cat"}),
     ],
 )
-def test_a_seed_is_the_picture_of_python(client, folder, model, how):
+def test_a_seed_is_the_image_of_python(client, folder, model, how):
     path = client.predict(model, "5-9,30", columns=4, **how, api_name="/sample")
     drawn = grid(pretrained.load(str(folder / model), "cpu").sample([5, 6, 7, 8, 9, 30], **how), 4)
     assert np.array_equal(pixels(path), drawn)
-    with Image.open(path) as picture:
-        assert json.loads(picture.text["ganvas"])["seeds"] == [5, 6, 7, 8, 9, 30]
+    with Image.open(path) as image:
+        assert json.loads(image.text["ganvas"])["seeds"] == [5, 6, 7, 8, 9, 30]
 
 
 def film(path: str) -> tuple[str, int, int]:
@@ -116,8 +116,8 @@ def test_what_else_a_generator_can_do(client, folder):
     mixed = pixels(client.predict("styled", "0-1", "7", layers=2, api_name="/mix"))
     assert np.array_equal(mixed[36:68, 36:68], styled.mix([0], [7], 2)[0])
     photo = handle_file(folder / "photo.png")
-    with Image.open(folder / "photo.png") as picture:
-        edited = editor.edit(picture, 1)
+    with Image.open(folder / "photo.png") as image:
+        edited = editor.edit(image, 1)
     assert np.array_equal(pixels(client.predict("editor", photo, label=1, api_name="/reconstruct")), edited)
     assert film(client.predict("editor", photo, photo, frames=5, api_name="/interpolate"))[2] == 5
 
@@ -133,11 +133,11 @@ def test_what_else_a_generator_can_do(client, folder):
         ("style", {}, {"strength": 0.4, "fit": "tile"}),
     ],
 )
-def test_a_picture_is_translated_as_by_python(client, folder, model, files, how):
+def test_a_image_is_translated_as_by_python(client, folder, model, files, how):
     Image.radial_gradient("L").resize((60, 40)).point(lambda level: 255 * (level < 90)).save(folder / "mask.png")
     sent = {name: handle_file(folder / file) for name, file in {"picture": "photo.png", **files}.items()}
-    beside = {name: open_picture(folder / file) for name, file in files.items()}
-    made = pretrained.load(str(folder / model), "cpu").translate(open_picture(folder / "photo.png"), **beside, **how)
+    beside = {name: open_image(folder / file) for name, file in files.items()}
+    made = pretrained.load(str(folder / model), "cpu").translate(open_image(folder / "photo.png"), **beside, **how)
     assert np.array_equal(pixels(client.predict(model, **sent, **how, api_name="/translate")), np.asarray(made))
 
 
@@ -185,8 +185,8 @@ def test_a_mistake_is_one_sentence(client, folder, endpoint, given, sentence):
 
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}], ids=["bare", "meta"])
 def test_no_other_file_of_the_server_is_read(url, folder, meta):
-    picture = {"path": str(folder / "photo.png"), **meta}
-    data = json.dumps({"data": ["style", picture, None, None, 1.0, False, 0, "crop"]}).encode()
+    image = {"path": str(folder / "photo.png"), **meta}
+    data = json.dumps({"data": ["style", image, None, None, 1.0, False, 0, "crop"]}).encode()
     headers = {"Content-Type": "application/json"}
     call = f"{url}/gradio_api/call/translate"
     with urllib.request.urlopen(urllib.request.Request(call, data, headers), timeout=PATIENCE) as reply:
@@ -221,8 +221,8 @@ def test_mcp_is_asked_for_in_one_sentence(monkeypatch):
 
 def shown(page: Page) -> np.ndarray:
     """The picture that the page shows, as it is downloaded, uint8 (H, W, C)."""
-    picture = page.locator("[role=tabpanel] img[data-testid=detailed-image], .pixels .image-frame img")
-    source = picture.locator("visible=true").last.get_attribute("src")
+    image = page.locator("[role=tabpanel] img[data-testid=detailed-image], .pixels .image-frame img")
+    source = image.locator("visible=true").last.get_attribute("src")
     return pixels(io.BytesIO(page.request.get(source).body()))
 
 
@@ -264,7 +264,7 @@ def test_the_page_shows_samples(browser, url, folder, window):
         expect(page.get_by_text("'seven' does not name seeds")).to_be_visible()
 
 
-def test_a_stroke_on_the_canvas_becomes_a_picture(browser, url, folder):
+def test_a_stroke_on_the_canvas_becomes_a_image(browser, url, folder):
     with visit(browser, f"{url}/?model=labelled", viewport={"width": 1280, "height": 900}) as page:
         # The choice of a model leads to its page.
         page.get_by_label("Model").click()
@@ -280,7 +280,7 @@ def test_a_stroke_on_the_canvas_becomes_a_picture(browser, url, folder):
     assert changed.sum() > 10
 
 
-def test_what_is_painted_on_a_picture_is_filled(browser, url, folder):
+def test_what_is_painted_on_a_image_is_filled(browser, url, folder):
     photo = translating.photo(folder / "wide.png", (480, 320))
     with visit(browser, f"{url}/?model=fill", viewport={"width": 1280, "height": 900}) as page:
         page.get_by_label("Cut a hole at random").uncheck()  # the page has become that of the model by then
@@ -291,6 +291,6 @@ def test_what_is_painted_on_a_picture_is_filled(browser, url, folder):
         press(page, "Translate")
         made = shown(page)
     nothing = Image.new("L", (480, 320))
-    picture = np.asarray(pretrained.load(str(folder / "fill"), "cpu").source(open_picture(photo), nothing))
-    changed = np.abs(made.astype(int) - picture).max(axis=-1) > 0
+    image = np.asarray(pretrained.load(str(folder / "fill"), "cpu").source(open_image(photo), nothing))
+    changed = np.abs(made.astype(int) - image).max(axis=-1) > 0
     assert 10 < changed.sum() < changed.size / 2

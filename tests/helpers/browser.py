@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 90  # seconds; a page is quick, but not on a machine that is busy with a training
 PHONE = {"viewport": {"width": 390, "height": 844}}
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PICTURES = ".gallery button canvas"
+IMAGES = ".gallery button canvas"
 expect.set_options(timeout=PATIENCE * 1000)
 
 
@@ -88,10 +88,10 @@ def visit(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
 
 def pixels(page: Page) -> list[np.ndarray]:
     """The pictures of the gallery, uint8 (H, W, 3) each, as the browser holds them."""
-    page.locator(PICTURES).first.wait_for()
+    page.locator(IMAGES).first.wait_for()
     return [
         np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
-        for data, height, width in page.locator(PICTURES).evaluate_all(
+        for data, height, width in page.locator(IMAGES).evaluate_all(
             "all => all.map(one => [Array.from(one.getContext('2d')"
             ".getImageData(0, 0, one.width, one.height).data), one.height, one.width])"
         )

@@ -27,7 +27,7 @@ import pretrained
 from pretrained import InputError, hub
 from pretrained.hub import errors
 for purpose, waits in {"ask": (0.01, 0.01), "fetch": (0.01, 1), "publish": (0.01, 0.01, 1.5)}.items():
-    hub_errors.PATIENCE[purpose] = hub_errors.PATIENCE[purpose]._replace(waits=waits)
+    errors.RETRY_POLICY[purpose] = errors.RETRY_POLICY[purpose]._replace(waits=waits)
 for line in sys.stdin:
     request = json.loads(line)
     os.environ["HF_TOKEN"] = request["token"]

@@ -30,7 +30,7 @@ SMALL |= {"mse_kimg": 0.032, "l1_kimg": 0.032}  # where another phase begins
 SIZES = dict.fromkeys(("stackgan-emoji", *TRANSLATORS), 32)
 
 
-def eyes(folder: Path, recipe: Recipe) -> dict[str, str]:
+def extractor(folder: Path, recipe: Recipe) -> dict[str, str]:
     """The options of a recipe that looks through a fixed network, or learns a style: small files in `folder`."""
     options = {}
     if hasattr(recipe.options, "perceptual"):
@@ -87,7 +87,7 @@ def same(a, b):
 
 def make(name, folder=None, **options):
     """A small method, and its data."""
-    recipe = shrink(name, **(eyes(folder, RECIPES[name]) if folder else {}), **options)
+    recipe = shrink(name, **(extractor(folder, RECIPES[name]) if folder else {}), **options)
     data = recipe.method.read(recipe.options, recipe.data, recipe.size, None, recipe.channels)
     torch.manual_seed(0)
     return recipe.method(recipe.options, data), data

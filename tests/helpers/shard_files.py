@@ -15,7 +15,7 @@ from PIL import Image
 
 FIRST, SECOND = "train-00000-of-00002", "train-00001-of-00002"
 
-Pictures = dict[str, bytes]
+Images = dict[str, bytes]
 
 
 def png(number: int, size: tuple[int, int] = (12, 9)) -> bytes:
@@ -29,12 +29,12 @@ def caption(name: str) -> str:
     return f"a picture called {name}"
 
 
-def make_zip(pictures: Pictures) -> bytes:
+def make_zip(images: Images) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        for name, picture in reversed(pictures.items()):
-            archive.writestr(name, picture)
-        lines = [json.dumps({"file_name": name, "text": caption(name)}) for name in pictures]
+        for name, image in reversed(images.items()):
+            archive.writestr(name, image)
+        lines = [json.dumps({"file_name": name, "text": caption(name)}) for name in images]
         archive.writestr("metadata.jsonl", "\n".join(lines))
     return stream.getvalue()
 
@@ -49,18 +49,18 @@ def make_tar(files: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def make_webdataset(pictures: Pictures) -> bytes:
+def make_webdataset(images: Images) -> bytes:
     files = {}
-    for number, (name, picture) in enumerate(pictures.items()):
+    for number, (name, image) in enumerate(images.items()):
         label, about = name.split("/")[0], caption(name)
         is_json = number % 2
         said = {"json": json.dumps({"label": label, "caption": about}).encode()} if is_json else {}
         said = said or {"cls": label.encode() + b"\n", "txt": about.encode()}
-        files |= {f"./{number:06d}.{kind}": content for kind, content in {"png": picture, **said}.items()}
+        files |= {f"./{number:06d}.{kind}": content for kind, content in {"png": image, **said}.items()}
     return make_tar(files)
 
 
-def make_parquet(pictures: Pictures) -> bytes:
+def make_parquet(images: Images) -> bytes:
     classes = ["dog", "cat", "dog-2", "nobody"]
     schema = pyarrow.schema(
         {
@@ -72,35 +72,35 @@ def make_parquet(pictures: Pictures) -> bytes:
         {"huggingface": json.dumps({"info": {"features": {"label": {"names": classes, "_type": "ClassLabel"}}}})},
     )
     rows = [
-        {"id": 7, "image": {"bytes": picture, "path": name}, "label": classes.index(name.split("/")[0])}
+        {"id": 7, "image": {"bytes": image, "path": name}, "label": classes.index(name.split("/")[0])}
         | {"text": caption(name)}
-        for name, picture in pictures.items()
+        for name, image in images.items()
     ]
     stream = io.BytesIO()
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema), stream, row_group_size=2)
     return stream.getvalue()
 
 
-def make_loose(pictures: Pictures) -> dict[str, bytes]:
-    lines = [json.dumps({"file": name, "caption": caption(name)}) for name in pictures]
+def make_loose(images: Images) -> dict[str, bytes]:
+    lines = [json.dumps({"file": name, "caption": caption(name)}) for name in images]
     return {
-        **{f"data/train/{name}": picture for name, picture in pictures.items()},
+        **{f"data/train/{name}": image for name, image in images.items()},
         "data/train/captions.jsonl": "\n".join(lines).encode(),
         "data/test/cat/99.png": png(99),
     }
 
 
-def split(make: Callable[[Pictures], bytes], suffix: str, pictures: Pictures) -> dict[str, bytes]:
+def split(make: Callable[[Images], bytes], suffix: str, images: Images) -> dict[str, bytes]:
     """Two shards to train on, and one that is not."""
-    items = list(pictures.items())
+    items = list(images.items())
     halves = {f"data/{FIRST}{suffix}": dict(items[:3]), f"data/{SECOND}{suffix}": dict(items[3:])}
     halves[f"data/test-00000-of-00001{suffix}"] = {"cat/99.png": png(99)}
     return {path: make(half) for path, half in halves.items()} | {"thumbnail.png": png(77)}
 
 
-KINDS: dict[str, Callable[[Pictures], dict[str, bytes]]] = {
+KINDS: dict[str, Callable[[Images], dict[str, bytes]]] = {
     "loose": make_loose,
-    "zip": lambda pictures: split(make_zip, ".zip", pictures),
-    "tar": lambda pictures: split(make_webdataset, ".tar", pictures),
-    "parquet": lambda pictures: split(make_parquet, ".parquet", pictures),
+    "zip": lambda images: split(make_zip, ".zip", images),
+    "tar": lambda images: split(make_webdataset, ".tar", images),
+    "parquet": lambda images: split(make_parquet, ".parquet", images),
 }

@@ -93,6 +93,6 @@ def save_squeezenet(path: Path) -> Path:
     return path
 
 
-def noise_picture(seed: int, size: tuple[int, int] = (40, 24), mode: str = "RGB") -> Image.Image:
+def noise_image(seed: int, size: tuple[int, int] = (40, 24), mode: str = "RGB") -> Image.Image:
     levels = np.random.RandomState(seed).randint(0, 256, (size[1], size[0], 3), np.uint8)
     return Image.fromarray(levels).convert(mode)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pretrained import checkpoint, networks, pipelines
 from pretrained.checkpoint import Config
-from pretrained.media import images
+from pretrained.media.images import encode_png, grid
 from pretrained.pipelines.translate import Translate
 
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def save(folder: Path, row: str) -> Path:
     checkpoint.save(folder, pipeline.network, pipeline.config)
     columns = ["source", *(name for name in ("mask", "second") if pipeline.config.input.get(name)), "output"]
     cells = np.random.RandomState(0).randint(0, 256, (2 * len(columns), 32, 32, 3), np.uint8)
-    png = images.encode_png(images.grid(cells, len(columns)), {"ganvas": json.dumps({"columns": columns})})
+    png = encode_png(grid(cells, len(columns)), {"ganvas": json.dumps({"columns": columns})})
     (folder / checkpoint.SAMPLES).write_bytes(png)
     return folder
 

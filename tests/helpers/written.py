@@ -16,8 +16,8 @@ from pretrained.pipelines import image_grid
 
 def read_png(path: Path) -> tuple[np.ndarray, dict]:
     """The pixels of a PNG, and the recipe in its metadata."""
-    with Image.open(path) as picture:
-        return np.asarray(picture), json.loads(picture.text[image_grid.METADATA])
+    with Image.open(path) as image:
+        return np.asarray(image), json.loads(image.text[image_grid.METADATA])
 
 
 def read_film(path: Path) -> list[np.ndarray]:

@@ -20,7 +20,7 @@ from PIL import Image
 import pretrained
 from pretrained import checkpoint
 from pretrained.formats.convert import convert
-from pretrained.media import images
+from pretrained.media.images import START_OF_SCAN, open_image
 from pretrained.system.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def zeros(megabytes: int) -> bytes:
 def many_scans(width: int, height: int, count: int) -> bytes:
     """A progressive JPEG, whose last scan is there again and again."""
     whole = encoded(Image.new("L", (width, height)), "JPEG", progressive=True)
-    last = whole.rindex(images.START_OF_SCAN)
+    last = whole.rindex(START_OF_SCAN)
     return whole[:last] + whole[last:-2] * count + whole[-2:]
 
 
@@ -57,7 +57,7 @@ def strange(data: bytes, place: int, replacement: bytes) -> bytes:
 GIF = encoded(Image.new("P", (8, 8)), "GIF")
 TIFF = encoded(Image.new("L", (8, 8)), "TIFF")
 FRAMES = [Image.new("P", (8, 8), number) for number in range(200)]
-PICTURES: dict[str, Callable[[], bytes]] = {
+IMAGES: dict[str, Callable[[], bytes]] = {
     "a PNG of 400 million pixels": lambda: png(20_000, 20_000),
     "a PNG of 2**62 pixels": lambda: png(2**31 - 1, 2**31 - 1),
     "a GIF of 65535 x 65535": lambda: strange(GIF, 6, b"\xff" * 4),
@@ -81,18 +81,18 @@ HARMLESS: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_made_to_harm_is_refused(name):
-    file = io.BytesIO(PICTURES[name]())
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_image_made_to_harm_is_refused(name):
+    file = io.BytesIO(IMAGES[name]())
     with within_bounds(), pytest.raises(InputError, match="too large|not a picture that can be read"):
-        images.open_picture(file)
+        open_image(file)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_a_strange_picture_is_taken(name):
+def test_a_strange_image_is_taken(name):
     file = io.BytesIO(HARMLESS[name]())
     with within_bounds():
-        assert images.open_picture(file).size in {(8, 8), (40, 30)}
+        assert open_image(file).size in {(8, 8), (40, 30)}
 
 
 def header_of(count: int) -> bytes:

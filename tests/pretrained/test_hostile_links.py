@@ -48,7 +48,7 @@ def visit(folder, monkeypatch):
     def run(page: str, **link: str) -> tuple[AppTest, list[str]]:
         app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
         if page != "samples":  # which is the first
-            app.switch_page(f"pages/{page}.py")
+            app.switch_page(f"views/{page}.py")
         app.query_params.update(link)
         peak, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         app.run()

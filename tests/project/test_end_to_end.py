@@ -7,7 +7,7 @@ import shlex
 
 import numpy as np
 import pytest
-from helpers.browser import DESKTOP, PICTURES, pixels, serve, visit
+from helpers.browser import DESKTOP, IMAGES, pixels, serve, visit
 from helpers.chromium import launch
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
@@ -40,15 +40,15 @@ def test_train_push_pull_play(hub, tmp_path, monkeypatch, xet):
         launch(playwright) as browser,
         visit(browser, f"{url}/?seed=3&count=16&columns=4", **DESKTOP) as page,
     ):
-        page.locator(PICTURES).first.wait_for()  # a page that is still being laid out forgets what is typed
+        page.locator(IMAGES).first.wait_for()  # a page that is still being laid out forgets what is typed
         page.get_by_role("combobox", name="Model").fill("alice/blobs")
         page.keyboard.press("Enter")
-        expect(page.locator(PICTURES).first).to_have_attribute("width", "16", timeout=90_000)
+        expect(page.locator(IMAGES).first).to_have_attribute("width", "16", timeout=90_000)
         page.wait_for_url("**model=alice**")
         shown = pixels(page)
     tiles = expected.reshape(4, 16, 4, 16, 3).swapaxes(1, 2).reshape(16, 16, 16, 3)
     assert len(shown) == 16
-    for picture, tile in zip(shown, tiles, strict=True):
-        np.testing.assert_array_equal(picture, tile)
+    for image, tile in zip(shown, tiles, strict=True):
+        np.testing.assert_array_equal(image, tile)
     assert hub.token not in trained.stdout + trained.stderr + drawn.stdout + drawn.stderr
     assert shlex.join(["python", *command]) in hub.hub.content("alice/blobs", "README.md").decode()

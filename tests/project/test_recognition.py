@@ -52,7 +52,7 @@ def test_a_generator_of_noise_misses_the_bar(root):
     assert "missed" in recognition.table(result)
 
 
-def test_real_pictures_pass_the_bar(root, monkeypatch):
+def test_real_images_pass_the_bar(root, monkeypatch):
     """Pictures of the set itself, in place of a generator's."""
     test = recognition.data.load("mnist", 32, root, 1, split="test").images
     monkeypatch.setattr(

@@ -155,7 +155,7 @@ def test_the_walk_is_that_of_python(browse, count):
     np.testing.assert_allclose(made, list(latents.walk(keys, 8 * count)), atol=1e-12)
 
 
-def test_pictures_are_those_of_python(browse, folder):
+def test_images_are_those_of_python(browse, folder):
     with browse("small") as page:
         pipeline = pretrained.load(str(folder / "small"), "cpu")
         expected = pipeline.sample(range(8))
@@ -220,7 +220,7 @@ def stroke(page: Page) -> None:
     expect(page.get_by_role("button", name="Save")).to_be_enabled()
 
 
-def test_a_stroke_makes_a_picture(browse, folder):
+def test_a_stroke_makes_a_image(browse, folder):
     with browse("sketch", viewport={"width": 390, "height": 844}, color_scheme="dark") as page:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 20, 18)"

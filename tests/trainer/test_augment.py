@@ -23,17 +23,17 @@ def test_each_change_is_differentiable_and_keeps_the_shape(change, channels):
 
 
 @pytest.mark.parametrize("change", augment.CHANGES)
-def test_draws_are_fresh_for_each_picture_and_repeat_with_the_seed(change):
+def test_draws_are_fresh_for_each_image_and_repeat_with_the_seed(change):
     x = torch.rand(1, 3, 16, 16).expand(32, -1, -1, -1)
     torch.manual_seed(0)
     first = change(x)
     assert not torch.equal(first, change(x))
-    assert len({picture.numpy().tobytes() for picture in first}) > 8
+    assert len({image.numpy().tobytes() for image in first}) > 8
     torch.manual_seed(0)
     assert torch.equal(first, change(x))
 
 
-def test_grey_pictures_keep_their_colour():
+def test_grey_images_keep_their_colour():
     x = torch.rand(4, 1, 8, 8)
     torch.testing.assert_close(augment.saturation(x), x)
 
@@ -70,7 +70,7 @@ def test_real_and_fake_are_changed_alike():
     ("wanted", "count", "changed", "noted"),
     [(None, 4999, True, True), (None, 5000, False, False), (True, 5000, True, False), (False, 10, False, False)],
 )
-def test_it_is_on_where_pictures_are_few(wanted, count, changed, noted):
+def test_it_is_on_where_images_are_few(wanted, count, changed, noted):
     notes: list[str] = []
     chosen = augment.choose(wanted, data.Dataset("some", torch.zeros(count, 1, 1, 1)), notes)
     x = torch.rand(4, 1, 8, 8)
@@ -79,7 +79,7 @@ def test_it_is_on_where_pictures_are_few(wanted, count, changed, noted):
 
 
 @pytest.mark.parametrize("name", ["dcgan-mnist"])
-def test_both_steps_see_changed_pictures(name, monkeypatch):
+def test_both_steps_see_changed_images(name, monkeypatch):
     """D is never shown a picture that was not augmented: with everything blanked out, all its logits are equal."""
     blobs = data.load("fake", 16, Path())
     options = dataclasses.replace(RECIPES[name].options, width=4, diffaugment=True, norm="none")

@@ -88,21 +88,21 @@ def test_every_penalty_has_an_analytic_check():
     assert set(PENALTIES) == {"none", "wgan-gp", "dragan", "r1", "r1+r2"}
 
 
-def test_gradient_norm_is_per_picture():
+def test_gradient_norm_is_per_image():
     """A critic that squares: the gradient at x is 2x, so each picture has its own norm."""
     x = torch.randn(5, 3, 4, 4)
     norms = squared_gradient_norm(lambda x: x.square().flatten(1).sum(1), x)
     torch.testing.assert_close(norms, 4 * x.square().flatten(1).sum(1))
 
 
-def test_interpolation_weight_is_per_picture():
+def test_interpolation_weight_is_per_image():
     torch.manual_seed(0)
     x = between(torch.ones(64, 3, 4, 4), torch.zeros(64, 3, 4, 4))
     assert (x == x[:, :1, :1, :1]).all(), "one weight for all of a picture"
     assert len(x[:, 0, 0, 0].unique()) == 64, "another for each"
 
 
-def test_dragan_stays_around_real_pictures():
+def test_dragan_stays_around_real_images():
     real = torch.randn(8, 3, 4, 4)
     delta = around(real) - real
     assert delta.min() >= 0

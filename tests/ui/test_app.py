@@ -43,7 +43,7 @@ def open_page(folder, monkeypatch):
         app.query_params.update(link)
         app.run()
         if page != PAGES[0]:
-            app.switch_page(f"pages/{page}").run()
+            app.switch_page(f"views/{page}").run()
         assert not app.exception
         return app
 
@@ -129,25 +129,25 @@ def test_as_many_layers_as_there_are(open_page, layers, given):
     assert f"--layers {given}" in app.code[0].value
 
 
-def picture_file(size: tuple[int, int] = (50, 40), format: str = "PNG", mode: str = "RGB") -> bytes:
+def image_file(size: tuple[int, int] = (50, 40), format: str = "PNG", mode: str = "RGB") -> bytes:
     buffer = io.BytesIO()
     Image.radial_gradient("L").resize(size).convert(mode).save(buffer, format)
     return buffer.getvalue()
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "LA", "I;16", "RGB"])
-def test_a_picture_of_any_mode_is_reconstructed(open_page, mode):
+def test_a_image_of_any_mode_is_reconstructed(open_page, mode):
     app = open_page("encode.py", model="runs/encoder")
-    app.file_uploader[0].set_value(("mine.png", picture_file(mode=mode), "image/png")).run()
+    app.file_uploader[0].set_value(("mine.png", image_file(mode=mode), "image/png")).run()
     assert not app.exception
     assert not app.error
-    assert [caption for picture in app.image for caption in picture.captions] == ["Yours", "Drawn again"]
+    assert [caption for image in app.image for caption in image.captions] == ["Yours", "Drawn again"]
     assert "reconstruct runs/encoder --input in.png" in app.code[0].value
 
 
-def test_a_picture_is_drawn_as_one_of_another_class(open_page):
+def test_a_image_is_drawn_as_one_of_another_class(open_page):
     app = open_page("encode.py", model="runs/editor")
-    app.file_uploader[0].set_value(("mine.png", picture_file(), "image/png")).run()
+    app.file_uploader[0].set_value(("mine.png", image_file(), "image/png")).run()
     picker = next(box for box in app.selectbox if box.label == "Label")
     assert picker.options == ["as it is read", "0 <b>coat</b>", "1 bag"]
     picker.set_value("1 bag").run()
@@ -159,9 +159,9 @@ def test_a_picture_is_drawn_as_one_of_another_class(open_page):
     ("data", "words"),
     [
         (b"no picture", "not a picture that can be read"),
-        (picture_file()[:60], "not a picture that can be read"),
-        (picture_file((10_000, 6_000), mode="1"), "at most 50,000,000 pixels"),
-        (picture_file() + bytes(21 * 2**20), "has 21 MB: at most 20"),
+        (image_file()[:60], "not a picture that can be read"),
+        (image_file((10_000, 6_000), mode="1"), "at most 50,000,000 pixels"),
+        (image_file() + bytes(21 * 2**20), "has 21 MB: at most 20"),
     ],
     ids=["text", "half", "large", "heavy"],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.browser import DESKTOP, PHONE, PICTURES, pixels, visit
+from helpers.browser import DESKTOP, IMAGES, PHONE, pixels, visit
 from helpers.small import CLASSES, save_kinds, save_small
 from PIL import Image
 from playwright.sync_api import expect
@@ -33,7 +33,7 @@ def folder(tmp_path_factory) -> Path:
 def test_a_page_fits_its_window(browser, url, window, scheme, path, title):
     with visit(browser, f"{url}/{path}?model=runs/labelled", color_scheme=scheme, **window) as page:
         expect(page.get_by_role("heading", name=title)).to_be_visible()
-        page.locator(PICTURES).first.wait_for()
+        page.locator(IMAGES).first.wait_for()
         if title == "Walk":
             page.locator("video").wait_for()
         widths = page.evaluate(
@@ -59,8 +59,8 @@ def test_the_page_shows_the_pixels_of_the_command_line(browser, url, folder, env
             page.get_by_role("button", name="Download PNG").click()
         # The same bytes: the recipe in the metadata is the same as well.
         assert download.value.path().read_bytes() == out.read_bytes()
-    with Image.open(out) as picture:
-        grid = np.asarray(picture.convert("RGB"))
+    with Image.open(out) as image:
+        grid = np.asarray(image.convert("RGB"))
     expected = [grid[32 * (i // 4) :, 32 * (i % 4) :][:32, :32] for i in range(10)]
     assert np.array_equal(shown, expected)
 
@@ -136,20 +136,20 @@ def test_words_that_are_typed_are_drawn_and_stay_in_the_link(browser, url, folde
         assert np.array_equal(pixels(page), pipeline.sample(range(3), text="red"))
 
 
-def test_pictures_are_enlarged_by_a_whole_factor(browser, url):
+def test_images_are_enlarged_by_a_whole_factor(browser, url):
     with visit(browser, f"{url}/?model=runs/labelled&count=6&columns=3", **DESKTOP) as page:
         expected = pixels(page)
-        box = page.locator(PICTURES).nth(4).bounding_box()
+        box = page.locator(IMAGES).nth(4).bounding_box()
         # Chromium draws at whole pixels, wherever the layout has put the box.
         seen = page.screenshot(clip={name: round(length) for name, length in box.items()})
     scale, rest = divmod(box["width"], 32)
     assert scale >= 2
     assert not rest
-    with Image.open(io.BytesIO(seen)) as picture:
-        assert np.array_equal(np.asarray(picture.convert("RGB")), enlarge(expected[4], int(scale)))
+    with Image.open(io.BytesIO(seen)) as image:
+        assert np.array_equal(np.asarray(image.convert("RGB")), enlarge(expected[4], int(scale)))
 
 
-def test_a_click_enlarges_a_picture(browser, url, folder):
+def test_a_click_enlarges_a_image(browser, url, folder):
     with visit(browser, f"{url}/?model=runs/labelled&count=9", **PHONE) as page:
         page.get_by_role("button", name="Seed 7").click()
         dialog = page.get_by_role("dialog")
@@ -160,8 +160,8 @@ def test_a_click_enlarges_a_picture(browser, url, folder):
         dialog.get_by_role("link", name="Walk from here").click()
         page.locator("video").wait_for()
         expect(page.get_by_label("Seeds", exact=True)).to_have_value("7-10")
-    with Image.open(io.BytesIO(data)) as picture:
-        large = np.asarray(picture)
+    with Image.open(io.BytesIO(data)) as image:
+        large = np.asarray(image)
     assert np.array_equal(large, enlarge(pretrained.load(str(folder / "runs" / "labelled")).sample([7])[0], 14))
 
 

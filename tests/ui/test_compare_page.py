@@ -76,7 +76,7 @@ def compare(folder, monkeypatch):
         app.query_params.update({"model": "dcgan-mnist", **link})
         if checkpoints:
             app.query_params["checkpoints"] = list(checkpoints)
-        app.run().switch_page("pages/compare.py").run()
+        app.run().switch_page("views/compare.py").run()
         assert not app.exception
         return app
 
@@ -88,7 +88,7 @@ def chosen(app: AppTest) -> list[str]:
 
 
 def alternatives(app: AppTest) -> list[str]:
-    return [picture.alt for element in app.image for picture in element.proto.imgs]
+    return [image.alt for element in app.image for image in element.proto.imgs]
 
 
 def test_sets_that_belong_side_by_side(folder, monkeypatch):
@@ -154,7 +154,7 @@ def test_labels_are_offered_where_all_have_the_same(compare):
         assert not app.error
 
 
-def test_translators_are_given_the_same_picture(compare):
+def test_translators_are_given_the_same_image(compare):
     app = compare("runs/sketch", "runs/another", "runs/fill", "runs/pose")
     assert alternatives(app)[:4] == [f"What runs/{name} {verb}" for name in ("sketch", "another") for verb in VERBS]
     said = [error.value.replace("\\", "") for error in app.error]
@@ -205,7 +205,7 @@ def test_every_control_says_what_it_does(compare):
     assert not [box.label for box in widgets if not box.help]
 
 
-def test_the_nearest_pictures_are_shown_or_how_to_find_them(compare, folder):
+def test_the_nearest_images_are_shown_or_how_to_find_them(compare, folder):
     run = write_nearest(folder / "runs" / "run", FOUND)
     try:
         app = compare("runs/run", "runs/compare/hinge-0")

@@ -54,7 +54,7 @@ def queue_up(device, names, served):
 
 
 def test_visitors_are_served_in_the_order_of_asking(monkeypatch):
-    page, device, served = Page(monkeypatch), device_queue.Line(), []
+    page, device, served = Page(monkeypatch), device_queue.DeviceQueue(), []
     with device:
         threads = queue_up(device, "abcd", served)
         until(lambda: {name for name, _ in page.told} == set("abcd"))
@@ -72,7 +72,7 @@ def test_visitors_are_served_in_the_order_of_asking(monkeypatch):
 
 
 def test_who_has_the_device_at_once_is_told_nothing(monkeypatch):
-    page, device = Page(monkeypatch), device_queue.Line()
+    page, device = Page(monkeypatch), device_queue.DeviceQueue()
     with device:
         pass
     assert page.told == []
@@ -83,7 +83,7 @@ def test_who_goes_while_waiting_holds_nobody_up(monkeypatch):
         if threading.current_thread().name == "a":
             raise Gone
 
-    page, device, served = Page(monkeypatch, go), device_queue.Line(), []
+    page, device, served = Page(monkeypatch, go), device_queue.DeviceQueue(), []
     with device:
         (gone,) = queue_up(device, "a", served)
         gone.join(10)
@@ -96,7 +96,7 @@ def test_who_goes_while_waiting_holds_nobody_up(monkeypatch):
 
 def test_an_error_gives_the_device_back(monkeypatch):
     Page(monkeypatch)
-    device = device_queue.Line()
+    device = device_queue.DeviceQueue()
     with pytest.raises(ValueError), device:
         raise ValueError
     with device:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from helpers.browser import PHONE, ROOT, visit
-from helpers.small import CLASSES, noise_picture, save_able, save_small
+from helpers.small import CLASSES, noise_image, save_able, save_small
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
-import pretrained
+from pretrained import loading
 from pretrained.__main__ import main
 from pretrained.pipelines import directions
 from pretrained.pipelines.directions import move
@@ -42,16 +42,16 @@ PIXELS = """async (image) => {
 }"""
 
 
-def picture(page: Page) -> np.ndarray:
+def image(page: Page) -> np.ndarray:
     """The pixels of the first picture on the page, uint8 (H, W, 3)."""
     height, width, *levels = page.locator(".stImage img").first.evaluate(PIXELS)
     return np.array(levels, np.uint8).reshape(height, width, 4)[..., :3]
 
 
-def await_picture(page: Page, expected: np.ndarray) -> None:
+def await_image(page: Page, expected: np.ndarray) -> None:
     """Wait until the page shows these pixels; a picture on the way there may be an older one."""
     for _ in range(600):
-        if np.array_equal(picture(page), np.broadcast_to(expected, (*expected.shape[:2], 3))):
+        if np.array_equal(image(page), np.broadcast_to(expected, (*expected.shape[:2], 3))):
             return
         page.wait_for_timeout(100)
     raise AssertionError("the page never shows the picture")
@@ -65,7 +65,7 @@ def fits(page: Page) -> bool:
 @pytest.mark.parametrize(
     ("model", "window"), [("runs/plain", DESKTOP), ("stylegan-fashion", PHONE)], ids=["desktop", "phone"]
 )
-def test_the_pad_moves_the_picture(browser, url, folder, monkeypatch, model, window):
+def test_the_pad_moves_the_image(browser, url, folder, monkeypatch, model, window):
     torch.set_num_threads(1)  # as the app
     monkeypatch.chdir(folder)
     pipeline = pretrained.load(model, "cpu")
@@ -77,7 +77,7 @@ def test_the_pad_moves_the_picture(browser, url, folder, monkeypatch, model, win
     with visit(browser, f"{url}/explore?model={model}&seed=3&move-sefa-4=-1", **window) as page:
         plane = page.get_by_role("slider", name=re.compile("Two directions"))
         plane.wait_for()
-        await_picture(page, expected(sefa_4=-1))
+        await_image(page, expected(sefa_4=-1))
         plane.scroll_into_view_if_needed()
         box = plane.bounding_box()
         at = lambda x, y: (box["x"] + x * box["width"], box["y"] + y * box["height"])
@@ -87,7 +87,7 @@ def test_the_pad_moves_the_picture(browser, url, folder, monkeypatch, model, win
         page.mouse.move(*at(0.75, 0.4), steps=4)
         page.mouse.up()
         expect(plane).to_have_attribute("aria-valuetext", "sefa-1 2.5, sefa-2 1.0")
-        await_picture(page, expected(sefa_1=2.5, sefa_2=1, sefa_4=-1))
+        await_image(page, expected(sefa_1=2.5, sefa_2=1, sefa_4=-1))
         first = page.get_by_role("slider", name=re.compile("^sefa-1"))
         expect(first).to_have_value("2.5")
         page.wait_for_url(re.compile("move-sefa-1=2.5"))
@@ -95,14 +95,14 @@ def test_the_pad_moves_the_picture(browser, url, folder, monkeypatch, model, win
 
         plane.press("ArrowLeft")
         plane.press("Shift+ArrowUp")
-        await_picture(page, expected(sefa_1=2.4, sefa_2=1.5, sefa_4=-1))
+        await_image(page, expected(sefa_1=2.4, sefa_2=1.5, sefa_4=-1))
         first.press("ArrowLeft")
-        await_picture(page, expected(sefa_1=2.3, sefa_2=1.5, sefa_4=-1))
+        await_image(page, expected(sefa_1=2.3, sefa_2=1.5, sefa_4=-1))
         expect(plane).to_have_attribute("aria-valuetext", "sefa-1 2.3, sefa-2 1.5")
         page.get_by_role("button", name="Back to the start").click()
-        await_picture(page, expected())
+        await_image(page, expected())
         page.get_by_role("button", name="sefa-3 at 2", exact=True).click()
-        await_picture(page, expected(sefa_3=2))
+        await_image(page, expected(sefa_3=2))
 
         # Nobody types within the moment between the picture and the end of the page, which makes the form anew.
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
@@ -113,14 +113,14 @@ def test_the_pad_moves_the_picture(browser, url, folder, monkeypatch, model, win
         page.get_by_text("The same from a shell").click()
         expect(page.locator("code")).to_contain_text("--seeds 3 --truncation 1.0 --move sefa-3=2 --out")
     if model == "stylegan-fashion":  # not ours to write to
-        assert directions.read(pretrained.BUNDLED / model / directions.FILE, pipeline.config) == {}
+        assert directions.read(loading.BUNDLED / model / directions.FILE, pipeline.config) == {}
         return
     kept = directions.read(folder / model / directions.FILE, pipeline.config)["slant"]
     assert kept.moves == {"sefa-3": 2.0}
     np.testing.assert_allclose(kept.vector, 2 * directions.find(pipeline, "sefa")[2])
 
 
-@pytest.mark.parametrize("page", ["pages/explore.py", "pages/edit.py"])
+@pytest.mark.parametrize("page", ["views/explore.py", "views/edit.py"])
 def test_a_network_that_reads_is_moved_and_bad_directions_are_a_sentence(folder, monkeypatch, page):
     monkeypatch.chdir(folder)
     reader = folder / "runs" / "reader"
@@ -141,7 +141,7 @@ def test_a_name_for_what_is_not_ours_to_write_to_lasts_for_the_visit(tmp_path, m
     app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
     app.query_params.update({"model": "vae-mnist", "move-sefa-2": "1.5"})
     app.run()
-    app.switch_page("pages/explore.py").run()
+    app.switch_page("views/explore.py").run()
     (name,) = (box for box in app.text_input if box.label == "Name")
     name.set_value("tilt")
     next(button for button in app.button if button.label == "Keep").click().run()
@@ -150,14 +150,14 @@ def test_a_name_for_what_is_not_ours_to_write_to_lasts_for_the_visit(tmp_path, m
     app.slider(key="move-tilt").set_value(-0.5).run()
     file = "--directions vae-mnist-directions.safetensors"
     assert f"--move tilt=-0.5 sefa-2=1.5 {file}" in app.code[0].value
-    assert not (pretrained.BUNDLED / "vae-mnist" / directions.FILE).exists()
+    assert not (loading.BUNDLED / "vae-mnist" / directions.FILE).exists()
 
 
 def test_an_upload_is_redrawn_as_by_the_command_line_and_can_be_cancelled(browser, url, folder, tmp_path, monkeypatch):
     torch.set_num_threads(1)  # as the app
     monkeypatch.chdir(folder)
     photo, out = tmp_path / "photo.png", tmp_path / "out.png"
-    noise_picture(5).save(photo)
+    noise_image(5).save(photo)
     with visit(browser, f"{url}/edit?model=dcgan-signs&steps=800", **DESKTOP) as page:  # 800 of runs/plain take 1 s
         uploads = page.locator("input[type=file]")
         uploads.wait_for(state="attached")

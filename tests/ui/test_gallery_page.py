@@ -79,9 +79,9 @@ def fits(page: Page) -> bool:
     return needed <= there
 
 
-def pixels(picture: Locator) -> np.ndarray:
+def pixels(image: Locator) -> np.ndarray:
     """An <img> as the browser has it, uint8 (H, W, 3)."""
-    height, width, levels = picture.evaluate(
+    height, width, levels = image.evaluate(
         """async image => {
             await image.decode();
             const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext("2d");
@@ -218,8 +218,8 @@ def test_the_same_seeds_stand_side_by_side(browser, url, folder):
         for seeds in ("5-8", "1,2"):
             for name in ("labelled", "plain"):
                 expected = grid(pretrained.load(str(folder / "runs" / name), "cpu").sample(SEEDS[seeds]), 2)
-                picture = page.get_by_role("img", name=f"Seeds {seeds} of runs/{name}")
-                assert np.array_equal(pixels(picture), np.broadcast_to(expected, (*expected.shape[:2], 3)))
+                image = page.get_by_role("img", name=f"Seeds {seeds} of runs/{name}")
+                assert np.array_equal(pixels(image), np.broadcast_to(expected, (*expected.shape[:2], 3)))
             field = page.get_by_label("Seeds", exact=True)
             field.fill("1,2")
             field.press("Enter")

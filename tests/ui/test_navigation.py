@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.browser import DESKTOP, PICTURES, pixels, visit
+from helpers.browser import DESKTOP, IMAGES, pixels, visit
 from helpers.small import save_kinds
 from playwright.sync_api import expect
 
@@ -43,7 +43,7 @@ def test_the_link_leads_back(browser, url):
         page.get_by_label("First seed", exact=True).fill("40")
         page.get_by_label("First seed", exact=True).press("Enter")
         page.wait_for_url(re.compile("seed=40"))
-        expect(page.locator(PICTURES)).to_have_count(6)
+        expect(page.locator(IMAGES)).to_have_count(6)
         page.get_by_role("button", name="Seed 45").wait_for()  # among 64 it was there from the start
         link, shown = page.url, pixels(page)
     with visit(browser, link) as page:
@@ -53,7 +53,7 @@ def test_the_link_leads_back(browser, url):
 
 def test_the_model_stays_from_page_to_page(browser, url):
     with visit(browser, f"{url}/?model=runs/labelled") as page:
-        page.locator(PICTURES).first.wait_for()
+        page.locator(IMAGES).first.wait_for()
         page.get_by_role("link", name="Walk").click()
         page.locator("video").wait_for()
         page.wait_for_url(f"{url}/walk?model=runs%2Flabelled")
@@ -69,9 +69,9 @@ def test_the_model_stays_from_page_to_page(browser, url):
 )
 def test_a_typed_id_that_leads_nowhere_is_answered_in_a_sentence(browser, url, typed, words):
     with visit(browser, f"{url}/?model=runs/plain") as page:
-        page.locator(PICTURES).first.wait_for()
+        page.locator(IMAGES).first.wait_for()
         box = page.get_by_role("combobox", name="Model")
         box.fill(typed)
         box.press("Enter")
         expect(page.get_by_role("alert")).to_contain_text(words)
-        expect(page.locator(PICTURES)).to_have_count(0)
+        expect(page.locator(IMAGES)).to_have_count(0)

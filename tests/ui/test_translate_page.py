@@ -57,7 +57,7 @@ def fits(page: Page) -> bool:
 
 
 @pytest.mark.parametrize("window", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_three_strokes_become_a_picture(browser, url, folder, window):
+def test_three_strokes_become_a_image(browser, url, folder, window):
     pipeline = pretrained.load(str(folder / "runs" / "sketch"), "cpu")
     with visit(browser, f"{url}/?model=runs/sketch", **window) as page:
         page.locator(".canvas canvas").wait_for()
@@ -68,8 +68,8 @@ def test_three_strokes_become_a_picture(browser, url, folder, window):
         assert fits(page)
         with page.expect_download() as download:
             page.get_by_role("button", name="Download PNG").click()
-        with Image.open(download.value.path()) as picture:
-            assert same(picture, made)
+        with Image.open(download.value.path()) as image:
+            assert same(image, made)
     assert np.asarray(drawing.convert("L")).min() < 100  # ink
     assert same(pipeline.translate(drawing), made)
 
@@ -100,14 +100,14 @@ def test_a_hole_is_painted_and_filled(browser, url, folder, tmp_path):
         page.locator("input[type=file]").set_input_files(path)
         page.locator(".canvas canvas").wait_for()
         stroke(page, (0.3, 0.5), (0.7, 0.5))
-        source, made = (np.asarray(picture.convert("RGB")) for picture in curtain(page))
+        source, made = (np.asarray(image.convert("RGB")) for image in curtain(page))
     hole = (source == 128).all(axis=2)
     assert 20 < hole.sum() < 500
     assert np.array_equal(source[~hole], made[~hole])
     assert not np.array_equal(source[hole], made[hole])
 
 
-def test_a_large_picture_says_how_far_it_is_and_can_be_cancelled(browser, url, tmp_path):
+def test_a_large_image_says_how_far_it_is_and_can_be_cancelled(browser, url, tmp_path):
     path = photo(tmp_path / "photo.png", (2000, 1600))
     with visit(browser, f"{url}/?model=style-starry-night&way=Upload&fit=tile", **DESKTOP) as page:
         page.locator("input[type=file]").set_input_files(path)
@@ -128,8 +128,8 @@ def test_an_upload_is_translated_as_by_the_command_line(browser, url, folder, en
         before, after = curtain(page)
         assert fits(page)
     assert before.size == after.size == (60, 40)
-    with Image.open(out) as picture:
-        assert same(picture, after)
+    with Image.open(out) as image:
+        assert same(image, after)
 
 
 def test_examples_come_with_the_checkpoint(browser, url, folder):
@@ -162,7 +162,7 @@ def strange_files(folder: Path) -> dict[str, str | None]:
     return {path.name: sentences.get(path.name) for path in sorted(folder.iterdir())}
 
 
-def test_any_file_is_a_picture_or_a_sentence(browser, url, tmp_path):
+def test_any_file_is_a_image_or_a_sentence(browser, url, tmp_path):
     files = strange_files(tmp_path)
     with visit(browser, f"{url}/?model=runs/sketch&way=Upload", **DESKTOP) as page:
         page.locator("input[type=file]").set_input_files([tmp_path / name for name in files])
@@ -172,8 +172,8 @@ def test_any_file_is_a_picture_or_a_sentence(browser, url, tmp_path):
         with zipfile.ZipFile(download.value.path()) as archive:
             assert [name[3:-4] for name in archive.namelist()] == [Path(name).stem for name in good]
             for name in archive.namelist():
-                with Image.open(archive.open(name)) as picture:
-                    assert picture.size == (32, 32)
+                with Image.open(archive.open(name)) as image:
+                    assert image.size == (32, 32)
         for name, sentence in files.items():
             if sentence:
                 expect(page.get_by_role("alert").filter(has_text=name)).to_contain_text(sentence)

@@ -174,7 +174,7 @@ def watch(tmp_path, monkeypatch):
     def run(**link: str) -> AppTest:
         app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
         app.query_params.update({"model": "dcgan-mnist", **link})
-        app.run().switch_page("pages/watch.py").run()
+        app.run().switch_page("views/watch.py").run()
         assert not app.exception
         return app
 
@@ -185,14 +185,14 @@ def test_the_page_says_how_a_run_begins_where_there_is_none(watch):
     assert "python -m trainer" in watch().info[0].value
 
 
-def test_a_run_without_lines_pictures_or_checkpoint(watch, tmp_path):
+def test_a_run_without_lines_images_or_checkpoint(watch, tmp_path):
     write_log(tmp_path / "runs" / "young", "")
     app = watch()
     assert [box.value for box in app.metric] == ["Training", "0 kimg"]
     assert [info.value.partition(" ")[0] for info in app.info] == ["No", "No"]
 
 
-def test_a_picture_that_is_none_is_answered_in_a_sentence(watch, tmp_path):
+def test_a_image_that_is_none_is_answered_in_a_sentence(watch, tmp_path):
     folder = save_run(tmp_path / "runs" / "broken", 3, 10)
     (folder / checkpoint.SAMPLES).write_bytes(b"no picture")
     assert "not a picture that can be read" in watch().error[0].value.replace("\\", "")

@@ -61,8 +61,8 @@ class Command:
         if self.seeds < 1:
             raise InputError(f"--seeds is {self.seeds}: at least 1")
         for name in ("samples", "reference"):
-            if getattr(self, name) < evaluate.MIN_PICTURES:
-                raise InputError(f"--{name} is {getattr(self, name)}: at least {evaluate.MIN_PICTURES}")
+            if getattr(self, name) < evaluate.MIN_IMAGES:
+                raise InputError(f"--{name} is {getattr(self, name)}: at least {evaluate.MIN_IMAGES}")
 
     @property
     def names(self) -> list[str]:
@@ -114,12 +114,12 @@ def run(command: Command, arguments: Sequence[str]) -> str:
         _run_of(words).check(resume=True)
     reference = data.load(recipe.data, recipe.size, base.settings.data_root, recipe.channels, split="test")
     weights, device = base.settings.feature_weights, pick_device(base.settings.device)
-    eyes = features.load("auto", weights, device) if weights else None
+    extractor = features.load("auto", weights, device) if weights else None
     outcomes = []
     for (loss, seed), words in commands.items():
         print(f"{loss}, seed {seed} ({len(outcomes) + 1} of {len(plan)})", file=sys.stderr)
         problem = _train(words)
-        how = (reference, eyes, command.samples, min(command.reference, len(reference.images)))
+        how = (reference, extractor, command.samples, min(command.reference, len(reference.images)))
         outcomes.append(_outcome(loss, seed, _run_of(words).folder, problem, *how))
         _write(command, recipe.name, outcomes)
     return table(recipe.name, outcomes)
@@ -152,26 +152,28 @@ def _outcome(
     folder: Path,
     problem: str | None,
     reference: Dataset,
-    eyes: Features | None,
+    extractor: Features | None,
     num_samples: int,
     num_reference: int,
 ) -> Outcome:
     training = checkpoint.read_config(folder / MODEL).training if (folder / MODEL).exists() else {}
-    scores = _scores(folder, reference, eyes, num_samples, num_reference) if eyes and not problem else {}
+    scores = _scores(folder, reference, extractor, num_samples, num_reference) if extractor and not problem else {}
     return Outcome(loss, seed, str(folder), problem, training.get("kimg", 0.0), training.get("minutes", 0.0), scores)
 
 
-def _scores(folder: Path, reference: Dataset, eyes: Features, num_samples: int, num_reference: int) -> dict[str, float]:
+def _scores(
+    folder: Path, reference: Dataset, extractor: Features, num_samples: int, num_reference: int
+) -> dict[str, float]:
     """The scores of a run, by name: read from its checkpoint where they are there, else measured and written there.
 
     That of its best snapshot is among them, as training measured it.
     """
     split = "test" if reference.name in data.NAMED else ""
     with evaluate.lock(folder):
-        pipeline = pretrained.load(str(folder), eyes.device.type)
-        how = evaluate.protocol(pipeline, reference, split, eyes, num_samples, num_reference)
+        pipeline = pretrained.load(str(folder), extractor.device.type)
+        how = evaluate.protocol(pipeline, reference, split, extractor, num_samples, num_reference)
         if not _recorded(folder, how):
-            result = evaluate.measure(pipeline, reference, split, eyes, num_samples, num_reference)
+            result = evaluate.measure(pipeline, reference, split, extractor, num_samples, num_reference)
             evaluate.write(result, folder, folder)
     best = folder / BEST / MODEL  # not there where the run had no --feature-weights
     rows = model_card.metrics(checkpoint.read_config(best).training) if best.exists() else []
@@ -213,10 +215,10 @@ def _write(command: Command, name: str, outcomes: Sequence[Outcome]) -> None:
     firsts = {outcome.loss: outcome for outcome in reversed(outcomes)}
     drawn = [firsts[loss] for loss in command.names if loss in firsts and (Path(firsts[loss].folder) / MODEL).exists()]
     if drawn:
-        write_atomic(command.out / PICTURE, encode_png(picture(drawn)))
+        write_atomic(command.out / PICTURE, encode_png(image(drawn)))
 
 
-def picture(outcomes: Sequence[Outcome]) -> np.ndarray:
+def image(outcomes: Sequence[Outcome]) -> np.ndarray:
     """A row for each run, a column for each seed of COLUMNS, with their names -> uint8 (H, W, 3)."""
     rows = [pretrained.load(outcome.folder, "cpu").sample(COLUMNS) for outcome in outcomes]
     scale = max(1, CELL // rows[0].shape[1])
@@ -228,8 +230,8 @@ def picture(outcomes: Sequence[Outcome]) -> np.ndarray:
     draw = ImageDraw.Draw(sheet)
     for column, seed in enumerate(COLUMNS):
         draw.text((left + (column + 0.5) * cell, top / 2), f"seed {seed}", "black", font, anchor="mm")
-    for row, (name, pictures) in enumerate(zip(names, rows)):
+    for row, (name, images) in enumerate(zip(names, rows)):
         draw.text((8, top + (row + 0.5) * cell), name, "black", font, anchor="lm")
-        for column, sample in enumerate(enlarge(np.broadcast_to(pictures, (*pictures.shape[:3], 3)), scale)):
+        for column, sample in enumerate(enlarge(np.broadcast_to(images, (*images.shape[:3], 3)), scale)):
             sheet.paste(Image.fromarray(sample), (left + column * cell, top + row * cell))
     return np.asarray(sheet)

@@ -32,7 +32,7 @@ from trainer.loop.settings import Settings
 from trainer.metrics import features, fid_kid, paired
 from trainer.metrics.features import Features
 
-MIN_PICTURES = 50
+MIN_IMAGES = 50
 NAMES = {
     "fid": "FID",
     "kid": "KID",
@@ -82,8 +82,8 @@ class Command:
 
     def __post_init__(self) -> None:
         for name in ("samples", "reference"):
-            if getattr(self, name) < MIN_PICTURES:
-                raise InputError(f"--{name} is {getattr(self, name)}: at least {MIN_PICTURES}")
+            if getattr(self, name) < MIN_IMAGES:
+                raise InputError(f"--{name} is {getattr(self, name)}: at least {MIN_IMAGES}")
         if self.batch_size < 1:
             raise InputError(f"--batch-size is {self.batch_size}: at least 1")
 
@@ -131,7 +131,7 @@ def run(command: Command) -> dict[str, Any]:
         raise InputError(f"--write needs the folder of a run, not {command.id}")
     with lock(path.parent) if command.write else contextlib.nullcontext():
         pipeline = pretrained.load(command.id, command.device)
-        result = (_score_pictures if isinstance(pipeline, Translate) else _score_seeds)(pipeline, command)
+        result = (_score_images if isinstance(pipeline, Translate) else _score_seeds)(pipeline, command)
         if command.write:
             write(result, path.parent, path.parent)
     report = {
@@ -147,20 +147,20 @@ def run(command: Command) -> dict[str, Any]:
 
 
 def _score_seeds(pipeline: Generate, command: Command) -> Result:
-    eyes = features.load(command.features, command.feature_weights, pipeline.device)
+    extractor = features.load(command.features, command.feature_weights, pipeline.device)
     size, channels = shape(pipeline)
     dataset = data.load(command.data, size, command.data_root, channels, command.split)
     split = command.split if command.data in data.NAMED else ""
-    return measure(pipeline, dataset, split, eyes, command.samples, command.reference, command.batch_size)
+    return measure(pipeline, dataset, split, extractor, command.samples, command.reference, command.batch_size)
 
 
-def _score_pictures(pipeline: Translate, command: Command) -> Result:
+def _score_images(pipeline: Translate, command: Command) -> Result:
     """Without --feature-weights only what needs no eyes."""
     weights = command.feature_weights
     wants_eyes = weights is not None or command.features != "auto"
-    eyes = features.load(command.features, weights, pipeline.device) if wants_eyes else None
+    extractor = features.load(command.features, weights, pipeline.device) if wants_eyes else None
     dataset = paired.read(pipeline.config, command.data, command.data_root)
-    scores, how = paired.measure(pipeline, dataset, eyes, weights, command.samples)
+    scores, how = paired.measure(pipeline, dataset, extractor, weights, command.samples)
     return Result({name: float(f"{value:.6g}") for name, value in scores.items()}, how)
 
 
@@ -175,7 +175,7 @@ def measure(
     pipeline: Generate,
     dataset: Dataset,
     split: str,
-    eyes: Features,
+    extractor: Features,
     num_samples: int,
     num_reference: int,
     batch_size: int = 64,
@@ -185,22 +185,22 @@ def measure(
     subset_size = fid_kid.kid_subset_size(num_samples, len(real))
     neighbours = ", ".join(f"{k} ({names})" for names, k in fid_kid.NEIGHBOURS.items())
     how = {
-        **protocol(pipeline, dataset, split, eyes, num_samples, len(real)),
+        **protocol(pipeline, dataset, split, extractor, num_samples, len(real)),
         "KID": f"{fid_kid.KID_SUBSETS} subsets of {subset_size}, mean and standard deviation",
         "neighbours": f"{neighbours} among {min(num_samples, len(real))} of both",
     }
-    real_features = extract_once(real, eyes, batch_size)
-    fake_features = eyes.extract(draw(pipeline, num_samples, batch_size))
+    real_features = extract_once(real, extractor, batch_size)
+    fake_features = extractor.extract(draw(pipeline, num_samples, batch_size))
     scores = fid_kid.scores(fake_features, real_features)
     return Result({name: float(f"{value:.6g}") for name, value in scores.items()}, how)
 
 
 def protocol(
-    pipeline: Generate, dataset: Dataset, split: str, eyes: Features, num_samples: int, num_reference: int
+    pipeline: Generate, dataset: Dataset, split: str, extractor: Features, num_samples: int, num_reference: int
 ) -> dict[str, Any]:
     """What all scores depend on besides the weights of the checkpoint, as flat JSON values."""
     return {
-        **eyes.describe(),
+        **extractor.describe(),
         "data": f"{dataset.name} {split}".strip(),
         "reference": f"{num_reference} of {len(dataset.images)} pictures at {dataset.size} px",
         "samples": num_samples,
@@ -218,8 +218,8 @@ def comparable(protocol: Mapping[str, Any]) -> dict[str, Any]:
 
 def choose(dataset: Dataset, count: int) -> Tensor:
     """At most `count` pictures of a data set in random order, always the same -> uint8 (M, C, size, size)."""
-    if len(dataset.images) < MIN_PICTURES:
-        raise InputError(f"--data {dataset.name} has {len(dataset.images)} pictures: scores need {MIN_PICTURES}")
+    if len(dataset.images) < MIN_IMAGES:
+        raise InputError(f"--data {dataset.name} has {len(dataset.images)} pictures: scores need {MIN_IMAGES}")
     order = torch.randperm(len(dataset.images), generator=torch.Generator().manual_seed(0))
     return dataset.images[order[:count]]
 
@@ -227,19 +227,19 @@ def choose(dataset: Dataset, count: int) -> Tensor:
 def draw(pipeline: Generate, num_samples: int, batch_size: int = 64) -> Iterator[Tensor]:
     """Batches of the pictures of seeds 0 and up, as everybody draws them -> uint8 (B, C, H, W)."""
     for start in tqdm(range(0, num_samples, batch_size), "generated pictures", disable=None, leave=False):
-        pictures = pipeline.sample(range(start, min(start + batch_size, num_samples)))
-        yield torch.from_numpy(pictures).permute(0, 3, 1, 2)
+        images = pipeline.sample(range(start, min(start + batch_size, num_samples)))
+        yield torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
-def extract_once(images: Tensor, eyes: Features, batch_size: int = 64) -> Tensor:
+def extract_once(images: Tensor, extractor: Features, batch_size: int = 64) -> Tensor:
     """The features of real pictures, float64 (M, D), kept below `cache_folder()` under all that they depend on."""
     key = json.dumps(
-        [eyes.describe(), version("torch"), list(images.shape), hashlib.sha256(images.numpy()).hexdigest()]
+        [extractor.describe(), version("torch"), list(images.shape), hashlib.sha256(images.numpy()).hexdigest()]
     )
     path = cache_folder() / f"features-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
     if not path.exists():
         batches = tqdm(images.split(batch_size), "real pictures", disable=None, leave=False)
-        write_atomic(path, safetensors.torch.save({"features": eyes.extract(batches)}, {"key": key}))
+        write_atomic(path, safetensors.torch.save({"features": extractor.extract(batches)}, {"key": key}))
     return safetensors.torch.load_file(path)["features"]
 
 

@@ -127,11 +127,11 @@ def _rounded(value: Tensor) -> float:
 
 def _held_out(training: Dataset, test: Dataset | None) -> tuple[Tensor, Tensor, str]:
     """Real pictures to compare with, uint8 (N, C, size, size); their places in the training set, or -1; and a name."""
-    pictures = (test or training).images
-    chosen = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
+    images = (test or training).images
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
     if test:
-        return pictures[chosen], torch.full_like(chosen, -1), f"{len(chosen)} pictures of {test.name} test"
-    return pictures[chosen], chosen, f"{len(chosen)} pictures of {training.name}, each beside all others"
+        return images[chosen], torch.full_like(chosen, -1), f"{len(chosen)} pictures of {test.name} test"
+    return images[chosen], chosen, f"{len(chosen)} pictures of {training.name}, each beside all others"
 
 
 def _eyes(command: Command, device: torch.device, size: int) -> tuple[See, str]:
@@ -139,13 +139,13 @@ def _eyes(command: Command, device: torch.device, size: int) -> tuple[See, str]:
         side = min(size, SIDE)
         return partial(pixels, side=side), f"root mean square of the differences of pixels, 0 to 255, at {side} px"
     kind = "auto" if command.features == "pixels" else command.features
-    eyes = features.load(kind, command.feature_weights, device)
-    return lambda pictures: evaluate.extract_once(pictures, eyes), f"Euclidean, in {eyes.name}, {eyes.layer}"
+    extractor = features.load(kind, command.feature_weights, device)
+    return lambda images: evaluate.extract_once(images, extractor), f"Euclidean, in {extractor.name}, {extractor.layer}"
 
 
-def pixels(pictures: Tensor, side: int) -> Tensor:
+def pixels(images: Tensor, side: int) -> Tensor:
     """uint8 (N, C, H, W) -> float64 (N, D), so that a distance is the root mean square difference of pixels."""
-    vectors = features.resize(pictures, side).double().flatten(1)
+    vectors = features.resize(images, side).double().flatten(1)
     return vectors / vectors.shape[1] ** 0.5
 
 
@@ -154,7 +154,7 @@ def _chunks(views: Sequence[Tensor], see: See) -> Iterator[list[Tensor]]:
     parts = zip(*(view.split(CHUNK) for view in views))
     total = -(-len(views[0]) // CHUNK)
     for part in tqdm(parts, "training pictures", total, disable=None, leave=False, unit_scale=CHUNK):
-        yield [see(pictures) for pictures in part]
+        yield [see(images) for images in part]
 
 
 def nearest(queries: Tensor, chunks: Iterator[list[Tensor]], own: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,14 +188,14 @@ def sheet(seeds: Sequence[int], samples: Tensor, neighbours: Tensor, distances: 
     scale = max(1, CELL // samples.shape[-1])
     cell, gap, line = scale * samples.shape[-1], 8, 22
     font = ImageFont.load_default(14)
-    picture = Image.new("RGB", ((1 + NEIGHBOURS) * (cell + gap) + 2 * gap, len(seeds) * (cell + line) + gap), "white")
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", ((1 + NEIGHBOURS) * (cell + gap) + 2 * gap, len(seeds) * (cell + line) + gap), "white")
+    draw = ImageDraw.Draw(image)
     rows = torch.cat([samples[:, None], neighbours], 1).expand(-1, -1, 3, -1, -1).permute(0, 1, 3, 4, 2).numpy()
     for row, seed in enumerate(seeds):
         words = [f"seed {seed}", *(f"{_rounded(distance):.4g}" for distance in distances[row])]
         top = gap + row * (cell + line)
         for column, (word, one) in enumerate(zip(words, enlarge(rows[row], scale))):
             left = gap + column * (cell + gap) + gap * (column > 0)  # the sample stands apart
-            picture.paste(Image.fromarray(np.ascontiguousarray(one)), (left, top))
+            image.paste(Image.fromarray(np.ascontiguousarray(one)), (left, top))
             draw.text((left + cell / 2, top + cell + line / 2 - 1), word, "black", font, anchor="mm")
-    return np.asarray(picture)
+    return np.asarray(image)

@@ -213,12 +213,12 @@ class Batches:
     ):
         on_device = device.type == "cuda" and dataset.images.numel() <= DEVICE_BYTES
         self.images = dataset.images.to(device) if on_device else dataset.images
-        memmap.let_go(dataset.images)
+        memmap.release_pages(dataset.images)
         self.touched = 0  # bytes of a mapped file, by these batches
         self.size = dataset.size
         self.labels = dataset.labels
         self.batch_size, self.seed, self.device, self.horizontal_flip = batch_size, seed, device, horizontal_flip
-        self.part = distributed.part(batch_size)
+        self.part = distributed.local_slice(batch_size)
         self.images_seen = 0
         self.indices = torch.empty(0, dtype=torch.int64)
         self._permutation = lru_cache(maxsize=2)(self._permutation)
@@ -248,17 +248,17 @@ class Batches:
         return self
 
     def __next__(self) -> tuple[Tensor, Tensor | None]:
-        x = from_uint8(self.pictures())
+        x = from_uint8(self.images())
         y = None if self.labels is None else self.labels[self.indices].to(self.device)
         return x.contiguous(memory_format=torch.channels_last), y
 
-    def pictures(self) -> Tensor:
+    def images(self) -> Tensor:
         """The next batch as it is stored, cut and mirrored: uint8 (B, C, size, size)."""
         self.indices = self._indices()[self.part]
         x = self.images[self.indices.to(self.images.device)].to(self.device)
         self.touched += x.numel() + len(x) * memmap.AROUND
         if self.touched > memmap.HELD:
-            memmap.let_go(self.images)
+            memmap.release_pages(self.images)
             self.touched = 0
         room = x.shape[-1] - self.size
         if room:

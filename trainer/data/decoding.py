@@ -90,38 +90,38 @@ def _fill(
     decode: Callable[[Item], np.ndarray | str],
 ) -> Journal:
     """Append to the array `part`, and say in `note` from time to time how far it is."""
-    journal, pictures = _go_on(part, note, shape)
+    journal, images = _go_on(part, note, shape)
     noted = time.monotonic()
     bar = tqdm(desc="reading pictures", total=len(items), initial=journal.items, unit="", leave=False)
     decoded = in_order(decode, items[journal.items :])
-    with contextlib.closing(pictures), contextlib.closing(decoded), bar:
-        for _, picture in decoded:
-            if isinstance(picture, str):
+    with contextlib.closing(images), contextlib.closing(decoded), bar:
+        for _, image in decoded:
+            if isinstance(image, str):
                 journal.left_out.append(journal.items)
-                journal.broken = [*journal.broken, picture][:SHOWN]
+                journal.broken = [*journal.broken, image][:SHOWN]
             else:
-                pictures.append(picture)
+                images.append(image)
             journal.items += 1
             bar.update()
             if time.monotonic() - noted > NOTED_EVERY:
-                pictures.flush()
+                images.flush()
                 write_atomic(note, json.dumps(asdict(journal)).encode())
                 noted = time.monotonic()
-        pictures.flush()
+        images.flush()
     return journal
 
 
-def _go_on(part: Path, note: Path, shape: tuple[int, ...]) -> tuple[Journal, memmap.Pictures]:
+def _go_on(part: Path, note: Path, shape: tuple[int, ...]) -> tuple[Journal, memmap.Images]:
     """What an interrupted reading left, or a beginning."""
     with contextlib.suppress(FileNotFoundError, EOFError):
         journal = Journal(**json.loads(note.read_bytes()))
-        return journal, memmap.Pictures(part, shape, journal.items - len(journal.left_out))
-    return Journal(), memmap.Pictures(part, shape)
+        return journal, memmap.Images(part, shape, journal.items - len(journal.left_out))
+    return Journal(), memmap.Images(part, shape)
 
 
-def square(picture: Image.Image, size: int) -> np.ndarray:
+def square(image: Image.Image, size: int) -> np.ndarray:
     """The shorter side scaled to `size`, the centre cut out: uint8 (channels, size, size)."""
-    levels = np.asarray(ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS))
+    levels = np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
     return levels.reshape(size, size, -1).transpose(2, 0, 1)
 
 

@@ -41,7 +41,7 @@ class Domains(Dataset):
 
     def examples(self, count: int) -> list[Example]:
         """At most `count` held-out pictures of A, always the same."""
-        return [Example(pil(picture), {}, None) for picture in spread(self.held_out, count)]
+        return [Example(pil(image), {}, None) for image in spread(self.held_out, count)]
 
     def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> DomainBatches:
         return DomainBatches(self, batch_size, seed, device, horizontal_flip)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pretrained.media.images import SUFFIXES, open_picture
+from pretrained.media.images import SUFFIXES, open_image
 from pretrained.system.errors import InputError
 from pretrained.system.files import cache_folder, locked, write_atomic
 from trainer.data import decoding, memmap
@@ -96,7 +96,7 @@ def entries(path: Path) -> list[Entry]:
         return sorted(_below(str(path)), key=lambda entry: path_order(entry.name))
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if is_picture(info.filename)]
+            members = [info for info in archive.infolist() if is_image(info.filename)]
     except BROKEN as error:
         raise InputError(f"--data {path} is neither a folder nor a .zip of pictures: {error}") from error
     return [Entry(info.filename, info.file_size, info.CRC) for info in sorted(members, key=lambda info: info.filename)]
@@ -126,12 +126,12 @@ def _below(top: str) -> Iterator[Entry]:
                     real = os.path.realpath(file.path) if is_link else os.path.join(above[-1], file.name)
                     if real not in above and not f"{above[-1]}/".startswith(f"{real}/"):
                         waiting.append((file.path, f"{prefix}{file.name}/", (*above, real)))
-                elif is_picture(file.name) and (os.path.isfile(file.path) if is_link else file.is_file()):
+                elif is_image(file.name) and (os.path.isfile(file.path) if is_link else file.is_file()):
                     stat = file.stat()
                     yield Entry(prefix + file.name, stat.st_size, stat.st_mtime)
 
 
-def is_picture(name: str) -> bool:
+def is_image(name: str) -> bool:
     """Whether a file is one, by its name."""
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
@@ -141,20 +141,20 @@ def _decode(path: Path, stacks: list[tuple[Entry, ...]], size: int, channels: in
     with nullcontext() if path.is_dir() else zipfile.ZipFile(path) as archive:
 
         def squares(entry: Entry) -> Iterator[np.ndarray]:
-            picture = open_picture(path / entry.name if archive is None else archive.open(entry.name), channels)
-            width = picture.width // columns
-            if columns > 1 and width < NARROWEST * picture.height:
+            image = open_image(path / entry.name if archive is None else archive.open(entry.name), channels)
+            width = image.width // columns
+            if columns > 1 and width < NARROWEST * image.height:
                 raise InputError(
-                    f"{picture.width} x {picture.height} px are not {columns} pictures side by side; "
+                    f"{image.width} x {image.height} px are not {columns} pictures side by side; "
                     "sub-folders A and B may hold pairs too, and --degradation makes them"
                 )
             for column in range(columns):
-                part = picture.crop((column * width, 0, (column + 1) * width, picture.height))
+                part = image.crop((column * width, 0, (column + 1) * width, image.height))
                 yield decoding.square(part, size)
 
         def decode(stack: tuple[Entry, ...]) -> np.ndarray | str:
             try:
-                return np.concatenate([picture for entry in stack for picture in squares(entry)])
+                return np.concatenate([image for entry in stack for image in squares(entry)])
             except (InputError, *BROKEN) as error:
                 return f"{stack[0].name}: {error}"
 

@@ -18,7 +18,7 @@ AROUND = 64 << 10  # what Linux maps beside a page that is touched
 _mapped: WeakValueDictionary[int, np.memmap] = WeakValueDictionary()  # by the address of the first byte
 
 
-class Pictures:
+class Images:
     """A .npy file that grows by one picture after another, none of which stays in memory.
 
     Attributes:
@@ -42,8 +42,8 @@ class Pictures:
         self._file.truncate(end)
         self._file.seek(end)
 
-    def append(self, picture: np.ndarray) -> None:
-        self._file.write(picture.tobytes())
+    def append(self, image: np.ndarray) -> None:
+        self._file.write(image.tobytes())
         self.count += 1
 
     def flush(self) -> None:
@@ -72,7 +72,7 @@ def read(path: Path) -> Tensor:
     return images
 
 
-def let_go(images: Tensor) -> None:
+def release_pages(images: Tensor) -> None:
     """Give back the memory that a file of `read` takes; what is read of it again comes from the disk, or its cache.
 
     What was written to such a tensor is forgotten. Nothing happens to tensors that are no such file, or a part of one.

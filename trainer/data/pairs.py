@@ -91,42 +91,42 @@ class Pairs(Dataset):
     def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> PairBatches:
         return PairBatches(self, batch_size, seed, device, horizontal_flip)
 
-    def pair(self, pictures: Tensor, seeds: Sequence[int | Sequence[int]]) -> tuple[Tensor, Tensor]:
+    def pair(self, images: Tensor, seeds: Sequence[int | Sequence[int]]) -> tuple[Tensor, Tensor]:
         """uint8 (B, ...) as in `images` -> source (B, inputs, ...) and target in [-1, 1]; a mask is 0 or 1, the last.
 
         Args:
             seeds: one for each picture, for what is random in a degradation.
         """
-        source = from_source(self._sources(pictures, seeds), self.masked)
-        return source, from_uint8(self.targets(pictures))
+        source = from_source(self._sources(images, seeds), self.masked)
+        return source, from_uint8(self.targets(images))
 
     @property
     def masked(self) -> bool:
         """Whether the last channel of a source is the mask of a hole."""
         return self.degradation == "mask"
 
-    def targets(self, pictures: Tensor) -> Tensor:
+    def targets(self, images: Tensor) -> Tensor:
         """Those of uint8 (B, ...) as in `images` -> uint8 (B, channels, ...)."""
-        return pictures[:, : self.stored] if self.swapped else pictures[:, self.stored :]
+        return images[:, : self.stored] if self.swapped else images[:, self.stored :]
 
-    def _sources(self, pictures: Tensor, seeds: Sequence[int | Sequence[int]]) -> Tensor:
+    def _sources(self, images: Tensor, seeds: Sequence[int | Sequence[int]]) -> Tensor:
         if self.stored:
-            return pictures[:, self.stored :] if self.swapped else pictures[:, : self.stored]
+            return images[:, self.stored :] if self.swapped else images[:, : self.stored]
         if self.degradation == "none":
-            return pictures
-        return degrade(self.degradation, pictures, seeds, self.settings)
+            return images
+        return degrade(self.degradation, images, seeds, self.settings)
 
     def examples(self, count: int) -> list[Example]:
         """At most `count` held-out pictures, always the same."""
-        pictures = spread(self.held_out, count)
-        sources, targets = self._sources(pictures, range(len(pictures))), self.targets(pictures)
+        images = spread(self.held_out, count)
+        sources, targets = self._sources(images, range(len(images))), self.targets(images)
         extra = 1 if self.masked else self.second
-        pictures, extras = sources.split([sources.shape[1] - extra, extra], dim=1)
+        images, extras = sources.split([sources.shape[1] - extra, extra], dim=1)
         name = "mask" if self.masked else "second"
         has_target = self.stored or self.degradation != "none"
         return [
             Example(pil(source), {name: pil(second)} if extra else {}, pil(target) if has_target else None)
-            for source, second, target in zip(pictures, extras, targets)
+            for source, second, target in zip(images, extras, targets)
         ]
 
     def checkpoint_input(self) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class PairBatches(Batches):
 
     def __next__(self) -> tuple[Tensor, Tensor]:
         numbers = range(self.images_seen, self.images_seen + self.batch_size)[self.part]
-        source, target = self.dataset.pair(self.pictures(), [[self.seed, number] for number in numbers])
+        source, target = self.dataset.pair(self.images(), [[self.seed, number] for number in numbers])
         return source.contiguous(memory_format=torch.channels_last), target.contiguous(
             memory_format=torch.channels_last
         )
@@ -156,9 +156,9 @@ def spread(items: Tensor, count: int) -> Tensor:
     return items[:: max(len(items) // count, 1)][:count]
 
 
-def pil(picture: Tensor) -> Image.Image:
+def pil(image: Tensor) -> Image.Image:
     """uint8 (C, H, W) -> PIL."""
-    return to_pil(picture.permute(1, 2, 0).numpy())
+    return to_pil(image.permute(1, 2, 0).numpy())
 
 
 def load_pairs(

@@ -20,9 +20,9 @@ class Collapsed(Exception):
     """Training went wrong; the message says how, with a remedy, and where the last good snapshot is."""
 
 
-def diversity(pictures: np.ndarray) -> float:
+def diversity(images: np.ndarray) -> float:
     """The mean distance between two pictures of uint8 (N, H, W, C), per pixel: 0 when all are alike."""
-    flat = pictures.reshape(len(pictures), -1).astype(np.float32)
+    flat = images.reshape(len(images), -1).astype(np.float32)
     squared = np.square(flat).sum(1)
     distances = np.sqrt(np.maximum(squared[:, None] + squared[None] - 2 * flat @ flat.T, 0))
     return float(distances.sum() / max(len(flat) * (len(flat) - 1), 1) / math.sqrt(flat.shape[1]))
@@ -62,9 +62,9 @@ class Guard:
             return None
         return f"weights are no longer finite: {CALMER}"
 
-    def check_pictures(self, pictures: np.ndarray) -> str | None:
+    def check_images(self, images: np.ndarray) -> str | None:
         """Look at the pictures of the fixed seeds, uint8 (N, H, W, C)."""
-        share = diversity(pictures) / max(self.real_diversity, 1e-9)
+        share = diversity(images) / max(self.real_diversity, 1e-9)
         if share >= LIVELY:
             self.was_lively = True
         if self.was_lively and share < COLLAPSED:

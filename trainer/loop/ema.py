@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 
-class Average:
+class EMA:
     """A copy of `network` that follows it, old weights losing half their share every `half_life` pictures.
 
     Buffers are averaged like weights, so that batch normalisation's statistics belong to the weights they stand by.

@@ -11,7 +11,7 @@ from torch import Tensor
 from trainer import distributed
 
 
-class Means:
+class MetricLogger:
     """The means of the loss terms since the last log line, over all processes, fetched only when they are written."""
 
     def __init__(self, images_seen: int):
@@ -31,7 +31,7 @@ class Means:
     def take(self, images_seen: int) -> dict[str, float]:
         """The mean of each term, and the speed; begins anew."""
         tensors = {name: torch.stack(values).float().mean() for name, values in self.values.items()}
-        distributed.average(tensors.values())
+        distributed.all_reduce_mean(tensors.values())
         means = {name: mean.item() for name, mean in tensors.items()}
         means["images/s"] = (images_seen - self.images_seen) / (time.monotonic() - self.time)
         self.restart(images_seen)

@@ -29,12 +29,12 @@ class Preview:
         text: what the sheet shows, as JSON values.
     """
 
-    pictures: np.ndarray
+    images: np.ndarray
     sheet: np.ndarray
     text: dict[str, Any]
 
 
-def real_pictures(dataset: Dataset) -> np.ndarray:
+def real_images(dataset: Dataset) -> np.ndarray:
     """What the pictures of a preview should be like: uint8 (N, H, W, C)."""
     if isinstance(dataset, Domains):
         images = spread(dataset.held_out_others, NUM_ROWS)
@@ -49,8 +49,8 @@ def draw(pipeline: Generate, dataset: Dataset) -> Preview:
     """The fixed seeds, or rows of source, output and target, through the pipeline that everybody uses."""
     if isinstance(dataset, (Pairs, Domains)):
         return _rows(pipeline, dataset)
-    pictures = pipeline.sample(SEEDS)
-    return Preview(pictures, grid(pictures), {"id": pipeline.config.name, "seeds": list(SEEDS)})
+    images = pipeline.sample(SEEDS)
+    return Preview(images, grid(images), {"id": pipeline.config.name, "seeds": list(SEEDS)})
 
 
 def _rows(pipeline: Any, dataset: Pairs | Domains) -> Preview:
@@ -60,7 +60,7 @@ def _rows(pipeline: Any, dataset: Pairs | Domains) -> Preview:
         made = [pipeline.translate(example.source, strength=strength, **example.extras) for strength in strengths]
         outputs.append(made[-1].convert("RGB"))
         shown = [example.source, *example.extras.values(), *made, *([example.target] if example.target else [])]
-        cells += [picture.convert("RGB") for picture in shown]
+        cells += [image.convert("RGB") for image in shown]
     size = max(cells[-1].size[0], cells[0].size[0])
     squares = [np.asarray(cell.resize((size, size), Image.Resampling.NEAREST)) for cell in cells]
     names = ["source", *example.extras, *(["output"] * len(strengths)), *(["target"] if example.target else [])]

@@ -74,7 +74,7 @@ class Run:
         """A run may become longer, or be given a decay, as long as its learning rate has not begun to fall."""
         now, seen = describe(self.recipe), trainer["images_seen"]
         before = dataclasses.replace(self.recipe, kimg=recipe["kimg"], decay=recipe["decay"])
-        may_change = {"kimg", "decay"} if before.speed(seen) == self.recipe.speed(seen) == 1 else set()
+        may_change = {"kimg", "decay"} if before.lr_scale(seen) == self.recipe.lr_scale(seen) == 1 else set()
         for name in sorted((recipe.keys() | now.keys()) - may_change):
             if recipe.get(name) != now.get(name):
                 flag = name.replace("_", "-")

@@ -17,12 +17,12 @@ from pretrained import pipelines
 from pretrained.checkpoint import Config
 from pretrained.pipelines.registry import pick_device
 from pretrained.system.allocator import keep_pages
-from pretrained.system.out_of_memory import enough
+from pretrained.system.out_of_memory import raise_on_oom
 from trainer import distributed
 from trainer.loop import preview
 from trainer.loop.collapse import Collapsed, Guard
-from trainer.loop.ema import Average
-from trainer.loop.meters import Means
+from trainer.loop.ema import EMA
+from trainer.loop.meters import MetricLogger
 from trainer.loop.run_folder import Run, make_config
 from trainer.loop.settings import Settings
 from trainer.loop.signals import Stop, Stopped
@@ -67,8 +67,8 @@ class Trainer:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         where = recipe.data, recipe.size, settings.data_root, recipe.channels
-        self.data = distributed.first(lambda: recipe.method.read(recipe.options, *where))
-        self.eyes = best.open_eyes(settings.feature_weights, self.data, self.device)
+        self.data = distributed.rank_zero_first(lambda: recipe.method.read(recipe.options, *where))
+        self.feature_extractor = best.load_feature_extractor(settings.feature_weights, self.data, self.device)
         torch.manual_seed(recipe.seed)
         self.method: Method = recipe.method(recipe.options, self.data)
         layout = self.method.layout if self.device.type == "cpu" else torch.channels_last
@@ -85,15 +85,15 @@ class Trainer:
         owners = [*self.networks.values(), self.method]
         buffers = [list(owner.buffers(recurse=owner is not self.method)) for owner in owners]
         self.statistics = [buffer for part in buffers for buffer in part if buffer.is_floating_point()]
-        self.average = Average(self.method.get_submodule(self.method.published), recipe.ema_kimg * 1000)
+        self.average = EMA(self.method.get_submodule(self.method.published), recipe.ema_kimg * 1000)
         self.averages = {self.method.published: self.average}
         if self.method.reverse:
             reverse = self.method.get_submodule(self.method.reverse)
-            self.averages[self.method.reverse] = Average(reverse, recipe.ema_kimg * 1000)
+            self.averages[self.method.reverse] = EMA(reverse, recipe.ema_kimg * 1000)
         self.batches = self.data.batches(recipe.batch_size, recipe.seed, self.device, recipe.horizontal_flip)
         self.seconds = 0.0
         self.num_rollbacks = 0
-        self.guard = Guard(preview.real_pictures(self.data), self.method.won_below)
+        self.guard = Guard(preview.real_images(self.data), self.method.won_below)
 
     def config(self, run: Run, reverse: bool = False) -> Config:
         """The config of a checkpoint at this moment."""
@@ -122,8 +122,8 @@ class Trainer:
         if self.recipe.ema_kimg:
             run.snapshot_raw(self.method.get_submodule(self.method.published), self.config(run), dtype)
         run.snapshot(self.average.network, self.config(run), dtype, self.device, self.data)
-        if self.eyes:
-            run.log(self.batches.images_seen, {"KID": best.keep(run.folder, self.data, self.eyes)})
+        if self.feature_extractor:
+            run.log(self.batches.images_seen, {"KID": best.keep(run.folder, self.data, self.feature_extractor)})
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain numbers: networks, optimisers, average, random state, place in the data, time spent."""
@@ -158,8 +158,8 @@ class Trainer:
     def check(self, run: Run) -> str | None:
         """What the guard says of the weights, and of the pictures of the fixed seeds."""
         pipeline = pipelines.make(self.average.network, self.config(run), self.device)
-        return self.guard.check_weights(self.method) or self.guard.check_pictures(
-            preview.draw(pipeline, self.data).pictures
+        return self.guard.check_weights(self.method) or self.guard.check_images(
+            preview.draw(pipeline, self.data).images
         )
 
     def recover(self, run: Run, problem: str) -> None:
@@ -176,16 +176,16 @@ class Trainer:
         kimg = self.batches.images_seen / 1000
         tqdm.write(f"{problem}; back to {kimg:g} kimg with half the learning rate", file=sys.stderr)
         torch.manual_seed(self.recipe.seed + num_rollbacks)  # or the same noise would lead to the same end
-        self.guard = Guard(preview.real_pictures(self.data), self.method.won_below)
+        self.guard = Guard(preview.real_images(self.data), self.method.won_below)
 
     def step(self) -> dict[str, Tensor]:
         """One round of the method's updates; returns the terms of its losses, not yet fetched from the device."""
         terms: dict[str, Tensor] = {}
         before = self.batches.images_seen
-        speed = self.recipe.speed(before) / 2**self.num_rollbacks
+        lr_scale = self.recipe.lr_scale(before) / 2**self.num_rollbacks
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] * speed
+                group["lr"] = optimizer.defaults["lr"] * lr_scale
         updates = self.method.updates(self.batches)
         while True:
             with autocast(self.device, self.settings.precision), distributed.shared_noise(self.recipe.batch_size):
@@ -197,10 +197,10 @@ class Trainer:
             # inputs=...: no stray gradients in D from G's loss, and no time spent on them.
             learnt = [weight for weight in network.parameters() if weight.requires_grad]
             sum(losses.values()).backward(inputs=learnt)
-            distributed.average(weight.grad for weight in learnt if weight.grad is not None)
+            distributed.all_reduce_mean(weight.grad for weight in learnt if weight.grad is not None)
             self.optimizers[network].step()
             terms |= {name: loss.detach() for name, loss in losses.items()}
-        distributed.average(self.statistics)
+        distributed.all_reduce_mean(self.statistics)
         terms |= self.method.measures
         for name, average in self.averages.items():
             average.update(self.method.get_submodule(name), self.batches.images_seen - before)
@@ -224,23 +224,23 @@ def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> Non
     keep_pages()
     with distributed.group(recipe.batch_size):
         remedy = "choose a smaller --batch-size and another --out; all is saved up to the last snapshot"
-        enough(lambda: _in_folder(Trainer(recipe, settings), run), remedy)
+        raise_on_oom(lambda: _in_folder(Trainer(recipe, settings), run), remedy)
 
 
 def _in_folder(trainer: Trainer, run: Run) -> None:
     """Go on from where `run` is, if anything is there, to the end."""
-    leads = distributed.rank() == 0
-    with run.lock() if leads else contextlib.nullcontext():
+    is_main_process = distributed.rank() == 0
+    with run.lock() if is_main_process else contextlib.nullcontext():
         if state := run.load_state():
             trainer.load_state_dict(state)
-        distributed.agree(None)  # before anything is written
-        if leads:
+        distributed.broadcast(None)  # before anything is written
+        if is_main_process:
             for note in trainer.method.notes:
                 tqdm.write(note, file=sys.stderr)
             run.rewind_log(trainer.batches.images_seen)
         trainer.compile()
         _loop(trainer, run)
-        if leads:
+        if is_main_process:
             run.timelapse()
 
 
@@ -248,35 +248,35 @@ def _loop(trainer: Trainer, run: Run) -> None:
     batches, settings = trainer.batches, trainer.settings
     total = round(trainer.recipe.kimg * 1000)
     between_snapshots = max(total // max(settings.snapshots, 1), 1)
-    means = Means(batches.images_seen)
+    means = MetricLogger(batches.images_seen)
     started = time.monotonic() - trainer.seconds
-    leads = distributed.rank() == 0
+    is_main_process = distributed.rank() == 0
     bar = tqdm(
         total=total / 1000,
         initial=batches.images_seen / 1000,
         desc=trainer.recipe.name,
         unit="kimg",
         bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:g} kimg, {remaining} left{postfix}",
-        disable=None if leads else True,
+        disable=None if is_main_process else True,
     )
     with Stop() as stop, bar:
         if not run.is_published(batches.images_seen):
             trainer.snapshot(run)
-        received = distributed.most(stop.received)
+        received = distributed.all_reduce_max(stop.received)
         while batches.images_seen < total and not received:
             before, problem = batches.images_seen, None
             means.add(trainer.step())
-            seen, received = batches.images_seen, distributed.most(stop.received)
+            seen, received = batches.images_seen, distributed.all_reduce_max(stop.received)
             trainer.seconds = time.monotonic() - started
             bar.update((seen - before) / 1000)
             if means.num_steps == LOG_EVERY or seen >= total:
                 values = means.take(seen)
-                if leads:
+                if is_main_process:
                     run.log(seen, {**values, "seconds": trainer.seconds})
                 bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
                 problem = trainer.guard.check_losses(values)
             if seen // between_snapshots > before // between_snapshots or seen >= total or received:
-                problem = distributed.agree(problem or (trainer.check(run) if leads else None))
+                problem = distributed.broadcast(problem or (trainer.check(run) if is_main_process else None))
                 ignored = settings.on_collapse == "ignore" and not trainer.guard.check_weights(trainer.method)
                 if problem is None or ignored:
                     trainer.snapshot(run)

@@ -56,17 +56,17 @@ class Pool(nn.Module):
     def swap(self, fakes: Tensor) -> Tensor:
         """Store fakes (N, C, H, W) and give as many; of a full pool half are older ones, whose place they take."""
         shown = distributed.gather(fakes.detach().float().contiguous()).clone()
-        pool_size = len(self.pictures)
+        pool_size = len(self.images)
         for i in range(len(shown) if pool_size else 0):
             if self.count < pool_size:
-                self.pictures[self.count] = shown[i]
+                self.images[self.count] = shown[i]
                 self.count += 1
             elif torch.rand(()) < 0.5:
                 place = int(torch.randint(pool_size, ()))
-                older = self.pictures[place].clone()
-                self.pictures[place] = shown[i]
+                older = self.images[place].clone()
+                self.images[place] = shown[i]
                 shown[i] = older
-        return shown[distributed.part(len(shown))]
+        return shown[distributed.local_slice(len(shown))]
 
 
 class CycleGAN(Method):
@@ -81,8 +81,8 @@ class CycleGAN(Method):
         shape = {"size": data.size, "inputs": data.channels, "channels": data.channels}
         self.spec = {"class": "resnet.Generator", **shape, "width": options.width, "blocks": options.blocks}
         self.G = nn.ModuleDict({"AB": networks.build(self.spec), "BA": networks.build(self.spec)})
-        judge = data.channels, data.size, options.discriminator_width, options.layers
-        self.D_A, self.D_B = patch_discriminator(*judge), patch_discriminator(*judge)
+        discriminator_args = data.channels, data.size, options.discriminator_width, options.layers
+        self.D_A, self.D_B = patch_discriminator(*discriminator_args), patch_discriminator(*discriminator_args)
         self.pool_A = Pool(options.pool_size, data.channels, data.size)
         self.pool_B = Pool(options.pool_size, data.channels, data.size)
 

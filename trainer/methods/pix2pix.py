@@ -93,7 +93,7 @@ class Pix2Pix(Method):
             data.inputs + data.channels, data.size, options.discriminator_width, options.layers
         )
         self.loss = LOSSES[options.loss]
-        self.eyes = perceptual.choose(options.perceptual)
+        self.perceptual_loss = perceptual.choose(options.perceptual)
 
     @classmethod
     def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
@@ -111,8 +111,8 @@ class Pix2Pix(Method):
             "G": self.loss.generator(fake, None, Targets()),
             "L1": self.options.l1_weight * F.l1_loss(output.float(), target),
         }
-        if self.eyes:
-            terms["perceptual"] = self.options.perceptual_weight * self.eyes.difference(output, target)
+        if self.perceptual_loss:
+            terms["perceptual"] = self.options.perceptual_weight * self.perceptual_loss.difference(output, target)
         yield self.G, terms
 
     def checkpoint(self) -> dict[str, Any]:

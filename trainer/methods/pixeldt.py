@@ -64,7 +64,7 @@ class PixelDT(Method):
         output = self.G(source)
         fake = output.detach()
         yield self.D, {"D": three_way((self.D(target), self.D(other), self.D(fake)), (1.0, 1.0, 0.0))}
-        associated = tuple(self.A(torch.cat([source, picture], dim=1)) for picture in (target, other, fake))
+        associated = tuple(self.A(torch.cat([source, image], dim=1)) for image in (target, other, fake))
         yield self.A, {"A": three_way(associated, (1.0, 0.0, 0.0))}
         belongs = self.A(torch.cat([source, output], dim=1)).float()
         yield self.G, {"real": 0.5 * bce(self.D(output).float(), 1.0), "belongs": 0.5 * bce(belongs, 1.0)}

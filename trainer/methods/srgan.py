@@ -58,9 +58,9 @@ class SRGAN(Method):
         network = {"width": options.width, "blocks": options.blocks, "scale": options.scale}
         self.spec = {"class": "srresnet.Generator", "inputs": data.inputs, "channels": data.channels, **network}
         self.G = networks.build(self.spec)
-        judge = {"size": data.size, "channels": data.channels, "width": options.discriminator_width}
-        self.D = networks.build({"class": "srresnet.Discriminator", **judge})
-        self.eyes = perceptual.choose(options.perceptual)
+        discriminator_args = {"size": data.size, "channels": data.channels, "width": options.discriminator_width}
+        self.D = networks.build({"class": "srresnet.Discriminator", **discriminator_args})
+        self.perceptual_loss = perceptual.choose(options.perceptual)
         self.input = data.checkpoint_input() | {"size": None, "scale": options.scale}
         self.notes.append(f"D joins in at {options.mse_kimg:g} kimg")
 
@@ -79,7 +79,9 @@ class SRGAN(Method):
             yield self.G, {"MSE": error}
             return
         yield self.D, {"D": bce(self.D(target).float(), 1.0) + bce(self.D(output.detach()).float(), 0.0)}
-        content = {"content": self.eyes.difference(output, target)} if self.eyes else {"MSE": error}
+        content = (
+            {"content": self.perceptual_loss.difference(output, target)} if self.perceptual_loss else {"MSE": error}
+        )
         yield self.G, {**content, "G": self.options.adversarial_weight * bce(self.D(output).float(), 1.0)}
 
     @torch.no_grad()

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from pretrained import networks
-from pretrained.media.images import fit, open_picture
+from pretrained.media.images import fit, open_image
 from pretrained.system.errors import InputError
 from trainer.data import pairs
 from trainer.data.dataset import Batches
@@ -63,14 +63,14 @@ class StyleTransfer(Method):
             raise InputError(
                 f"--style {options.style or '(nothing)'} is no file: give the picture whose style is learnt"
             )
-        style = fit(open_picture(Path(options.style).expanduser()), options.style_size or data.size)
-        self.eyes = perceptual.choose(options.perceptual)
-        if self.eyes is None:
+        style = fit(open_image(Path(options.style).expanduser()), options.style_size or data.size)
+        self.perceptual_loss = perceptual.choose(options.perceptual)
+        if self.perceptual_loss is None:
             raise InputError(
                 f"--perceptual none cannot see a style: {', '.join(perceptual.KINDS)} or a file of weights"
             )
         with torch.no_grad():
-            self.grams = self.eyes.grams(self.eyes.look(style))
+            self.grams = self.perceptual_loss.grams(self.perceptual_loss.look(style))
         self.input = data.checkpoint_input() | {"size": None, "strength": True}
 
     @classmethod
@@ -81,12 +81,12 @@ class StyleTransfer(Method):
         x, _ = next(batches)
         strength = torch.rand(len(x)).to(x.device)
         output = self.G(x, strength)
-        seen = self.eyes.look(output)
-        style = self.eyes.style(seen, [aim.to(x.device) for aim in self.grams])
+        seen, content = self.perceptual_loss.look(output), self.perceptual_loss.look(x.detach())
+        style = self.perceptual_loss.style(seen, [aim.to(x.device) for aim in self.grams])
         yield (
             self.G,
             {
-                "content": self.options.content_weight * self.eyes.content(seen, self.eyes.look(x.detach())),
+                "content": self.options.content_weight * self.perceptual_loss.content(seen, content),
                 "style": self.options.style_weight * (strength * style).mean(),
                 "smoothness": self.options.smoothness_weight * total_variation(output.float()),
             },

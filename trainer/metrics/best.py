@@ -23,17 +23,17 @@ QUICK_SAMPLES = 1000
 BEST = "best"
 
 
-def open_eyes(weights: Path | None, dataset: Dataset, device: torch.device) -> Features | None:
+def load_feature_extractor(weights: Path | None, dataset: Dataset, device: torch.device) -> Features | None:
     """What scores the snapshots of a run; None without weights. Refuses at once what would be refused then."""
     if weights is None:
         return None
     if isinstance(dataset, (Pairs, Domains)):
         raise InputError("--feature-weights scores pictures of seeds: leave it away, and score the run by evaluate")
-    evaluate.choose(dataset, evaluate.MIN_PICTURES)
+    evaluate.choose(dataset, evaluate.MIN_IMAGES)
     return features.load("auto", weights, device)
 
 
-def keep(folder: Path, dataset: Dataset, eyes: Features) -> float:
+def keep(folder: Path, dataset: Dataset, extractor: Features) -> float:
     """Score the snapshot in the folder of a run; where none before was better, copy it to `folder`/best.
 
     Args:
@@ -42,9 +42,9 @@ def keep(folder: Path, dataset: Dataset, eyes: Features) -> float:
     Returns:
         Its KID, by `quick_score`.
     """
-    pipeline = pipelines.make(*checkpoint.load(folder / MODEL), eyes.device)
+    pipeline = pipelines.make(*checkpoint.load(folder / MODEL), extractor.device)
     evaluate.shape(pipeline)
-    result = quick_score(pipeline, dataset, "train" if dataset.name in data.NAMED else "", eyes)
+    result = quick_score(pipeline, dataset, "train" if dataset.name in data.NAMED else "", extractor)
     before = score(folder, result)
     if before is None or result.scores["kid"] < before:
         evaluate.write(result, folder, folder / BEST)
@@ -60,11 +60,11 @@ def score(folder: Path, like: evaluate.Result) -> float | None:
     return next((row["value"] for row in rows if evaluate.comparable(row.get("protocol", {})) == how), None)
 
 
-def quick_score(pipeline: Generate, dataset: Dataset, split: str, eyes: Features) -> evaluate.Result:
+def quick_score(pipeline: Generate, dataset: Dataset, split: str, extractor: Features) -> evaluate.Result:
     """KID alone, which is unbiased, of QUICK_SAMPLES pictures against as many real ones: to rank snapshots of a run."""
     real = evaluate.choose(dataset, QUICK_SAMPLES)
-    real_features = evaluate.extract_once(real, eyes)
-    fake_features = eyes.extract(evaluate.draw(pipeline, len(real)))
+    real_features = evaluate.extract_once(real, extractor)
+    fake_features = extractor.extract(evaluate.draw(pipeline, len(real)))
     kid, _ = fid_kid.kid(fake_features, real_features, subsets=1, subset_size=len(real))
-    how = evaluate.protocol(pipeline, dataset, split, eyes, len(real), len(real))
+    how = evaluate.protocol(pipeline, dataset, split, extractor, len(real), len(real))
     return evaluate.Result({"kid": float(f"{kid:.6g}")}, how | {"KID": f"one set of {len(real)}"})

@@ -62,9 +62,9 @@ class Features:
         }
 
 
-def resize(pictures: Tensor, size: int) -> Tensor:
+def resize(images: Tensor, size: int) -> Tensor:
     """uint8 (N, C, H, W) -> uint8 (N, C, size, size): RESIZER, for real and generated pictures alike."""
-    resized = F.interpolate(pictures.float(), (size, size), mode="bilinear", antialias=True)
+    resized = F.interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
     return resized.round().clamp(0, 255).to(torch.uint8)
 
 

@@ -24,7 +24,7 @@ from trainer.methods.recipes import RECIPES
 from trainer.metrics import fid_kid, perceptual, psnr_ssim
 from trainer.metrics.features import Features
 
-MIN_PICTURES = 50  # for scores of features; PSNR and SSIM are of single pictures
+MIN_IMAGES = 50  # for scores of features; PSNR and SSIM are of single pictures
 COMPARABLE = ("noise", "blur", "mosaic")  # degradations whose sources can be scored too: what doing nothing would give
 
 
@@ -52,7 +52,7 @@ def read(config: Config, name: str, root: Path) -> Pairs | Domains:
 
 
 def measure(
-    pipeline: Translate, dataset: Pairs | Domains, eyes: Features | None, weights: Path | None, most: int
+    pipeline: Translate, dataset: Pairs | Domains, extractor: Features | None, weights: Path | None, most: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Scores of the outputs of at most `most` held-out pictures, and all that they depend on, as flat JSON values.
 
@@ -91,13 +91,13 @@ def measure(
             )
     else:
         real = dataset.held_out_others
-    if eyes and min(len(outputs), len(real)) >= MIN_PICTURES:
-        found, wanted = eyes.extract(outputs.split(16)), eyes.extract(real.split(16))
+    if extractor and min(len(outputs), len(real)) >= MIN_IMAGES:
+        found, wanted = extractor.extract(outputs.split(16)), extractor.extract(real.split(16))
         subset = fid_kid.kid_subset_size(len(found), len(wanted))
         kid, spread = fid_kid.kid(found, wanted, fid_kid.KID_SUBSETS, subset)
         scores |= {"fid": fid_kid.fid(found, wanted), "kid": kid, "kid_spread": spread}
         how |= {
-            **eyes.describe(),
+            **extractor.describe(),
             "reference": f"{len(real)} held-out pictures",
             "KID": f"{fid_kid.KID_SUBSETS} subsets of {subset}, mean and standard deviation",
         }
@@ -117,7 +117,7 @@ def _fidelity(made: Tensor, wanted: Tensor, scale: int) -> dict[str, float]:
     return {measure.__name__: float(torch.cat([measure(x, y) for x, y in pairs()]).mean()) for measure in measures}
 
 
-def _tensor(picture: Image.Image) -> Tensor:
+def _tensor(image: Image.Image) -> Tensor:
     """PIL "RGB" or "L" -> uint8 (1, C, H, W)."""
-    levels = torch.from_numpy(np.array(picture))
+    levels = torch.from_numpy(np.array(image))
     return levels.view(*levels.shape[:2], -1).permute(2, 0, 1)[None]

@@ -33,7 +33,7 @@ def caffe(x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Eyes:
+class PerceptualLoss:
     """The layers of a frozen network, and which of them are looked at, by their place.
 
     Attributes:
@@ -165,7 +165,7 @@ KINDS = {
 }
 
 
-def choose(name: str) -> Eyes | None:
+def choose(name: str) -> PerceptualLoss | None:
     """What --perceptual names: a key of KINDS, a file of weights, or "none".
 
     Raises:
@@ -181,4 +181,4 @@ def choose(name: str) -> Eyes | None:
             "or a path to VGG-16's .pth or SqueezeNet's .npz"
         )
     layers, prepare = kind.load(path)
-    return Eyes(layers.eval().requires_grad_(False), prepare, kind.content_layer, kind.style_layers)
+    return PerceptualLoss(layers.eval().requires_grad_(False), prepare, kind.content_layer, kind.style_layers)

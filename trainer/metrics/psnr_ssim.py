@@ -37,8 +37,8 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     channels = x.shape[1]
     window = torch.outer(taps, taps).expand(channels, 1, -1, -1)
 
-    def blur(picture: Tensor) -> Tensor:
-        return F.conv2d(picture, window, groups=channels)
+    def blur(image: Tensor) -> Tensor:
+        return F.conv2d(image, window, groups=channels)
 
     mean_x, mean_y = blur(x), blur(y)
     variance_x, variance_y = blur(x * x) - mean_x.square(), blur(y * y) - mean_y.square()

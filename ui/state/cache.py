@@ -30,7 +30,7 @@ def _own_shelf(key: tuple) -> dict[str, object]:
     return {}
 
 
-def made(model: Model, key: tuple, passes: int, words: str, make: Callable[[], Made], is_own: bool = False) -> Made:
+def cached(model: Model, key: tuple, passes: int, words: str, make: Callable[[], Made], is_own: bool = False) -> Made:
     """What `make` gives, from the shelf or made now while nobody else uses the device.
 
     If it lasts, the page shows how far the network is, and a button that ends it.
@@ -59,6 +59,6 @@ def made(model: Model, key: tuple, passes: int, words: str, make: Callable[[], M
     return done["made"]
 
 
-def fingerprint(picture: Image.Image) -> str:
+def fingerprint(image: Image.Image) -> str:
     """What tells a picture from others, for a key."""
-    return f"{picture.mode} {picture.size} {hashlib.sha256(picture.tobytes()).hexdigest()}"
+    return f"{image.mode} {image.size} {hashlib.sha256(image.tobytes()).hexdigest()}"

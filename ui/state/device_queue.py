@@ -12,7 +12,7 @@ import streamlit as st
 PATIENCE = 0.5  # seconds until a visitor is told of the others
 
 
-class Line:
+class DeviceQueue:
     """A lock that is given in the order of asking; who waits is told how many are before them."""
 
     def __init__(self) -> None:

@@ -16,12 +16,12 @@ import streamlit as st
 import torch
 
 import pretrained
-from pretrained import checkpoint
+from pretrained import checkpoint, loading
 from pretrained.pipelines.registry import Generate, Translate
 from pretrained.system.errors import InputError
 from ui.state import memory
 from ui.state.comparisons import MOST
-from ui.state.device_queue import Line
+from ui.state.device_queue import DeviceQueue
 from ui.state.download import pull
 
 RUNS = Path("runs")
@@ -29,7 +29,7 @@ BASIC = {"noise"}  # what is offered while there is no checkpoint
 ROOM = 2 * MOST  # models in memory; pages look theirs up as often as they draw, and must not push each other out
 QUIET, FORGOTTEN = 5, 300  # seconds without work, until free memory is given back and until models are let go
 # Sessions run in threads of one process, and share its device.
-DEVICE = Line()
+DEVICE = DeviceQueue()
 # After each run of a page Streamlit collects garbage, while no other page can run: what is imported by now need not be
 # looked through for it, which takes 0.2 s.
 gc.freeze()
@@ -97,7 +97,7 @@ def chosen_model(ability: str = "noise", lacks: str = "makes no pictures from se
     if file is None:
         st.info("Type a Hugging Face Hub repository, user/name, in the sidebar; or train one: `python -m trainer`.")
         st.stop()
-    with sentences():
+    with as_input_error():
         if isinstance(file, InputError):
             raise file
         model = load(st.session_state["model"].strip(), *file)
@@ -105,8 +105,10 @@ def chosen_model(ability: str = "noise", lacks: str = "makes no pictures from se
         _describe(model)
     if not model.pipeline.config.input.get(ability):
         able = [id for id in local_models() if ability in _abilities(locate(id)[0])]
-        instead = f"; choose {' or '.join(map(plain, able[:8]))}" if able else ", nor has any other checkpoint here"
-        st.info(f"{plain(model.pipeline.config.name)} {lacks}{instead}.")
+        instead = (
+            f"; choose {' or '.join(map(escape_markdown, able[:8]))}" if able else ", nor has any other checkpoint here"
+        )
+        st.info(f"{escape_markdown(model.pipeline.config.name)} {lacks}{instead}.")
         st.stop()
     return model
 
@@ -120,16 +122,16 @@ def _abilities(path: Path) -> set[str]:
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
+def as_input_error() -> Iterator[None]:
     """Show an InputError as a sentence in the page, and end the page there."""
     try:
         yield
     except InputError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
         st.stop()
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text that Markdown leaves alone."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
 
@@ -156,7 +158,7 @@ def locate(id: str) -> tuple[Path, str]:
     """The file of a model and its commit. What a visitor types is looked up on the Hub only, never as a path."""
     if id in local_models():
         return pretrained.resolve(id)
-    if not (match := pretrained.HUB_ID.fullmatch(id)):
+    if not (match := loading.HUB_ID.fullmatch(id)):
         raise InputError(f"{id[:100]!r} is no model: choose one, or type a Hugging Face Hub repository, user/name")
     return pull(match["repo_id"], match["revision"])
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from PIL import Image
 
-from pretrained.media.images import open_picture
+from pretrained.media.images import open_image
 from pretrained.system.errors import InputError
 from ui.widgets.component import component
 
@@ -65,7 +65,7 @@ def _decode(url: object) -> Image.Image:
         data = base64.b64decode(url.removeprefix(PNG_URL), validate=True)
     except binascii.Error:
         raise InputError("the browser sent no drawing") from None
-    return open_picture(io.BytesIO(data), max_pixels=MAX_PIXELS)
+    return open_image(io.BytesIO(data), max_pixels=MAX_PIXELS)
 
 
 def png_url(png: bytes) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui.state.models import Model, plain
+from ui.state.models import Model, escape_markdown
 
 OWN = "each seed's own"
 
@@ -70,7 +70,7 @@ def seeds_field(label: str, default: str, key: str) -> str:
 
 def spelt(name: str) -> str:
     """A stranger's name as the label of a widget: escaped where need be, since escaped signs are read aloud."""
-    return name if re.fullmatch(r"\w[\w -]*", name) else plain(name)
+    return name if re.fullmatch(r"\w[\w -]*", name) else escape_markdown(name)
 
 
 def whole_number(label: str, low: int, high: int, default: int, key: str, **shown: Any) -> int:

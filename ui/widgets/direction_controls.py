@@ -13,7 +13,7 @@ import pretrained
 from pretrained.pipelines import directions
 from pretrained.pipelines.directions import Direction
 from pretrained.system.errors import InputError
-from ui.state.models import DEVICE, Model, file_name, plain
+from ui.state.models import DEVICE, Model, escape_markdown, file_name
 from ui.widgets.controls import spelt
 from ui.widgets.pad import pad
 
@@ -62,7 +62,7 @@ def _kept(model: Model) -> dict[str, Direction]:
     try:
         return directions.read(_file(model), model.pipeline.config) | _session(model)
     except InputError as error:
-        st.warning(plain(str(error)), icon=":material/warning:")
+        st.warning(escape_markdown(str(error)), icon=":material/warning:")
         return _session(model)
 
 
@@ -137,7 +137,7 @@ def steer(model: Model, known: Mapping[str, Direction]) -> dict[str, float]:
 
 def _made_of(direction: Direction, name: str) -> str:
     parts = [f"{strength:g} {part}" for part, strength in direction.moves.items()]
-    return "" if list(direction.moves) == [name] else f"Made of {plain(' + '.join(parts))}."
+    return "" if list(direction.moves) == [name] else f"Made of {escape_markdown(' + '.join(parts))}."
 
 
 def keep(model: Model, known: Mapping[str, Direction], moves: Mapping[str, float]) -> None:
@@ -151,7 +151,7 @@ def keep(model: Model, known: Mapping[str, Direction], moves: Mapping[str, float
             try:
                 _add(model, name.strip(), known, moves)
             except InputError as error:
-                st.error(plain(str(error)), icon=":material/error:")
+                st.error(escape_markdown(str(error)), icon=":material/error:")
             else:
                 st.rerun()
         named = _kept(model)

@@ -12,8 +12,8 @@ import streamlit as st
 from pretrained.inputs.latents import MAX_SEED
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.generate import BATCH_SIZE
-from ui.state.cache import made
-from ui.state.models import Model, file_name, plain
+from ui.state.cache import cached
+from ui.state.models import Model, escape_markdown, file_name
 from ui.widgets.component import component
 
 LARGE = 448  # px of one picture alone, at most: what a small dialog has room for
@@ -63,7 +63,7 @@ def render(model: Model, seeds: Sequence[int], columns: int, scale: int, how: Ma
     """The pictures of `seeds` in rows, each pixel repeated `scale` times both ways, PNG."""
     draw = partial(image_grid.render, model.pipeline, model.id, seeds, columns=columns, scale=scale, **how)
     key = (*model.key, tuple(seeds), columns, scale, *how.items())
-    return made(model, key, -(-len(seeds) // BATCH_SIZE), "Drawing …", draw)
+    return cached(model, key, -(-len(seeds) // BATCH_SIZE), "Drawing …", draw)
 
 
 def show_large(png: bytes, width: int) -> None:
@@ -79,7 +79,7 @@ def _show(model: Model, seed: int, how: Mapping[str, Any]) -> None:
     scale = max(1, LARGE // model.size)
     show_large(render(model, [seed], 1, scale, how), scale * model.size)
     about = [*_told(model, seed, how), f"{model.size} × {model.size} px"]
-    st.caption(" · ".join(map(plain, about)))
+    st.caption(" · ".join(map(escape_markdown, about)))
     with st.container(horizontal=True, vertical_alignment="center"):
         download_png(render(model, [seed], 1, 1, how), file_name(model, f"seed-{seed}", ".png"))
         st.page_link(

@@ -13,7 +13,7 @@ from PIL import Image
 import pretrained
 from pretrained import checkpoint, hub
 from pretrained.checkpoint import MODEL, SAMPLES, Config
-from pretrained.media import images
+from pretrained.media.images import encode_png, open_image
 from pretrained.system.errors import InputError
 from ui.state.download import HUB_PATIENCE
 from ui.state.models import local_models
@@ -48,13 +48,13 @@ def preview(card: Card) -> bytes | None:
 @st.cache_data(max_entries=256, show_spinner=False)
 def _corner(path: str, modified: int, side: int) -> bytes | None:
     try:
-        picture = images.open_picture(path, max_pixels=MAX_PIXELS)
+        image = open_image(path, max_pixels=MAX_PIXELS)
     except InputError:
         return None
-    edge = min(*picture.size, CELLS * side)
+    edge = min(*image.size, CELLS * side)
     is_whole = SIDE % edge == 0
     resampling = Image.Resampling.NEAREST if is_whole else Image.Resampling.LANCZOS
-    return images.encode_png(picture.crop((0, 0, edge, edge)).resize((SIDE, SIDE), resampling))
+    return encode_png(image.crop((0, 0, edge, edge)).resize((SIDE, SIDE), resampling))
 
 
 def card_of(id: str) -> Card:

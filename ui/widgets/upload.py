@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import Image
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from pretrained.media import images
+from pretrained.media.images import open_image
 from pretrained.system.errors import InputError
 from ui.state.models import DEVICE
 
@@ -32,4 +32,4 @@ def read(file: UploadedFile) -> Image.Image:
 @st.cache_data(max_entries=MAX_FILES, show_spinner="Reading …", scope="session")
 def _open(data: bytes) -> Image.Image:
     with DEVICE:  # one large picture is unpacked at a time
-        return images.open_picture(io.BytesIO(data))
+        return open_image(io.BytesIO(data))

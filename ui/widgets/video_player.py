@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import streamlit as st
 
-from pretrained.media import images, video
+from pretrained.media import video
+from pretrained.media.images import MAX_PIXELS
 from ui.state.cancel import cancellable
-from ui.state.models import Model, alone, file_name, sentences
+from ui.state.models import Model, alone, as_input_error, file_name
 
 MAX_FRAMES = 600
 
@@ -33,7 +34,7 @@ def film(key: tuple, draw: Draw, num_frames: int, fps: int, suffix: str = ".mp4"
     # What follows stays in its place, whether there is a bar or not.
     with st.container():
         if suffix not in done:
-            with cancellable((*key, suffix), "Drawing …") as (_, move), sentences():
+            with cancellable((*key, suffix), "Drawing …") as (_, move), as_input_error():
                 counted = ((move(index / num_frames), frame)[1] for index, frame in enumerate(alone(draw()), 1))
                 done[suffix] = video.encode(counted, suffix, fps)
     return done[suffix]
@@ -50,7 +51,7 @@ def film_downloads(model: Model, key: tuple, draw: Draw, num_frames: int, fps: i
         key: as for `film`.
     """
     # They hold all frames in memory while they are made.
-    is_short = num_frames * max(video.MIN_SIZE, model.size) ** 2 <= images.MAX_PIXELS
+    is_short = num_frames * max(video.MIN_SIZE, model.size) ** 2 <= MAX_PIXELS
     done, asked = _shelf((*key, fps)), None
     with st.container(horizontal=True):
         places = {suffix: st.empty() for suffix in video.FORMATS}

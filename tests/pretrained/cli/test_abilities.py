@@ -12,7 +12,7 @@ from PIL import Image
 
 import pretrained
 from pretrained.__main__ import main
-from pretrained.media.images import enlarge, grid, open_picture
+from pretrained.media.images import enlarge, grid, open_image
 
 ROOT = Path(__file__).parents[3]
 
@@ -77,13 +77,13 @@ def test_mix_writes_the_mixtures_between_their_seeds(able, tmp_path, layers):
         )
 
 
-def test_reconstruct_writes_the_picture_as_the_network_sees_it(able, photos, tmp_path):
+def test_reconstruct_writes_the_image_as_the_network_sees_it(able, photos, tmp_path):
     out = tmp_path / "out.png"
     for photo in photos:
         main(["reconstruct", able["encode"], "--input", str(photo), "--out", str(out)])
         drawn, recipe = read_png(out)
         pipeline = pretrained.load(able["encode"])
-        assert np.array_equal(drawn, pipeline.reconstruct(open_picture(photo)))
+        assert np.array_equal(drawn, pipeline.reconstruct(open_image(photo)))
         assert recipe.keys() == {"id", "revision", "z", "label"}
         assert np.array_equal(drawn, pipeline.decode([np.array(recipe["z"])])[0])
     with Image.open(photos[0]) as flat, Image.open(photos[0]) as turned:
@@ -94,17 +94,17 @@ def test_reconstruct_writes_the_picture_as_the_network_sees_it(able, photos, tmp
 
 def test_reconstruct_makes_it_one_of_another_class(able, photos, tmp_path):
     model, out = able["encode labels"], tmp_path / "out.png"
-    pipeline, picture = pretrained.load(model), open_picture(photos[0])
+    pipeline, image = pretrained.load(model), open_image(photos[0])
     drawn = {}
     for label in (0, 1, None):
         flags = [] if label is None else ["--label", str(label)]
         main(["reconstruct", model, "--input", str(photos[0]), *flags, "--scale", "2", "--out", str(out)])
         drawn[label], recipe = read_png(out)
-        assert recipe["label"] == (pipeline.classify(picture) if label is None else label)
+        assert recipe["label"] == (pipeline.classify(image) if label is None else label)
     for label in (0, 1):
-        assert np.array_equal(drawn[label], enlarge(pipeline.edit(picture, label), 2))
+        assert np.array_equal(drawn[label], enlarge(pipeline.edit(image, label), 2))
     assert not np.array_equal(drawn[0], drawn[1])
-    assert np.array_equal(drawn[None], drawn[pipeline.classify(picture)])
+    assert np.array_equal(drawn[None], drawn[pipeline.classify(image)])
 
 
 def test_interpolate_writes_a_film_from_one_to_the_other(able, photos, tmp_path):
@@ -113,7 +113,7 @@ def test_interpolate_writes_a_film_from_one_to_the_other(able, photos, tmp_path)
     main(["interpolate", able["encode"], "--input", *pair, "--frames", "8", "--fps", "10", "--out", str(out)])
     seen, pipeline = read_film(out), pretrained.load(able["encode"])
     assert len(seen) == 8
-    first, last = (enlarge(pipeline.reconstruct(open_picture(photo)), 8) for photo in photos)
+    first, last = (enlarge(pipeline.reconstruct(open_image(photo)), 8) for photo in photos)
     apart = np.abs(first.astype(int) - last).mean()
     assert np.abs(seen[0].astype(int) - first).mean() < apart / 4
     assert np.abs(seen[-1].astype(int) - last).mean() < apart / 4

@@ -29,7 +29,7 @@ def run(*command: str, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True, check=False, **options)
 
 
-def test_sample_writes_the_pictures_of_the_pipeline_and_how_they_were_made(model, tmp_path, capsys):
+def test_sample_writes_the_images_of_the_pipeline_and_how_they_were_made(model, tmp_path, capsys):
     out = tmp_path / "grid.png"
     main(
         [
@@ -83,8 +83,8 @@ def test_walk_writes_a_film(model, tmp_path, suffix):
         # Random colours suffer from the halved colour resolution of H.264 at most along edges.
         assert np.abs(shown[-1].astype(int) - last).mean() < 6
     else:
-        with Image.open(out) as picture:
-            assert (picture.n_frames, picture.size) == (10, (256, 256))
+        with Image.open(out) as image:
+            assert (image.n_frames, image.size) == (10, (256, 256))
 
 
 def test_info_prints_what_a_checkpoint_is(model, capsys):

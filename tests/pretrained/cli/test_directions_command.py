@@ -20,10 +20,10 @@ def test_the_command_finds_shows_keeps_and_lists(tmp_path, capsys):
     main(["directions", str(folder), "--method", "sefa", *show])
     drawn, recipe = read_png(sheet)
     rows = find(pipeline, "sefa")[:3]
-    pictures = [
+    images = [
         pipeline.sample([5], move=np.float32(strength) * row)[0] for row in rows for strength in np.linspace(-2, 2, 9)
     ]
-    assert np.array_equal(drawn, grid(np.stack(pictures), 9))
+    assert np.array_equal(drawn, grid(np.stack(images), 9))
     assert recipe["rows"] == [{f"sefa-{index}": 1.0} for index in (1, 2, 3)]
 
     main(["directions", str(folder), "--method", "sefa", "--save", "slant=2", "two words=1"])

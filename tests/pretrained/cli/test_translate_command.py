@@ -18,7 +18,7 @@ import pretrained
 from pretrained import checkpoint, loading, networks
 from pretrained.__main__ import main
 from pretrained.hub import model_card
-from pretrained.media.images import open_picture
+from pretrained.media.images import open_image
 from pretrained.pipelines import image_grid
 
 ROOT = Path(__file__).parents[3]
@@ -102,7 +102,7 @@ def test_a_file_becomes_what_the_pipeline_makes_of_it(models, place, capsys, nam
     main(["translate", models[name], "--input", "photo.jpg", "--out", "out.png", "--device", "cpu", *flags.split()])
     assert capsys.readouterr().out == "out.png\n"
     with Image.open("out.png") as made:
-        expected = pretrained.load(models[name], "cpu").translate(open_picture("photo.jpg"), **how)
+        expected = pretrained.load(models[name], "cpu").translate(open_image("photo.jpg"), **how)
         assert (made.size, made.mode, made.tobytes()) == (expected.size, expected.mode, expected.tobytes())
         recipe = json.loads(made.text[image_grid.METADATA])
     known = {"strength": 1.0, "degrade": False, "seed": 0, "fit": "crop"}
@@ -111,7 +111,7 @@ def test_a_file_becomes_what_the_pipeline_makes_of_it(models, place, capsys, nam
     assert "photo" not in json.dumps(recipe), "nothing of the picture's file"
 
 
-def test_a_folder_becomes_a_folder_and_broken_pictures_are_named(models, place, capsys):
+def test_a_folder_becomes_a_folder_and_broken_images_are_named(models, place, capsys):
     Path("broken.png").rename("album/broken.png")
     before = files(place / "album")
     main(["translate", models["sketch"], "--input", "album", "--out", "made", "--degrade"])
@@ -120,7 +120,7 @@ def test_a_folder_becomes_a_folder_and_broken_pictures_are_named(models, place, 
     assert "left out 1 of 4 pictures: broken.png: not a picture" in err
     assert files(place / "made") == {"a.png.png", "a.jpg.png", "more/b.png"}
     assert files(place / "album") == before
-    alone = pretrained.load(models["sketch"]).translate(open_picture("album/more/b.webp"), degrade=True)
+    alone = pretrained.load(models["sketch"]).translate(open_image("album/more/b.webp"), degrade=True)
     assert Image.open("made/more/b.png").tobytes() == alone.tobytes(), "as if it were alone"
 
 

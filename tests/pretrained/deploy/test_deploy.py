@@ -162,7 +162,7 @@ from pathlib import Path
 from pretrained import deploy
 from pretrained.hub import errors
 from pretrained.__main__ import main
-hub_errors.PATIENCE["publish"] = hub_errors.Patience((0.01, 0.01), even_if_lost=True)
+errors.RETRY_POLICY["publish"] = errors.RetryPolicy((0.01, 0.01), even_if_lost=True)
 deploy.build = lambda id, kind: {path.name: path.read_bytes() for path in Path(id).iterdir()}
 main(["deploy", *sys.argv[1:]])
 """

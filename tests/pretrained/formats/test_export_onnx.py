@@ -96,25 +96,25 @@ def test_translator(row):
         name for name in ("mask", "second", "strength") if pipeline.config.input.get(name)
     }
     noise = np.random.RandomState(1).randint(0, 256, (32, 32, 3), np.uint8)
-    picture = Image.fromarray(noise).convert("L" if pipeline.inputs == 1 else "RGB")
+    image = Image.fromarray(noise).convert("L" if pipeline.inputs == 1 else "RGB")
     hole = Image.new("L", (32, 32))
     hole.paste(255, (8, 8, 20, 24))
-    given = {"second": picture, "mask": hole, "strength": 0.25}
+    given = {"second": image, "mask": hole, "strength": 0.25}
     given = {name: value for name, value in given.items() if name in shapes}
     inputs = {
         name: from_source(tensor(value), mask=name == "mask").numpy()
-        for name, value in {"picture": picture, **given}.items()
+        for name, value in {"picture": image, **given}.items()
         if name != "strength"
     }
     if "strength" in shapes:
         inputs["strength"] = np.array([given["strength"]], np.float32)
     (made,) = export_onnx.open_session(data).run([export_onnx.OUTPUT], inputs)
-    expected = np.asarray(pipeline.translate(picture, **given)).astype(int)
+    expected = np.asarray(pipeline.translate(image, **given)).astype(int)
     assert np.abs(to_uint8(torch.from_numpy(made))[0].squeeze() - expected).max() <= 1
 
 
-def tensor(picture: Image.Image) -> torch.Tensor:
-    return torch.from_numpy(np.array(picture).reshape(1, 32, 32, -1)).permute(0, 3, 1, 2)
+def tensor(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(image).reshape(1, 32, 32, -1)).permute(0, 3, 1, 2)
 
 
 def test_command(tmp_path, capsys):
@@ -135,7 +135,7 @@ def test_a_missing_package_is_one_sentence(package, tmp_path, monkeypatch, capsy
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_pictures_that_differ_are_refused(tmp_path, monkeypatch):
+def test_images_that_differ_are_refused(tmp_path, monkeypatch):
     pipeline, other = (pretrained.load(str(save_small(tmp_path / "small")), "cpu") for _ in range(2))
     other.network.to_picture.bias += 0.01
     write = export_onnx._write

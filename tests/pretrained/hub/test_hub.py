@@ -67,7 +67,7 @@ print(*hub.pull({ID!r}), sep="\\n")
     assert (Path(other.stdout.split()[0]) / checkpoint.MODEL).read_bytes() == (folder / checkpoint.MODEL).read_bytes()
 
 
-def test_a_published_checkpoint_makes_the_same_pictures(client: Client, folder: Path) -> None:
+def test_a_published_checkpoint_makes_the_same_images(client: Client, folder: Path) -> None:
     client.push(folder)
     commit = client.hub.head(f"models/{ID}")["oid"]
     expected = pretrained.load(str(folder), "cpu").sample([7]).tolist()

@@ -47,7 +47,7 @@ def page(name, **link):
     app.query_params.update(link)
     app.run()
     if name:
-        app.switch_page(f"pages/{name}.py").run()
+        app.switch_page(f"views/{name}.py").run()
     words = [*app.error, *app.info, *app.markdown, *app.exception, *app.html]
     return [getattr(element, "value", None) or element.proto.body for element in words]
 

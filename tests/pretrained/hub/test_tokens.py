@@ -55,8 +55,8 @@ def readable(hub: Hub, folder: Path) -> Iterator[tuple[str, bytes]]:
         if path.is_file():
             yield str(path), path.read_bytes()
             if path.suffix == ".png":
-                with contextlib.suppress(UnidentifiedImageError), Image.open(path) as picture:
-                    yield f"text of {path}", repr(picture.info).encode()
+                with contextlib.suppress(UnidentifiedImageError), Image.open(path) as image:
+                    yield f"text of {path}", repr(image.info).encode()
     yield "addresses", "\n".join(hub.requests).encode()
     yield from ((f"body {number}", body) for number, body in enumerate(hub.bodies))
     for name, repo in hub.repos.items():

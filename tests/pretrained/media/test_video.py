@@ -25,8 +25,8 @@ def decode(data: bytes, suffix: str) -> list[np.ndarray]:
     if suffix == ".mp4":
         with av.open(io.BytesIO(data)) as container:
             return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    with Image.open(io.BytesIO(data)) as picture:
-        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(picture)]
+    with Image.open(io.BytesIO(data)) as image:
+        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -50,10 +50,10 @@ def test_speed(suffix, fps):
             assert (stream.average_rate, stream.codec.name, stream.pix_fmt) == (fps, "h264", "yuv420p")
             seconds = float(stream.duration * stream.time_base)
     else:
-        with Image.open(io.BytesIO(data)) as picture:
-            assert picture.info["loop"] == 0
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.info["loop"] == 0
             seconds = 0
-            for frame in ImageSequence.Iterator(picture):
+            for frame in ImageSequence.Iterator(image):
                 frame.load()
                 seconds += frame.info["duration"] / 1000
     assert seconds == pytest.approx(NUM_FRAMES / fps, abs=0.006)
@@ -63,7 +63,7 @@ def test_speed(suffix, fps):
     ("size", "shown"),
     [((32, 32), (256, 256)), ((100, 300), (300, 900)), ((257, 259), (258, 260)), ((64, 96), (256, 384))],
 )
-def test_small_pictures_are_enlarged_by_a_whole_factor_and_odd_ones_made_even(size, shown):
+def test_small_images_are_enlarged_by_a_whole_factor_and_odd_ones_made_even(size, shown):
     assert decode(video.encode(frames(3, size, 2)), ".mp4")[0].shape == (*shown, 3)
 
 

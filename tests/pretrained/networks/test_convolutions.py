@@ -36,7 +36,7 @@ def test_a_convolution_to_few_is_a_plain_one(kernel_size, padding, mode, bias):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_picture_of_one_colour_has_no_pattern(dtype):
+def test_a_image_of_one_colour_has_no_pattern(dtype):
     """Each doubling rounds its four pixels by themselves, and a normalisation makes 300 times as much of that."""
     torch.manual_seed(0)
     G = networks.build({"class": "resnet.Generator", "width": 16, "blocks": 6}).eval()

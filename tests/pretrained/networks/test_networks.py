@@ -72,7 +72,7 @@ BOUNDED = {"unet.Generator", "resnet.Generator", "context.Generator"}
 
 
 @pytest.mark.parametrize(("spec", "source", "target"), TRANSLATORS + JUDGES, ids=str)
-def test_shapes_from_picture_to_picture(spec, source, target):
+def test_shapes_from_image_to_image(spec, source, target):
     torch.manual_seed(0)
     network = networks.build(spec)
     x = torch.rand(2, *source) * 2 - 1
@@ -90,7 +90,7 @@ def test_shapes_from_picture_to_picture(spec, source, target):
 
 
 @pytest.mark.parametrize("colour", [1.0, 0.2, -1.0])
-def test_a_picture_of_one_colour_gives_cyclegan_no_gradients(colour):
+def test_a_image_of_one_colour_gives_cyclegan_no_gradients(colour):
     """Each of twice 16 normalisations would multiply them by 1 / sqrt(eps)."""
     torch.manual_seed(0)
     G, F = (networks.build({"class": "resnet.Generator", "size": 32, "width": 8, "blocks": 6}) for _ in "AB")

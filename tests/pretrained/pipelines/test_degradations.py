@@ -16,21 +16,21 @@ SEEDS = [7, 3, [5, 1]]
 
 def scene(size: int = 64, background: str = "white", colour: str = "#d03020") -> torch.Tensor:
     """A disc on a plain ground -> uint8 (1, 3, size, size)."""
-    picture = Image.new("RGB", (4 * size, 4 * size), background)
-    ImageDraw.Draw(picture).ellipse((size, size, 3 * size, 3 * size), fill=colour)
-    levels = np.array(picture.resize((size, size), Image.Resampling.LANCZOS))
+    image = Image.new("RGB", (4 * size, 4 * size), background)
+    ImageDraw.Draw(image).ellipse((size, size, 3 * size, 3 * size), fill=colour)
+    levels = np.array(image.resize((size, size), Image.Resampling.LANCZOS))
     return torch.from_numpy(levels).permute(2, 0, 1)[None]
 
 
-def pictures(channels: int = 3, height: int = 32, width: int = 24) -> torch.Tensor:
+def images(channels: int = 3, height: int = 32, width: int = 24) -> torch.Tensor:
     levels = np.random.RandomState(0).randint(0, 256, (3, channels, height, width), np.uint8)
     return torch.from_numpy(levels)
 
 
 @pytest.mark.parametrize("kind", DEGRADATIONS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_one_picture_and_one_seed_are_one_source(kind, channels):
-    given = pictures(channels)
+def test_one_image_and_one_seed_are_one_source(kind, channels):
+    given = images(channels)
     before = given.clone()
     sources = degrade(kind, given, SEEDS)
     assert sources.dtype == torch.uint8
@@ -46,14 +46,14 @@ def test_one_picture_and_one_seed_are_one_source(kind, channels):
 
 @pytest.mark.parametrize("kind", ["noise", "blur", "mask"])
 def test_another_seed_is_another_source(kind):
-    given = pictures()
+    given = images()
     assert not torch.equal(degrade(kind, given, [1, 2, 4]), degrade(kind, given, [5, 6, 7]))
 
 
 @pytest.mark.parametrize("kind", DEGRADATIONS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (5, 3)])
-def test_the_smallest_pictures_are_no_exception(kind, size):
-    given = pictures(3, *size)
+def test_the_smallest_images_are_no_exception(kind, size):
+    given = images(3, *size)
     if kind == "mosaic":
         with pytest.raises(InputError, match="too small: 4 or more"):
             degrade(kind, given, SEEDS)
@@ -62,13 +62,13 @@ def test_the_smallest_pictures_are_no_exception(kind, size):
 
 
 def test_grey_is_that_of_pillow():
-    given = pictures()
-    expected = [np.array(Image.fromarray(picture.permute(1, 2, 0).numpy()).convert("L")) for picture in given]
+    given = images()
+    expected = [np.array(Image.fromarray(image.permute(1, 2, 0).numpy()).convert("L")) for image in given]
     np.testing.assert_array_equal(degrade("grey", given, SEEDS)[:, 0], np.stack(expected))
 
 
 def test_a_mosaic_is_the_mean_of_each_square():
-    given = pictures(1, 9, 6)
+    given = images(1, 9, 6)
     expected = given[:, :, :8, :6].float().unflatten(3, (3, 2)).unflatten(2, (4, 2)).mean(dim=(3, 5))
     sources = degrade("mosaic", given, SEEDS, {"scale": 2})
     assert sources.shape == (3, 1, 4, 3)
@@ -90,12 +90,12 @@ def test_blur_keeps_brightness_and_takes_detail():
     given = scene()
     blurred = degrade("blur", given, [0], {"low": 3, "high": 3})
     assert blurred.float().mean().item() == pytest.approx(given.float().mean().item(), abs=0.5)
-    steepest = [(picture[..., 1:].float() - picture[..., :-1].float()).abs().max() for picture in (given, blurred)]
+    steepest = [(image[..., 1:].float() - image[..., :-1].float()).abs().max() for image in (given, blurred)]
     assert steepest[1] < 0.4 * steepest[0]
 
 
 def test_a_mask_is_a_hole_in_the_middle_or_strokes_and_what_is_outside_stays():
-    given = pictures(3, 64, 64)
+    given = images(3, 64, 64)
     centre = degrade("mask", given, SEEDS, {"strokes": 0})
     hole = torch.zeros(64, 64, dtype=torch.uint8)
     hole[16:48, 16:48] = 255
@@ -106,10 +106,10 @@ def test_a_mask_is_a_hole_in_the_middle_or_strokes_and_what_is_outside_stays():
     assert shares.min() > 0.01
     assert shares.max() < 0.6
     assert not torch.equal(many[0, 3], many[1, 3])
-    for source, picture in zip(many, given[:1].expand(40, -1, -1, -1)):
+    for source, image in zip(many, given[:1].expand(40, -1, -1, -1)):
         inside = source[3] == 255
         assert (source[:3, inside] == GREY).all()
-        assert torch.equal(source[:3, ~inside], picture[:, ~inside])
+        assert torch.equal(source[:3, ~inside], image[:, ~inside])
     x = from_source(many, mask=True)
     assert x[:, 3].unique().tolist() == [0, 1]
     assert x[:, :3].min() == -1
@@ -133,7 +133,7 @@ def test_a_sketch_is_a_thin_closed_outline_in_black_on_white(background, colour)
     assert ink.sum() / (2 * np.pi * 16) < 2.5, "thin"
 
 
-def test_a_plain_picture_has_no_outlines_and_detail_brings_more():
+def test_a_plain_image_has_no_outlines_and_detail_brings_more():
     plain = torch.full((1, 3, 16, 16), 77, dtype=torch.uint8)
     assert (degrade("sketch", plain, [0]) == 255).all()
     y, x = np.mgrid[:64, :64]

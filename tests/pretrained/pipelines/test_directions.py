@@ -113,7 +113,7 @@ def test_directions_are_those_of_the_definition(row, method):
 
 
 @pytest.mark.parametrize("row", DIFFERENT)
-def test_a_move_of_no_strength_is_the_picture_of_the_seed(row):
+def test_a_move_of_no_strength_is_the_image_of_the_seed(row):
     pipeline = make(row)
     seeds = [0, 3, 8]
     still, how = pipeline.sample(seeds, truncation=0.7), {"truncation": 0.7}

@@ -29,7 +29,7 @@ def make(num_classes=0, noise="normal", seed=0):
 
 
 @pytest.mark.parametrize("num_classes", [0, 3])
-def test_one_seed_is_one_picture(num_classes):
+def test_one_seed_is_one_image(num_classes):
     pipeline = make(num_classes)
     together = pipeline.sample(range(64))
     assert together.shape == (64, 32, 32, 3)
@@ -41,7 +41,7 @@ def test_one_seed_is_one_picture(num_classes):
     np.testing.assert_array_equal(pipeline.sample(range(5, 40)), together[5:40])
 
 
-def test_a_picture_is_what_the_network_draws():
+def test_a_image_is_what_the_network_draws():
     pipeline = make()
     z = torch.from_numpy(latents.latent(3, 16).astype(np.float32))[None]
     with torch.inference_mode():
@@ -51,12 +51,12 @@ def test_a_picture_is_what_the_network_draws():
 
 @pytest.mark.parametrize("num_classes", [0, 4])
 @pytest.mark.parametrize(("num_frames", "loop"), [(12, True), (10, False), (40, True)])
-def test_a_walk_shows_the_pictures_of_its_seeds(num_frames, loop, num_classes):
+def test_a_walk_shows_the_images_of_its_seeds(num_frames, loop, num_classes):
     pipeline = make(num_classes)
     frames = list(pipeline.walk([4, 9, 2], num_frames, loop=loop))
     assert len(frames) == num_frames
-    for picture in pipeline.sample([4, 9, 2]):
-        assert any(np.array_equal(frame, picture) for frame in frames)
+    for image in pipeline.sample([4, 9, 2]):
+        assert any(np.array_equal(frame, image) for frame in frames)
 
 
 def test_a_walk_from_class_to_class_is_smooth():
@@ -89,7 +89,7 @@ def test_truncation_moves_towards_the_mean():
         pipeline.sample([1], truncation=-1)
 
 
-def test_uniform_noise_gives_other_pictures():
+def test_uniform_noise_gives_other_images():
     assert not np.array_equal(make().sample([1]), make(noise="uniform").sample([1]))
 
 
@@ -99,7 +99,7 @@ def test_seeds_out_of_range_are_refused(seed):
         make().sample([seed])
 
 
-def test_no_seeds_is_no_pictures():
+def test_no_seeds_is_no_images():
     assert len(make().sample([])) == 0
     with pytest.raises(InputError, match="walk"):
         list(make().walk([]))
@@ -142,11 +142,11 @@ def test_unknown_device():
 def test_bundled_checkpoints_draw(name):
     pipeline = pretrained.load(name, "cpu")
     if pipeline.config.pipeline == "generate":
-        pictures = pipeline.sample(range(16))
-        assert pictures.std() > 20
-        np.testing.assert_array_equal(pipeline.sample([5])[0], pictures[5])
+        images = pipeline.sample(range(16))
+        assert images.std() > 20
+        np.testing.assert_array_equal(pipeline.sample([5])[0], images[5])
     else:
-        picture = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
-        assert np.asarray(pipeline.translate(picture)).std() > 20
+        image = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
+        assert np.asarray(pipeline.translate(image)).std() > 20
     assert pipeline.config.name == name
     assert pipeline.config.training["data_licence"] != "unknown"

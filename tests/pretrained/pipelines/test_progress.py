@@ -33,13 +33,13 @@ def test_of_a_generator(tmp_path, ability):
     assert len({share for share in shares if share < 0.5}) > 3
 
 
-def test_of_a_picture_in_tiles():
+def test_of_a_image_in_tiles():
     pipeline = make("style")
-    picture = Image.effect_noise((600, 300), 80)
-    passes = pipeline.passes(picture.size, fit="tile")
+    image = Image.effect_noise((600, 300), 80)
+    passes = pipeline.passes(image.size, fit="tile")
     assert passes == 3 * 2
-    made, _ = watched(pipeline, passes, lambda: pipeline.translate(picture, fit="tile"))
-    assert made.tobytes() == pipeline.translate(picture, fit="tile").tobytes()
+    made, _ = watched(pipeline, passes, lambda: pipeline.translate(image, fit="tile"))
+    assert made.tobytes() == pipeline.translate(image, fit="tile").tobytes()
 
 
 def test_what_is_raised_ends_the_work():
@@ -48,8 +48,8 @@ def test_what_is_raised_ends_the_work():
     def stop(share: float) -> None:
         raise KeyboardInterrupt
 
-    picture = Image.new("RGB", (32, 32))
+    image = Image.new("RGB", (32, 32))
     with pytest.raises(KeyboardInterrupt), layers(pipeline.network, 1, stop):
-        pipeline.translate(picture)
+        pipeline.translate(image)
     assert not torch.is_inference_mode_enabled()
-    pipeline.translate(picture)  # and nothing is left behind
+    pipeline.translate(image)  # and nothing is left behind

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers.small import noise_picture, save_able
+from helpers.small import noise_image, save_able
 from helpers.written import complaint, read_png
 from PIL import Image
 
@@ -34,33 +34,33 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
     ("name", "num_steps", "near"),
     [("dcgan-mnist", 60, 4), ("stylegan-fashion", 60, 8), ("vae-mnist", 20, 4), ("icgan-mnist", 40, 4)],
 )
-def test_a_picture_of_the_generator_is_found_again(name, num_steps, near):
+def test_a_image_of_the_generator_is_found_again(name, num_steps, near):
     pipeline = load(name)
     own = pipeline.sample([SEED])[0]
     steps = list(project(pipeline, to_pil(own), num_steps=num_steps))
     assert [step.number for step in steps] == list(range(num_steps + 1))
     assert all(later.loss <= step.loss for step, later in zip(steps, steps[1:]))
-    assert difference(steps[-1].picture, own) < min(near, 0.7 * difference(steps[0].picture, own))
+    assert difference(steps[-1].image, own) < min(near, 0.7 * difference(steps[0].image, own))
     for step in (steps[0], steps[-1]):
         drawn = pipeline.draw([step.point], [step.condition])[0]
-        assert np.abs(drawn.astype(int) - step.picture).max() <= 1
+        assert np.abs(drawn.astype(int) - step.image).max() <= 1
     assert not any(parameter.requires_grad or parameter.grad is not None for parameter in pipeline.network.parameters())
 
 
 @pytest.mark.usefixtures("repeatable")
 def test_the_same_steps_each_time_even_after_a_stop():
-    pipeline, picture = load("vae-mnist"), noise_picture(0)
-    started = project(pipeline, picture, num_steps=12)
+    pipeline, image = load("vae-mnist"), noise_image(0)
+    started = project(pipeline, image, num_steps=12)
     for _ in range(4):
         next(started)
     assert torch.is_grad_enabled()
     started.close()
     before = pipeline.sample([3])
-    first, second = (list(project(pipeline, picture, num_steps=12)) for _ in range(2))
+    first, second = (list(project(pipeline, image, num_steps=12)) for _ in range(2))
     for one, other in zip(first, second):
         assert one.loss == other.loss
         assert np.array_equal(one.point, other.point)
-        assert np.array_equal(one.picture, other.picture)
+        assert np.array_equal(one.image, other.image)
     assert np.array_equal(pipeline.sample([3]), before)
 
 
@@ -99,25 +99,25 @@ def test_a_network_that_reads_is_told_a_text_or_its_examples(tmp_path, text):
 
 @pytest.mark.usefixtures("repeatable")
 def test_the_encoder_answers_alone():
-    picture = Image.radial_gradient("L")
+    image = Image.radial_gradient("L")
     pipeline = load("icgan-mnist")
-    step = encoded(pipeline, picture)
+    step = encoded(pipeline, image)
     assert math.isnan(step.loss)
-    assert step.condition == pipeline.classify(picture)
-    assert np.array_equal(step.picture, pipeline.reconstruct(picture))
-    assert encoded(pipeline, picture, 4).condition == 4
+    assert step.condition == pipeline.classify(image)
+    assert np.array_equal(step.image, pipeline.reconstruct(image))
+    assert encoded(pipeline, image, 4).condition == 4
     with pytest.raises(InputError, match="has no encoder"):
-        encoded(load("dcgan-mnist"), picture)
+        encoded(load("dcgan-mnist"), image)
 
 
 @pytest.mark.usefixtures("repeatable")
 def test_the_command_redraws_and_moves(tmp_path, capsys):
     photo, out = tmp_path / "in.png", tmp_path / "out.png"
-    noise_picture(3).save(photo)
+    noise_image(3).save(photo)
     command = ["project", "vae-mnist", "--input", str(photo), "--steps", "6", "--out", str(out)]
     main([*command, "--scale", "2"])
     pipeline = load("vae-mnist")
-    *_, last = project(pipeline, noise_picture(3), num_steps=6)
+    *_, last = project(pipeline, noise_image(3), num_steps=6)
     drawn, recipe = read_png(out)
     assert np.array_equal(drawn[::2, ::2], pipeline.draw([last.point], [last.condition])[0, ..., 0])
     assert np.array_equal(np.float32(recipe["point"]), last.point)
@@ -127,6 +127,6 @@ def test_the_command_redraws_and_moves(tmp_path, capsys):
     assert np.array_equal(moved, pipeline.draw([last.point + offset], [last.condition])[0, ..., 0])
     assert recipe["moves"] == {"sefa-1": 2.0, "axis-2": -1.0}
     main([*command, "--encoder-only"])
-    assert np.array_equal(read_png(out)[0], pipeline.reconstruct(noise_picture(3))[..., 0])
+    assert np.array_equal(read_png(out)[0], pipeline.reconstruct(noise_image(3))[..., 0])
     capsys.readouterr()
     assert "has no encoder" in complaint(capsys, *["project", "dcgan-mnist"], *command[2:], "--encoder-only")

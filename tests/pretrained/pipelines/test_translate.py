@@ -13,13 +13,13 @@ from PIL import Image
 
 from pretrained import checkpoint, pipelines
 from pretrained.checkpoint import Config
-from pretrained.media.images import open_picture
+from pretrained.media.images import open_image
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translate import Translate
 from pretrained.system.errors import InputError
 
 
-def picture(width: int = 60, height: int = 44, mode: str = "RGB") -> Image.Image:
+def image(width: int = 60, height: int = 44, mode: str = "RGB") -> Image.Image:
     """Something smooth with an edge in it."""
     y, x = np.mgrid[:height, :width] / max(width, height)
     levels = np.stack([x, y, (x + y > 0.7) * 0.8], axis=-1)
@@ -30,15 +30,15 @@ def extras(pipeline: Translate, size: tuple[int, int] = (60, 44)) -> dict[str, I
     """What it needs beside a picture."""
     mask = Image.new("L", size)
     mask.paste(255, (size[0] // 3, size[1] // 3, size[0] // 2 + 1, size[1] // 2 + 1))
-    found = {"mask": mask, "second": picture(30, 50)}
+    found = {"mask": mask, "second": image(30, 50)}
     return {name: found[name] for name in found if pipeline.config.input.get(name)}
 
 
 @pytest.mark.parametrize("fit", ["crop", "stretch", "tile"])
 @pytest.mark.parametrize("row", ROWS)
-def test_any_picture_gives_a_picture_of_the_size_that_is_said(row, fit):
+def test_any_image_gives_a_image_of_the_size_that_is_said(row, fit):
     pipeline = make(row)
-    given, more = picture(), extras(make(row))
+    given, more = image(), extras(make(row))
     made, seen = pipeline.translate(given, fit=fit, **more), pipeline.source(given, fit=fit, mask=more.get("mask"))
     sizes = {"crop": (32, 32), "stretch": (44, 32), "tile": (60, 44)} if pipeline.size else {fit: (60, 44)}
     assert made.size == tuple(side * pipeline.scale for side in sizes[fit])
@@ -50,10 +50,10 @@ def test_any_picture_gives_a_picture_of_the_size_that_is_said(row, fit):
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if ROWS[row][1]["source"]["kind"] in DEGRADATIONS])
-def test_a_degraded_picture_is_the_source_of_itself(row):
+def test_a_degraded_image_is_the_source_of_itself(row):
     """What `source` shows is what `translate` reads; a mosaic and what is made of it are as large as the picture."""
     pipeline = make(row)
-    given = picture()
+    given = image()
     seen, made = (run(given, degrade=True, seed=3) for run in (pipeline.source, pipeline.translate))
     if row != "fill":
         assert pipeline.translate(seen).tobytes() == made.tobytes()
@@ -70,13 +70,13 @@ def test_a_checkpoint_gives_the_same_to_the_bit(row, tmp_path):
     loaded = pipelines.make(*checkpoint.load(tmp_path / checkpoint.MODEL), CPU)
     assert loaded.config == pipeline.config
     assert loaded.config.size == pipeline.size
-    made = [each.translate(picture(), **extras(each)).tobytes() for each in (pipeline, loaded)]
+    made = [each.translate(image(), **extras(each)).tobytes() for each in (pipeline, loaded)]
     assert made[0] == made[1]
 
 
 def test_only_the_hole_changes():
     pipeline = make("fill")
-    given = picture(32, 32)
+    given = image(32, 32)
     mask = extras(pipeline, given.size)["mask"]
     made, before, hole = np.asarray(pipeline.translate(given, mask)), np.asarray(given), np.asarray(mask) > 0
     assert np.array_equal(made[~hole], before[~hole])
@@ -94,14 +94,14 @@ def test_only_the_hole_changes():
 def test_strength_goes_all_the_way_by_default():
     pipeline = make("style")
     torch.nn.init.normal_(pipeline.network.layers[0].norm.slope)
-    made = {strength: pipeline.translate(picture(), strength=strength).tobytes() for strength in (0.0, 0.5, 1.0)}
+    made = {strength: pipeline.translate(image(), strength=strength).tobytes() for strength in (0.0, 0.5, 1.0)}
     assert len(set(made.values())) == 3
-    assert pipeline.translate(picture()).tobytes() == made[1.0]
+    assert pipeline.translate(image()).tobytes() == made[1.0]
 
 
-def test_the_second_picture_is_seen():
+def test_the_second_image_is_seen():
     pipeline = make("pose")
-    made = [pipeline.translate(picture(), second=second) for second in (picture(30, 50), picture(50, 30, "L"))]
+    made = [pipeline.translate(image(), second=second) for second in (image(30, 50), image(50, 30, "L"))]
     assert made[0].tobytes() != made[1].tobytes()
 
 
@@ -127,7 +127,7 @@ def identity(size: int | None = None, scale: int = 1) -> Translate:
 @pytest.mark.parametrize("scale", [1, 4])
 def test_tiles_leave_no_seams(size, scale):
     pipeline = identity(size, scale)
-    given = picture(700, 300) if size is None else picture(150, 70)
+    given = image(700, 300) if size is None else image(150, 70)
     made = pipeline.translate(given, fit="tile")
     expected = given.resize([side * scale for side in given.size], Image.Resampling.NEAREST)
     assert len(pipeline.network.seen) > 1
@@ -150,7 +150,7 @@ def test_tiles_of_a_network_that_is_not_the_same_everywhere_are_blended():
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 50), (50, 3), (33, 17)])
 def test_sides_are_mirrored_to_what_the_network_needs_and_cut_off_again(width, height):
     pipeline = identity()
-    given = picture(width, height)
+    given = image(width, height)
     assert pipeline.translate(given).tobytes() == given.tobytes()
     assert pipeline.network.seen == [tuple(max(8, -(-side // 4) * 4) for side in (height, width))]
     assert make("style").translate(given).size == (width, height)
@@ -187,32 +187,32 @@ def encode(given: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 def turned() -> bytes:
     exif = Image.Exif()
     exif[0x0112] = 6
-    return encode(picture(), "JPEG", exif=exif, quality=95)
+    return encode(image(), "JPEG", exif=exif, quality=95)
 
 
 FILES = {
     "turned": (turned, (44, 60)),
-    "cmyk": (lambda: encode(picture(mode="CMYK"), "JPEG"), (60, 44)),
-    "16 bits": (lambda: encode(Image.fromarray(np.asarray(picture(mode="L"), np.uint16) * 257)), (60, 44)),
-    "palette": (lambda: encode(picture().quantize(8), transparency=0), (60, 44)),
-    "moving": (lambda: encode(picture(), "GIF", save_all=True, append_images=[picture(mode="L")]), (60, 44)),
-    "dot": (lambda: encode(picture(1, 1)), (1, 1)),
+    "cmyk": (lambda: encode(image(mode="CMYK"), "JPEG"), (60, 44)),
+    "16 bits": (lambda: encode(Image.fromarray(np.asarray(image(mode="L"), np.uint16) * 257)), (60, 44)),
+    "palette": (lambda: encode(image().quantize(8), transparency=0), (60, 44)),
+    "moving": (lambda: encode(image(), "GIF", save_all=True, append_images=[image(mode="L")]), (60, 44)),
+    "dot": (lambda: encode(image(1, 1)), (1, 1)),
 }
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_any_file_is_a_picture(name):
+def test_any_file_is_a_image(name):
     write, size = FILES[name]
-    opened = open_picture(io.BytesIO(write()))
+    opened = open_image(io.BytesIO(write()))
     made = identity().translate(opened)
     assert made.size == size
     assert made.tobytes() == opened.tobytes()
     if min(size) > 1 and name != "turned":
-        assert np.abs(np.asarray(made.convert("L"), int) - np.asarray(picture(mode="L"), int)).mean() < 40
+        assert np.abs(np.asarray(made.convert("L"), int) - np.asarray(image(mode="L"), int)).mean() < 40
     assert make("sketch").translate(opened, degrade=True).size == (32, 32)
 
 
-def test_a_picture_that_was_not_opened_by_us_is_turned_and_flattened_too():
+def test_a_image_that_was_not_opened_by_us_is_turned_and_flattened_too():
     pipeline = identity()
     assert pipeline.translate(Image.open(io.BytesIO(turned()))).size == (44, 60)
     clear = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
@@ -227,7 +227,7 @@ def test_a_picture_that_was_not_opened_by_us_is_turned_and_flattened_too():
         ("style", {"strength": float("nan")}, "0 to 1"),
         ("square", {"degrade": True}, "leave --degrade away"),
         ("square", {"mask": Image.new("L", (9, 9))}, "fills no holes"),
-        ("square", {"second": picture()}, "takes one picture"),
+        ("square", {"second": image()}, "takes one picture"),
         ("pose", {}, "give the --second"),
         ("fill", {}, "either a --mask"),
         ("fill", {"mask": Image.new("L", (9, 9)), "degrade": True}, "either a --mask"),
@@ -236,7 +236,7 @@ def test_a_picture_that_was_not_opened_by_us_is_turned_and_flattened_too():
 )
 def test_what_a_network_cannot_do_is_a_sentence(row, how, words):
     with pytest.raises(InputError, match=words):
-        make(row).translate(picture(), **how)
+        make(row).translate(image(), **how)
 
 
 @pytest.mark.parametrize(

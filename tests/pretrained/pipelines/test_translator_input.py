@@ -55,11 +55,11 @@ def test_a_config_that_does_not_fit_is_refused(row, changes, words):
 
 
 @pytest.mark.parametrize("name", ["dcgan.Generator", "patchgan.Discriminator", "vae.VAE"])
-def test_a_network_that_is_none_of_pictures_is_refused(name):
+def test_a_network_that_is_none_of_images_is_refused(name):
     spec = {"class": name}
     config = Config("x", "translate", spec, ROWS["sketch"][1])
     with pytest.raises(InputError, match=f"{name} does not turn pictures into pictures"):
-        pipelines.make(networks.outline(spec), config, torch.device("meta"))
+        pipelines.make(networks.build_on_meta(spec), config, torch.device("meta"))
 
 
 @pytest.mark.parametrize(

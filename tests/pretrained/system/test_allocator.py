@@ -89,14 +89,14 @@ print(*{{"pandas", "pyarrow", "altair", "torchvision", "matplotlib", "scipy"}} &
 def test_pages_import_no_tables():
     """Streamlit imports pandas and pyarrow to ask them whether what a component is given is one of theirs."""
     pages = [
-        ("pages/samples.py", "dcgan-mnist"),
-        ("pages/explore.py", "dcgan-mnist"),
-        ("pages/mix.py", "stylegan-fashion"),
-        ("pages/compare.py", "dcgan-mnist"),
-        ("pages/translate.py", "labels-facades"),
-        ("pages/translate.py", "style-starry-night"),
-        ("pages/edit.py", "vae-mnist"),
-        ("pages/gallery.py", "dcgan-mnist"),
+        ("views/samples.py", "dcgan-mnist"),
+        ("views/explore.py", "dcgan-mnist"),
+        ("views/mix.py", "stylegan-fashion"),
+        ("views/compare.py", "dcgan-mnist"),
+        ("views/translate.py", "labels-facades"),
+        ("views/translate.py", "style-starry-night"),
+        ("views/edit.py", "vae-mnist"),
+        ("views/gallery.py", "dcgan-mnist"),
     ]
     command = [sys.executable, "-c", PAGES.format(pages=pages, root=ROOT)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

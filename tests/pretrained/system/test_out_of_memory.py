@@ -13,7 +13,7 @@ from torch import nn
 import pretrained
 from pretrained.pipelines.generate import BATCH_SIZE
 from pretrained.system.errors import InputError
-from pretrained.system.out_of_memory import enough
+from pretrained.system.out_of_memory import raise_on_oom
 from trainer.__main__ import main
 from trainer.methods import gan
 
@@ -42,15 +42,15 @@ def same(ours: np.ndarray, theirs: np.ndarray) -> bool:
 def test_a_batch_is_halved_until_it_fits(tmp_path, ability, most):
     folder = save_small(tmp_path, classes=CLASSES) if ability == "labels" else save_able(tmp_path, ability)
     pipeline = pretrained.load(str(folder), "cpu")
-    pictures, frames = pipeline.sample(range(20)), np.stack(list(pipeline.walk([3, 4], 5)))
+    images, frames = pipeline.sample(range(20)), np.stack(list(pipeline.walk([3, 4], 5)))
     given = starve(pipeline.network, most)
-    assert same(pipeline.sample(range(20)), pictures)
+    assert same(pipeline.sample(range(20)), images)
     assert same(np.stack(list(pipeline.walk([3, 4], 5))), frames)
     assert BATCH_SIZE in given
     assert max(rows for rows in given if rows <= most) >= max(most // 2, 1), "no smaller than it must be"
 
 
-def test_no_memory_for_one_picture_is_a_sentence(model):
+def test_no_memory_for_one_image_is_a_sentence(model):
     pipeline = pretrained.load(model, "cpu")
     starve(pipeline.network, 0)
     with pytest.raises(InputError, match="too little free memory for this: .*--device cpu") as refused:
@@ -60,14 +60,14 @@ def test_no_memory_for_one_picture_is_a_sentence(model):
 
 def test_no_memory_for_a_translation_is_a_sentence(tmp_path):
     pipeline = pretrained.load(str(translating.save(tmp_path, "sketch")), "cpu")
-    picture = Image.new("RGB", (40, 32), "white")
-    made = pipeline.translate(picture)
+    image = Image.new("RGB", (40, 32), "white")
+    made = pipeline.translate(image)
     starve(pipeline.network, 0)
     with pytest.raises(InputError, match="too little free memory for this: .*--fit tile"):
-        pipeline.translate(picture)
+        pipeline.translate(image)
     for module in pipeline.network.modules():
         module._forward_pre_hooks.clear()
-    assert np.array_equal(pipeline.translate(picture), made)
+    assert np.array_equal(pipeline.translate(image), made)
 
 
 def test_training_without_memory_is_a_sentence_and_smaller_batches_fit(tmp_path, monkeypatch, capsys):
@@ -93,9 +93,9 @@ def test_training_without_memory_is_a_sentence_and_smaller_batches_fit(tmp_path,
 
 def test_what_a_processor_says_is_understood():
     with pytest.raises(InputError, match="too little free memory for this"):
-        enough(lambda: torch.empty(2**60))
+        raise_on_oom(lambda: torch.empty(2**60))
     with pytest.raises(RuntimeError, match="must match the size"):
-        enough(lambda: torch.zeros(2) + torch.zeros(3))
+        raise_on_oom(lambda: torch.zeros(2) + torch.zeros(3))
 
 
 def test_a_network_that_does_not_fit_is_a_sentence(model, monkeypatch):

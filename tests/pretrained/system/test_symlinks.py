@@ -96,7 +96,7 @@ def test_a_link_is_not_given_out_by_an_app(tmp_path, secret, monkeypatch):
     link(folder / runs.TIMELAPSE, secret)
     monkeypatch.chdir(tmp_path)
     app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120).run()
-    app.switch_page("pages/watch.py").run()
+    app.switch_page("views/watch.py").run()
     assert not app.exception
     assert any("leads out of its folder" in error.value for error in app.error)
     assert not app.get("download_button")

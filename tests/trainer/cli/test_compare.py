@@ -36,7 +36,7 @@ def times(folder):
     return {path: path.stat().st_mtime_ns for path in folder.glob("*/model.safetensors")}
 
 
-def test_runs_table_and_picture(tmp_path, capsys):
+def test_runs_table_and_image(tmp_path, capsys):
     compare_losses(tmp_path, "non-saturating,lsgan", "--seed", "5", seeds=2)
     shown = capsys.readouterr().out
     assert shown.strip() == (tmp_path / "compare.md").read_text().strip()
@@ -51,8 +51,8 @@ def test_runs_table_and_picture(tmp_path, capsys):
         assert config.training["kimg"] == run["kimg"] == 0.032
         assert config.training["command"].endswith(f"--loss {loss} --seed {seed}")
         assert run["problem"] is None
-    with Image.open(tmp_path / "compare.png") as picture:
-        pixels = np.asarray(picture)
+    with Image.open(tmp_path / "compare.png") as image:
+        pixels = np.asarray(image)
     left, top = pixels.shape[1] - 8 * 64, pixels.shape[0] - 2 * 64
     for row, loss in enumerate(("non-saturating", "lsgan")):
         sample = pretrained.load(str(tmp_path / f"{loss}-5"), "cpu").sample([3])[0]

@@ -35,7 +35,7 @@ SCORES = {"fid", "kid", "kid_spread", "precision", "recall", "density", "coverag
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory):
+def images(tmp_path_factory):
     """A folder of 60 pictures."""
     folder = tmp_path_factory.mktemp("pictures")
     random = np.random.RandomState(0)
@@ -58,7 +58,7 @@ def run(tmp_path):
     return save_small(tmp_path / "run", channels=1, size=16)
 
 
-def eyes(seen=None):
+def extractor(seen=None):
     """Features that are 16 of the pixels; `seen` notes what they are shown."""
 
     def network(x):
@@ -69,8 +69,8 @@ def eyes(seen=None):
     return Features("Pixels 1", "all", 32, "0" * 64, network, CPU)
 
 
-def test_json_carries_its_protocol(run, pictures, squeezenet, tmp_path, capsys):
-    arguments = ["evaluate", run, "--data", pictures, "--samples", 50, "--feature-weights", squeezenet]
+def test_json_carries_its_protocol(run, images, squeezenet, tmp_path, capsys):
+    arguments = ["evaluate", run, "--data", images, "--samples", 50, "--feature-weights", squeezenet]
     main([str(word) for word in [*arguments, "--device", "cpu", "--out", tmp_path / "out.json"]])
     report = json.loads(capsys.readouterr().out)
     assert report == json.loads((tmp_path / "out.json").read_text())
@@ -84,7 +84,7 @@ def test_json_carries_its_protocol(run, pictures, squeezenet, tmp_path, capsys):
     assert protocol["samples"] == 50
     assert protocol["seeds"].startswith("0 to 49, untruncated")
     assert protocol["reference"] == "60 of 60 pictures at 16 px"
-    assert protocol["data"] == pictures.name
+    assert protocol["data"] == images.name
     assert protocol["resizer"] == f"to 32 px, {RESIZER}"
     assert protocol["revision"] == "local"
     assert "25" in protocol["KID"]
@@ -92,20 +92,20 @@ def test_json_carries_its_protocol(run, pictures, squeezenet, tmp_path, capsys):
     assert not model_card.metrics(checkpoint.read_config(run / "model.safetensors").training)
 
 
-def test_what_is_measured_are_the_pictures_that_everybody_draws(run):
+def test_what_is_measured_are_the_images_that_everybody_draws(run):
     pipeline = pretrained.load(str(run), "cpu")
     drawn = torch.cat(list(evaluate.draw(pipeline, 50, batch_size=7)))
     assert drawn.equal(torch.from_numpy(pipeline.sample(range(50))).permute(0, 3, 1, 2))
     dataset = data.load("fake", 16, Path())
-    result = evaluate.measure(pipeline, dataset, "", eyes(), num_samples=50, num_reference=80)
-    expected = fid_kid.scores(eyes().extract([drawn]), eyes().extract([evaluate.choose(dataset, 80)]))
+    result = evaluate.measure(pipeline, dataset, "", extractor(), num_samples=50, num_reference=80)
+    expected = fid_kid.scores(extractor().extract([drawn]), extractor().extract([evaluate.choose(dataset, 80)]))
     assert result.scores == pytest.approx(expected, rel=1e-5)
 
 
-def test_real_and_generated_pictures_are_seen_alike():
+def test_real_and_generated_images_are_seen_alike():
     seen = []
     grey = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
-    eyes(seen).extract([grey, grey.expand(1, 3, 16, 16)])
+    extractor(seen).extract([grey, grey.expand(1, 3, 16, 16)])
     first, second = seen
     assert first.dtype == torch.uint8
     assert first.shape == (1, 3, 32, 32)
@@ -121,11 +121,14 @@ def test_resizing_is_antialiased():
 def test_reference_features_are_kept_by_what_they_depend_on(tmp_path):
     seen, dataset = [], data.load("fake", 16, Path())
     first, other = evaluate.choose(dataset, 60), evaluate.choose(dataset, 61)
-    kept = evaluate.extract_once(first, eyes(seen))
+    kept = evaluate.extract_once(first, extractor(seen))
     assert len(seen) == 1
-    assert evaluate.extract_once(first, eyes(seen)).equal(kept)
+    assert evaluate.extract_once(first, extractor(seen)).equal(kept)
     assert len(seen) == 1
-    for images, network in [(other, eyes(seen)), (first, replace(eyes(seen), sha256="1" * 64))]:
+    for images, network in [
+        (other, extractor(seen)),
+        (first, replace(extractor(seen), sha256="1" * 64)),
+    ]:
         before = len(seen)
         evaluate.extract_once(images, network)
         assert len(seen) == before + 1
@@ -133,12 +136,12 @@ def test_reference_features_are_kept_by_what_they_depend_on(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_written_scores(run, pictures, squeezenet, dtype):
+def test_written_scores(run, images, squeezenet, dtype):
     network, config = checkpoint.load(run / "model.safetensors")
     metrics_before = [{"name": "FID", "value": 7.0, "data": "x"}]
     checkpoint.save(run, network, replace(config, training={**config.training, "metrics": metrics_before}), dtype)
     before = safetensors.torch.load_file(run / "model.safetensors")
-    command = Command(str(run), str(pictures), samples=50, feature_weights=squeezenet, device="cpu", write=True)
+    command = Command(str(run), str(images), samples=50, feature_weights=squeezenet, device="cpu", write=True)
     report = evaluate.run(command)
     evaluate.run(command)  # again: rows are replaced
     after = safetensors.torch.load_file(run / "model.safetensors")
@@ -160,26 +163,26 @@ def test_written_scores(run, pictures, squeezenet, dtype):
     assert found["Recall (SqueezeNet)"]["args"] == report["protocol"]
 
 
-def test_a_card_that_a_person_wrote_stays(run, pictures, squeezenet):
+def test_a_card_that_a_person_wrote_stays(run, images, squeezenet):
     (run / "README.md").write_text("mine")
-    evaluate.run(Command(str(run), str(pictures), samples=50, feature_weights=squeezenet, device="cpu", write=True))
+    evaluate.run(Command(str(run), str(images), samples=50, feature_weights=squeezenet, device="cpu", write=True))
     assert (run / "README.md").read_text() == "mine"
     assert model_card.metrics(checkpoint.read_config(run / "model.safetensors").training)
 
 
-def test_scores_are_not_written_while_a_training_runs(run, pictures, squeezenet):
-    command = Command(str(run), str(pictures), samples=50, feature_weights=squeezenet, write=True)
+def test_scores_are_not_written_while_a_training_runs(run, images, squeezenet):
+    command = Command(str(run), str(images), samples=50, feature_weights=squeezenet, write=True)
     with filelock.FileLock(run / ".lock"), pytest.raises(InputError, match="a training is running"):
         evaluate.run(command)
 
 
-def test_scores_are_written_to_a_folder_only(run, pictures, squeezenet):
-    command = Command(str(run / "model.safetensors"), str(pictures), feature_weights=squeezenet, write=True)
+def test_scores_are_written_to_a_folder_only(run, images, squeezenet):
+    command = Command(str(run / "model.safetensors"), str(images), feature_weights=squeezenet, write=True)
     with pytest.raises(InputError, match="--write needs the folder of a run"):
         evaluate.run(command)
 
 
-def test_a_few_pictures_are_not_enough(run, tmp_path, squeezenet):
+def test_a_few_images_are_not_enough(run, tmp_path, squeezenet):
     with pytest.raises(InputError, match="--samples is 3: at least 50"):
         Command("x", "fake", samples=3)
     folder = tmp_path / "few"
@@ -211,22 +214,22 @@ def test_the_best_snapshot_is_kept(tmp_path):
         for weight in network.parameters():
             weight.mul_(gain)
         checkpoint.save(folder, network, config)
-        kids[name] = best.keep(folder, dataset, eyes())
+        kids[name] = best.keep(folder, dataset, extractor())
     assert kids["grey"] != kids["lively"]
     for order in (["grey", "lively"], ["lively", "grey"]):
         folder = tmp_path / "-".join(order)
         for name in order:
             shutil.copytree(tmp_path / name, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("best"))
-            assert best.keep(folder, dataset, eyes()) == kids[name]
+            assert best.keep(folder, dataset, extractor()) == kids[name]
         kept = checkpoint.read_config(folder / "best/model.safetensors")
         assert kept.name == min(kids, key=kids.get)
         assert [row["value"] for row in model_card.metrics(kept.training)] == [min(kids.values())]
 
 
-def test_each_snapshot_of_a_run_is_scored(tmp_path, pictures, squeezenet):
+def test_each_snapshot_of_a_run_is_scored(tmp_path, images, squeezenet):
     recipe = RECIPES["dcgan-mnist"]
     recipe = replace(
-        recipe, options=replace(recipe.options, width=4, z_dim=8), data=str(pictures), size=16, batch_size=8, kimg=0.032
+        recipe, options=replace(recipe.options, width=4, z_dim=8), data=str(images), size=16, batch_size=8, kimg=0.032
     )
     settings = Settings(device="cpu", threads=1, snapshots=2, feature_weights=squeezenet)
     loop.train(recipe, settings, tmp_path / "run", "python -m trainer tiny")

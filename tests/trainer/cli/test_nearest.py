@@ -17,7 +17,7 @@ from pretrained.media.images import to_pil
 from trainer.__main__ import main
 from trainer.cli import nearest
 
-NUM_PICTURES = 60
+NUM_IMAGES = 60
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +27,12 @@ def run(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path) -> Path:
+def images(tmp_path) -> Path:
     """A folder of pictures that are not alike."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     random = np.random.RandomState(0)
-    for i in range(NUM_PICTURES):
+    for i in range(NUM_IMAGES):
         Image.fromarray(random.randint(0, 256, (16, 16), np.uint8)).save(folder / f"{i:03}.png")
     return folder
 
@@ -43,20 +43,20 @@ def find(capsys, *arguments: object) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
-def test_a_picture_that_was_learnt_by_heart_is_found(run, pictures, capsys):
+def test_a_image_that_was_learnt_by_heart_is_found(run, images, capsys):
     sample = pretrained.load(str(run), "cpu").sample([3])[0]
-    to_pil(sample).save(pictures / "017.png")
-    report = find(capsys, run, "--data", pictures, "--seeds", "2-4")
+    to_pil(sample).save(images / "017.png")
+    report = find(capsys, run, "--data", images, "--seeds", "2-4")
     assert json.loads((run / "nearest.json").read_text()) == report
     copied = report["samples"][1]
     assert (copied["seed"], copied["indices"][0], copied["distances"][0], copied["share_nearer"]) == (3, 17, 0, 0)
     assert report["samples"][0]["distances"][0] > 1
-    assert report["training"] == f"{NUM_PICTURES} pictures of pictures"
+    assert report["training"] == f"{NUM_IMAGES} pictures of pictures"
     # Real pictures are compared with all others: none is its own neighbour.
-    assert report["held_out"]["what"] == f"{NUM_PICTURES} pictures of pictures, each beside all others"
+    assert report["held_out"]["what"] == f"{NUM_IMAGES} pictures of pictures, each beside all others"
     assert report["held_out"]["nearest 1%"] > 1
-    with Image.open(run / "nearest.png") as picture:
-        sheet = np.asarray(picture)
+    with Image.open(run / "nearest.png") as image:
+        sheet = np.asarray(image)
     cell, step, down = 96, 96 + 8, 96 + 22
     left = [8, 8 + step + 8]  # the sample, and the nearest picture, of the second row
     cells = [sheet[8 + down :][:cell, place : place + cell, 0] for place in left]
@@ -64,11 +64,11 @@ def test_a_picture_that_was_learnt_by_heart_is_found(run, pictures, capsys):
     np.testing.assert_array_equal(cells[0][::6, ::6], sample[..., 0])
 
 
-def test_mirror_images_count_where_it_was_trained_on_them(tmp_path, pictures, capsys):
+def test_mirror_images_count_where_it_was_trained_on_them(tmp_path, images, capsys):
     folder = save_small(tmp_path / "mirrored", channels=1, size=16)
     config = pretrained.checkpoint.read_config(folder / "model.safetensors")
-    to_pil(pretrained.load(str(folder), "cpu").sample([0])[0][:, ::-1]).save(pictures / "005.png")
-    command = (folder, "--data", pictures, "--seeds", "0", "--out", tmp_path / "found.png")
+    to_pil(pretrained.load(str(folder), "cpu").sample([0])[0][:, ::-1]).save(images / "005.png")
+    command = (folder, "--data", images, "--seeds", "0", "--out", tmp_path / "found.png")
     assert find(capsys, *command)["samples"][0]["distances"][0] > 1
     config.training["options"] = {"horizontal_flip": True}
     pretrained.checkpoint.save_again(folder / "model.safetensors", folder, config)
@@ -116,12 +116,12 @@ def test_a_named_set_is_held_against_its_test_part(run, tmp_path, capsys):
     assert (report["training"], report["held_out"]["what"]) == ("40 pictures of mnist", "12 pictures of mnist test")
 
 
-def test_features_see_a_copy_too(run, pictures, tmp_path, squeezenet, capsys, monkeypatch):
+def test_features_see_a_copy_too(run, images, tmp_path, squeezenet, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    to_pil(pretrained.load(str(run), "cpu").sample([1])[0]).save(pictures / "002.png")
-    for path in sorted(pictures.iterdir())[12:]:
+    to_pil(pretrained.load(str(run), "cpu").sample([1])[0]).save(images / "002.png")
+    for path in sorted(images.iterdir())[12:]:
         path.unlink()
-    command = (run, "--data", pictures, "--seeds", "1", "--feature-weights", squeezenet, "--out", tmp_path / "f.png")
+    command = (run, "--data", images, "--seeds", "1", "--feature-weights", squeezenet, "--out", tmp_path / "f.png")
     report = find(capsys, *command)
     assert report["distance"].startswith("Euclidean, in SqueezeNet")
     assert (report["samples"][0]["indices"][0], report["samples"][0]["distances"][0]) == (2, 0)
@@ -138,10 +138,10 @@ def test_features_see_a_copy_too(run, pictures, tmp_path, squeezenet, capsys, mo
         (["--data", "few"], "has 5 pictures: more than 5 are needed"),
     ],
 )
-def test_mistakes_are_one_line(run, pictures, tmp_path, monkeypatch, capsys, arguments, words):
+def test_mistakes_are_one_line(run, images, tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "few").mkdir()
-    for path in sorted(pictures.iterdir())[:5]:
+    for path in sorted(images.iterdir())[:5]:
         path.rename(tmp_path / "few" / path.name)
     complains(capsys, words, run, "--data", "fake", "--out", "near.png", *arguments)
     assert not (tmp_path / "near.png").exists()

@@ -65,7 +65,7 @@ def test_mistakes(capsys, elsewhere, typed, words):
     assert not (elsewhere / "runs").exists()
 
 
-def test_an_empty_folder_of_pictures(capsys, elsewhere):
+def test_an_empty_folder_of_images(capsys, elsewhere):
     (elsewhere / "empty").mkdir()
     assert "holds no pictures" in error(capsys, "--data", "empty")
 

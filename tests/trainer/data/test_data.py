@@ -68,7 +68,7 @@ def test_a_broken_named_set_is_one_sentence(tmp_path):
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     """Eight pictures of many modes and sizes, one of them broken."""
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -89,23 +89,23 @@ def make_zip(folder):
 
 
 @pytest.mark.parametrize("form", ["folder", "zip"])
-def test_pictures_of_any_mode_and_size(pictures, form, capsys):
-    source = str(pictures if form == "folder" else make_zip(pictures))
-    found = data.load(source, 16, pictures)
+def test_images_of_any_mode_and_size(images, form, capsys):
+    source = str(images if form == "folder" else make_zip(images))
+    found = data.load(source, 16, images)
     assert found.images.shape == (7, 3, 16, 16)
     assert found.images.dtype == torch.uint8
     assert found.labels is None
     assert "left out 1 of 8" in capsys.readouterr().err
-    assert data.load(source, 16, pictures, channels=1).images.shape == (7, 1, 16, 16)
+    assert data.load(source, 16, images, channels=1).images.shape == (7, 1, 16, 16)
 
 
 def test_the_centre_is_cut_out(tmp_path):
-    picture = Image.new("RGB", (30, 10), "blue")
-    picture.paste("red", (10, 0, 20, 10))
-    picture.save(tmp_path / "wide.png")
-    image = data.load(str(tmp_path), 10, tmp_path).images[0]
-    assert image[0].float().mean() > 250
-    assert image[2].float().mean() < 5
+    image = Image.new("RGB", (30, 10), "blue")
+    image.paste("red", (10, 0, 20, 10))
+    image.save(tmp_path / "wide.png")
+    loaded = data.load(str(tmp_path), 10, tmp_path).images[0]
+    assert loaded[0].float().mean() > 250
+    assert loaded[2].float().mean() < 5
 
 
 @pytest.mark.parametrize("form", ["folder", "zip"])
@@ -121,20 +121,20 @@ def test_sub_folders_are_classes(tmp_path, form):
     assert (found.images[found.labels == 1][:, 0] == 255).all()
 
 
-def test_a_second_run_reads_the_cache_and_sees_changes(pictures, cache):
-    first = data.load(str(pictures), 16, pictures).images.clone()
+def test_a_second_run_reads_the_cache_and_sees_changes(images, cache):
+    first = data.load(str(images), 16, images).images.clone()
     made = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")}
     assert len(made) == 1
-    assert data.load(str(pictures), 16, pictures).images.equal(first)
+    assert data.load(str(images), 16, images).images.equal(first)
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")} == made
-    Image.new("RGB", (9, 9), "green").save(pictures / "new.png")
-    assert len(data.load(str(pictures), 16, pictures).images) == 8
+    Image.new("RGB", (9, 9), "green").save(images / "new.png")
+    assert len(data.load(str(images), 16, images).images) == 8
 
 
-def test_training_pictures_are_never_written_to(pictures):
-    images = data.load(str(pictures), 16, pictures).images
-    images.zero_()
-    assert data.load(str(pictures), 16, pictures).images.any(), "the cache is mapped copy-on-write"
+def test_training_images_are_never_written_to(images):
+    loaded = data.load(str(images), 16, images).images
+    loaded.zero_()
+    assert data.load(str(images), 16, images).images.any(), "the cache is mapped copy-on-write"
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,11 @@ def test_mistakes_are_sentences(tmp_path, make, words):
         data.load(str(tmp_path / "data"), 16, tmp_path)
 
 
-def test_a_full_disk_is_a_sentence(pictures, cache):
+def test_a_full_disk_is_a_sentence(images, cache):
     shutil.rmtree(cache)
     cache.write_text("a file where the cache should be")
     with pytest.raises(InputError, match="XDG_CACHE_HOME"):
-        data.load(str(pictures), 16, pictures)
+        data.load(str(images), 16, images)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def blobs():
     return data.load("fake", 16, None)
 
 
-def test_each_epoch_shows_each_picture_once(blobs):
+def test_each_epoch_shows_each_image_once(blobs):
     batches = data.Batches(blobs, 96, seed=0, device=CPU)
     indices = []
     for _ in range(32):

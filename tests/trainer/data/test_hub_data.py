@@ -15,7 +15,7 @@ from helpers.shard_files import (
     FIRST,
     KINDS,
     SECOND,
-    Pictures,
+    Images,
     caption,
     make_tar,
     png,
@@ -37,7 +37,7 @@ LOAD = """(lambda found: {
 
 
 @pytest.fixture
-def pictures() -> Pictures:
+def images() -> Images:
     names = ["cat/1.png", "cat/2.png", "dog/10.png", "dog/9.png", "dog-2/3.png"]
     return {name: png(number) for number, name in enumerate(names)}
 
@@ -60,16 +60,16 @@ def asked(client: Client, words: str) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_of_shard_gives_what_a_folder_gives(client, pictures, tmp_path, monkeypatch, kind):
-    for name, content in pictures.items():
+def test_each_kind_of_shard_gives_what_a_folder_gives(client, images, tmp_path, monkeypatch, kind):
+    for name, content in images.items():
         (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "folder" / name).write_bytes(content)
-    lines = [json.dumps({"file": name, "caption": caption(name)}) for name in pictures]
+    lines = [json.dumps({"file": name, "caption": caption(name)}) for name in images]
     (tmp_path / "folder" / "captions.jsonl").write_text("\n".join(lines))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "here"))
     local = data.load(str(tmp_path / "folder"), 8, tmp_path)
 
-    publish(client.hub, KINDS[kind](pictures))
+    publish(client.hub, KINDS[kind](images))
     found = load(client, tmp_path / "there")["value"]
     commit = client.hub.head(SET)["oid"]
     assert found == {
@@ -94,8 +94,8 @@ def test_each_kind_of_shard_gives_what_a_folder_gives(client, pictures, tmp_path
     assert test["sha256"] != found["sha256"]
 
 
-def test_an_interrupted_preparation_goes_on_with_the_next_shard(client, pictures, tmp_path):
-    publish(client.hub, KINDS["zip"](pictures))
+def test_an_interrupted_preparation_goes_on_with_the_next_shard(client, images, tmp_path):
+    publish(client.hub, KINDS["zip"](images))
     whole = load(client, tmp_path / "whole")["value"]
     client.hub.fail(f"GET .*{SECOND}", 403, 9)
     assert "does not permit this on datasets/alice/animals" in load(client, tmp_path / "cache")["error"]
@@ -111,8 +111,8 @@ def test_an_interrupted_preparation_goes_on_with_the_next_shard(client, pictures
     assert not asked(client, FIRST)
 
 
-def test_a_journal_without_its_array_begins_anew(client, pictures, tmp_path):
-    publish(client.hub, KINDS["zip"](pictures))
+def test_a_journal_without_its_array_begins_anew(client, images, tmp_path):
+    publish(client.hub, KINDS["zip"](images))
     whole = load(client, tmp_path / "whole")["value"]
     client.hub.fail(f"GET .*{SECOND}", 403, 9)
     load(client, tmp_path / "cache")
@@ -123,8 +123,8 @@ def test_a_journal_without_its_array_begins_anew(client, pictures, tmp_path):
 
 
 @pytest.mark.parametrize("send", [altered, cut])
-def test_a_shard_that_does_not_arrive_whole(client, pictures, tmp_path, send):
-    publish(client.hub, KINDS["tar"](pictures))
+def test_a_shard_that_does_not_arrive_whole(client, images, tmp_path, send):
+    publish(client.hub, KINDS["tar"](images))
     whole = load(client, tmp_path / "whole")["value"]
     client.hub.fail(f"GET .*{FIRST}", send=send, times=1)
     assert load(client, tmp_path / "again")["value"] == whole
@@ -132,8 +132,8 @@ def test_a_shard_that_does_not_arrive_whole(client, pictures, tmp_path, send):
     assert "did not arrive whole: try again" in load(client, tmp_path / "never")["error"]
 
 
-def test_what_is_broken_in_the_repository_is_named_and_left_out(client, pictures, tmp_path):
-    files = KINDS["tar"](pictures)
+def test_what_is_broken_in_the_repository_is_named_and_left_out(client, images, tmp_path):
+    files = KINDS["tar"](images)
     files[f"data/{SECOND}.tar"] = files[f"data/{SECOND}.tar"][:3700]  # within the second picture
     spoilt = {"cat/4.png": png(4)[:60], "cat/5.png": png(5), "../../up.png": png(6), "/root.png": png(7)}
     files["data/train-00002.tar"] = make_tar(spoilt)
@@ -168,8 +168,8 @@ def test_mistakes_are_sentences(client, tmp_path, name, files, words):
     assert words in load(client, tmp_path, name)["error"]
 
 
-def test_a_prepared_set_is_there_without_the_hub(client, hub: HubClient, pictures, tmp_path):
-    publish(client.hub, KINDS["parquet"](pictures))
+def test_a_prepared_set_is_there_without_the_hub(client, hub: HubClient, images, tmp_path):
+    publish(client.hub, KINDS["parquet"](images))
     assert load(client, tmp_path / "cache", size=16)["value"]
     asked = len(client.hub.requests)
     options = "--size 16 --kimg 0.032 --batch-size 16 --width 4 --z-dim 8 --snapshots 1 --threads 1 --device cpu"
@@ -197,8 +197,8 @@ PAIRS = """(lambda found: [list(found.images.shape), list(found.held_out.shape),
         %r, 8, Path(), 3, __import__("trainer.pairs").pairs.PairOptions(degradation="grey", jitter=0.5)))"""
 
 
-def test_pairs_are_made_of_it(client, pictures, tmp_path):
-    publish(client.hub, KINDS["zip"](pictures))
+def test_pairs_are_made_of_it(client, images, tmp_path):
+    publish(client.hub, KINDS["zip"](images))
     found = client.ask(PAIRS % (str(tmp_path), "hub:alice/animals"))
     assert found["value"] == [[4, 3, 12, 12], [1, 3, 8, 8], 3]
 

@@ -22,34 +22,34 @@ from trainer.data import decoding, folder, memmap
 ROOT = Path(__file__).parents[3]
 
 
-def picture(number: int, size: int = 4) -> np.ndarray:
+def image(number: int, size: int = 4) -> np.ndarray:
     return np.full((3, size, size), number, np.uint8)
 
 
 def write(path: Path, count: int, size: int) -> None:
-    pictures = memmap.Pictures(path, (3, size, size))
+    images = memmap.Images(path, (3, size, size))
     for number in range(count):
-        pictures.append(picture(number % 256, size))
-    pictures.flush()
-    pictures.close()
+        images.append(image(number % 256, size))
+    images.flush()
+    images.close()
 
 
 def test_a_file_goes_on_where_it_was_whole(tmp_path):
     path = tmp_path / "a.npy"
-    pictures = memmap.Pictures(path, (3, 4, 4))
+    images = memmap.Images(path, (3, 4, 4))
     for number in range(3):
-        pictures.append(picture(number))
-    pictures.flush()
-    pictures.append(picture(99))  # what an interruption leaves behind
-    pictures.close()
-    pictures = memmap.Pictures(path, (3, 4, 4), count=3)
+        images.append(image(number))
+    images.flush()
+    images.append(image(99))  # what an interruption leaves behind
+    images.close()
+    images = memmap.Images(path, (3, 4, 4), count=3)
     for number in range(3, 12):
-        pictures.append(picture(number))
-    pictures.flush()
-    pictures.close()
-    np.testing.assert_array_equal(np.load(path), np.stack([picture(number) for number in range(12)]))
+        images.append(image(number))
+    images.flush()
+    images.close()
+    np.testing.assert_array_equal(np.load(path), np.stack([image(number) for number in range(12)]))
     with pytest.raises(EOFError, match="fewer than 13"):
-        memmap.Pictures(path, (3, 4, 4), count=13)
+        memmap.Images(path, (3, 4, 4), count=13)
 
 
 def resident() -> float:
@@ -65,11 +65,11 @@ def test_little_of_a_large_file_stays_in_memory(tmp_path, monkeypatch, repeatabl
     images = memmap.read(path)
     batches = data.Dataset("pictures", images).batches(32, 0, torch.device("cpu"))
     next(batches)  # and whatever code that needs
-    memmap.let_go(images)
+    memmap.release_pages(images)
     before, most = resident(), 0.0
     assert images[:, 0, 0, 0].tolist() == [number % 256 for number in range(1000)]
     assert resident() - before > 40
-    memmap.let_go(images)
+    memmap.release_pages(images)
     for _ in range(30):
         x, _ = next(batches)
         assert x[:, 0, 0, 0].add(1).mul(127.5).round().equal((batches.indices % 256).float())
@@ -78,13 +78,13 @@ def test_little_of_a_large_file_stays_in_memory(tmp_path, monkeypatch, repeatabl
     part = images[100:]  # as of what is held out
     assert part.float().mean() > 0
     assert resident() - before > 40
-    memmap.let_go(part)
+    memmap.release_pages(part)
     assert resident() - before < 6
 
 
 def test_what_is_in_memory_alone_is_left_alone():
     images = torch.full((100, 3, 64, 64), 7, dtype=torch.uint8)
-    memmap.let_go(images)
+    memmap.release_pages(images)
     assert images.unique().tolist() == [7]
 
 
@@ -117,11 +117,11 @@ data.load("pictures", 8, Path())
 
 def test_a_reading_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    images = tmp_path / "pictures"
+    images.mkdir()
     for number in range(100):
-        Image.new("RGB", (8, 8), (number, 0, 0)).save(pictures / f"{number:03}.png")
-    (pictures / "005.png").write_bytes(b"no picture")
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(images / f"{number:03}.png")
+    (images / "005.png").write_bytes(b"no picture")
     command = [sys.executable, "-c", DECODE]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     killed = subprocess.run([*command, "--die"], cwd=tmp_path, env=environment, capture_output=True, text=True)
@@ -132,13 +132,13 @@ def test_a_reading_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
     looked = {int(number) for number in (tmp_path / "looked").read_text().split()}
     assert 30 < len(looked) < 80
     monkeypatch.setattr(decoding, "fill", None)
-    images = data.load(str(pictures), 8, tmp_path).images
-    assert images[:, 0, 0, 0].tolist() == [number for number in range(100) if number != 5]
+    loaded = data.load(str(images), 8, tmp_path).images
+    assert loaded[:, 0, 0, 0].tolist() == [number for number in range(100) if number != 5]
     left = {path.suffix for path in (tmp_path / "cache" / "ganvas").glob("[!.]*")}  # or what was being written
     assert left == {".json", ".lock", ".npy"}
 
 
-def test_two_that_read_the_same_pictures_take_turns(tmp_path, monkeypatch):
+def test_two_that_read_the_same_images_take_turns(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "pictures").mkdir()
     for number in range(20):

@@ -13,7 +13,7 @@ from trainer.data.hub import shards, splits
 
 def test_an_archive_is_read_within_bounds(tmp_path):
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.png", bytes(shards.MAX_PICTURE + 1))
+        archive.writestr("a.png", bytes(shards.MAX_IMAGE + 1))
         archive.writestr("b.png", b"b")
     first, second = shards.from_zip(tmp_path / "bomb.zip")
     assert "67,108,865 bytes are too many" in first.data
@@ -44,7 +44,7 @@ def test_a_row_group_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "MAX_COLUMN", 10**5)
     with pytest.raises(ValueError, match="row group 0 unpacks to"):
         list(shards.from_parquet(tmp_path / "a.parquet"))
-    monkeypatch.setattr(shards, "MAX_PICTURE", 10**4)
+    monkeypatch.setattr(shards, "MAX_IMAGE", 10**4)
     monkeypatch.setattr(shards, "MAX_COLUMN", 10**6)
     (item,) = shards.from_parquet(tmp_path / "a.parquet")
     assert "100,000 bytes are too many" in item.data

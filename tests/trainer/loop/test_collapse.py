@@ -18,17 +18,17 @@ ALIKE = np.clip(LIVELY[:1].astype(int) + np.random.RandomState(1).randint(-9, 9,
 
 
 def test_diversity_by_hand():
-    pictures = np.zeros((3, 2, 2, 1), np.uint8)
-    assert diversity(pictures) == 0
-    pictures[1:] = 10
-    assert diversity(pictures) == pytest.approx((10 + 10 + 0) / 3)
+    images = np.zeros((3, 2, 2, 1), np.uint8)
+    assert diversity(images) == 0
+    images[1:] = 10
+    assert diversity(images) == pytest.approx((10 + 10 + 0) / 3)
 
 
-def test_pictures_that_become_alike():
+def test_images_that_become_alike():
     guard = Guard(LIVELY, None)
-    assert guard.check_pictures(ALIKE) is None, "grey at the start is no collapse"
-    assert guard.check_pictures(LIVELY) is None
-    assert "collapsed" in guard.check_pictures(ALIKE)
+    assert guard.check_images(ALIKE) is None, "grey at the start is no collapse"
+    assert guard.check_images(LIVELY) is None
+    assert "collapsed" in guard.check_images(ALIKE)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -95,7 +95,7 @@ def test_stop(tmp_path, breaks_at):
 
 
 def test_ignore_goes_on_and_saves(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(Guard, "check_pictures", lambda self, pictures: "all alike")
+    monkeypatch.setattr(Guard, "check_images", lambda self, images: "all alike")
     train(RECIPE, tmp_path, snapshots=4, on_collapse="ignore")
     assert "all alike" in capsys.readouterr().err
     assert checkpoint.read_config(tmp_path / "model.safetensors").training["kimg"] == 0.064

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from trainer.loop.ema import Average
+from trainer.loop.ema import EMA
 
 
 def test_average_by_hand():
     network = torch.nn.Linear(1, 1, bias=False)
     network.weight.data.fill_(0.0)
-    average = Average(network, half_life=10.0)
+    average = EMA(network, half_life=10.0)
     network.weight.data.fill_(1.0)
     average.update(network, 10)  # kept: min(0.5, 1/10)
     assert average.network.weight.item() == pytest.approx(0.9)
@@ -24,7 +24,7 @@ def test_average_by_hand():
 
 def test_batch_normalisation_is_averaged_too():
     network = torch.nn.BatchNorm1d(2)
-    average = Average(network, half_life=1e9)
+    average = EMA(network, half_life=1e9)
     average.num_updates = 1
     network(torch.randn(64, 2) * 3 + 5)
     average.update(network, 1)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.recipes import TRANSLATORS, eyes, logged, same, shrink, train, weights
+from helpers.recipes import TRANSLATORS, extractor, logged, same, shrink, train, weights
 from PIL import Image
 
 import pretrained
@@ -31,7 +31,7 @@ def test_resuming_is_exact(tmp_path, name):
         train(shrink("cdcgan-mnist"), tmp_path / "generator")
         options["generator"] = str(tmp_path / "generator")
     if name in TRANSLATORS:
-        options |= eyes(tmp_path, RECIPES[name])
+        options |= extractor(tmp_path, RECIPES[name])
     recipe = shrink(name, **options)
     train(recipe, tmp_path / "whole")
     train(recipe, tmp_path / "halves", stop_after=4)
@@ -67,8 +67,8 @@ def test_a_run_may_be_given_a_decay_before_it_begins(tmp_path):
 
 def test_decay_by_hand():
     recipe = replace(RECIPES["dcgan-mnist"], kimg=100, decay=0.4)
-    assert [recipe.speed(seen) for seen in (0, 60_000, 80_000, 100_000, 110_000)] == pytest.approx([1, 1, 0.5, 0, 0])
-    assert replace(recipe, decay=0.0).speed(99_999) == 1
+    assert [recipe.lr_scale(seen) for seen in (0, 60_000, 80_000, 100_000, 110_000)] == pytest.approx([1, 1, 0.5, 0, 0])
+    assert replace(recipe, decay=0.0).lr_scale(99_999) == 1
 
 
 def test_a_run_that_lost_its_log_tail_writes_it_again(tmp_path, monkeypatch):

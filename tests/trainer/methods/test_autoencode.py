@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers.small import noise_picture
+from helpers.small import noise_image
 
 from pretrained import networks, pipelines
 from pretrained.checkpoint import Config
@@ -29,8 +29,8 @@ def autoencode():
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
-def test_any_picture_can_be_encoded(autoencode, mode):
-    z = autoencode.encode(noise_picture(1, mode=mode))
+def test_any_image_can_be_encoded(autoencode, mode):
+    z = autoencode.encode(noise_image(1, mode=mode))
     assert z.shape == (8,)
     assert np.isfinite(z).all()
 
@@ -40,12 +40,12 @@ def test_decode_is_what_the_network_draws(autoencode):
     with torch.inference_mode():
         expected = to_uint8(autoencode.network.decode(torch.from_numpy(z).float()))
     assert np.abs(autoencode.decode(list(z)).astype(int) - expected).max() <= 1
-    picture = noise_picture(2)
-    np.testing.assert_array_equal(autoencode.reconstruct(picture), autoencode.decode([autoencode.encode(picture)])[0])
+    image = noise_image(2)
+    np.testing.assert_array_equal(autoencode.reconstruct(image), autoencode.decode([autoencode.encode(image)])[0])
 
 
 def test_an_interpolation_goes_from_one_reconstruction_to_the_other(autoencode):
-    first, last = noise_picture(1), noise_picture(2)
+    first, last = noise_image(1), noise_image(2)
     frames = list(autoencode.interpolate(first, last, 20))
     assert len(frames) == 20
     np.testing.assert_array_equal(frames[0], autoencode.reconstruct(first))
@@ -57,11 +57,11 @@ def test_an_interpolation_goes_from_one_reconstruction_to_the_other(autoencode):
 
 def test_what_a_checkpoint_cannot_do_is_said(autoencode):
     with pytest.raises(InputError, match="has no classes"):
-        autoencode.classify(noise_picture(1))
+        autoencode.classify(noise_image(1))
     with pytest.raises(InputError, match="one frame at least"):
-        next(autoencode.interpolate(noise_picture(1), noise_picture(2), 0))
+        next(autoencode.interpolate(noise_image(1), noise_image(2), 0))
     with pytest.raises(InputError, match="takes none"):
-        autoencode.edit(noise_picture(1), 3)
+        autoencode.edit(noise_image(1), 3)
     spec = {"class": "began.Generator", "size": 16, "channels": 1, "z_dim": 8, "width": 4}
     claims = Config("tiny", "generate", spec, {"noise": "uniform", "encode": True})
     with pytest.raises(InputError, match=r"began\.Generator here does not know how"):

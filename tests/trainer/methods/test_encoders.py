@@ -43,13 +43,13 @@ def tiny(request):
 
 
 @pytest.mark.parametrize(("name", "spec"), NETWORKS)
-def test_pictures_have_the_shape_of_the_spec(name, spec):
+def test_images_have_the_shape_of_the_spec(name, spec):
     network = networks.build({"class": name, "z_dim": 8, **spec}).eval()
     y = torch.tensor([0, 1, 2, 0, 1]) if "num_classes" in spec else None
-    pictures = network(torch.randn(5, 8), y)
-    assert pictures.shape == (5, spec["channels"], spec["size"], spec["size"])
+    images = network(torch.randn(5, 8), y)
+    assert images.shape == (5, spec["channels"], spec["size"], spec["size"])
     if not name.startswith("began"):
-        assert pictures.abs().max() <= 1
+        assert images.abs().max() <= 1
     if y is not None:
         assert not torch.equal(network(torch.ones(1, 8), y[:1]), network(torch.ones(1, 8), y[1:2]))
 
@@ -208,17 +208,17 @@ def test_beta_weighs_the_divergence():
 
 
 @pytest.mark.parametrize("name", ["vae-mnist", "vae-64"])
-def test_reconstructions_come_nearer_to_the_pictures(name, tmp_path):
+def test_reconstructions_come_nearer_to_the_images(name, tmp_path):
     small = recipe(name)
     trainer = Trainer(dataclasses.replace(small, learning_rate=1e-2, ema_kimg=0.1), settings())
-    pictures = [Image.fromarray(picture[0].numpy()) for picture in trainer.data.images[:8]]
+    images = [Image.fromarray(image[0].numpy()) for image in trainer.data.images[:8]]
 
     def error() -> float:
         config = Config(name=name, **trainer.method.checkpoint())
         checkpoint.save(tmp_path, trainer.average.network, config)
         pipeline = pretrained.load(str(tmp_path), "cpu")
-        pairs = [(np.asarray(picture, float), pipeline.reconstruct(picture)[..., 0]) for picture in pictures]
-        return float(np.mean([np.abs(picture - restored).mean() for picture, restored in pairs]))
+        pairs = [(np.asarray(image, float), pipeline.reconstruct(image)[..., 0]) for image in images]
+        return float(np.mean([np.abs(image - restored).mean() for image, restored in pairs]))
 
     before = error()
     for _ in range(60):

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from helpers.small import noise_picture
+from helpers.small import noise_image
 from helpers.tiny import changed, copy_of, recipe, settings
 
 import pretrained
@@ -44,11 +44,11 @@ def test_each_loss_of_icgan_moves_its_own_encoder(conditional):
 def test_icgan_edits_the_class_and_keeps_z(conditional, tmp_path):
     train(recipe("icgan-mnist", generator=conditional), settings(), tmp_path / "run", "python -m trainer")
     pipeline = pretrained.load(str(tmp_path / "run"), "cpu")
-    picture = noise_picture(3)
-    z, label = pipeline.encode(picture), pipeline.classify(picture)
+    image = noise_image(3)
+    z, label = pipeline.encode(image), pipeline.classify(image)
     assert pipeline.config.classes == ["narrow", "wide"]
-    np.testing.assert_array_equal(pipeline.edit(picture, label), pipeline.reconstruct(picture))
-    np.testing.assert_array_equal(pipeline.edit(picture, 1 - label), pipeline.decode([z], 1 - label)[0])
+    np.testing.assert_array_equal(pipeline.edit(image, label), pipeline.reconstruct(image))
+    np.testing.assert_array_equal(pipeline.edit(image, 1 - label), pipeline.decode([z], 1 - label)[0])
     of_generator = pretrained.load(conditional, "cpu")
     np.testing.assert_array_equal(pipeline.sample(range(4)), of_generator.sample(range(4)))
 

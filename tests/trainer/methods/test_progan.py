@@ -145,7 +145,7 @@ def test_growth_by_images_seen(images_seen, expected):
     assert grown(images_seen, stable_kimg=2, fade_kimg=4, num_levels=4) == expected
 
 
-def test_real_pictures_fade_too():
+def test_real_images_fade_too():
     method = ProGAN(OPTIONS, data.load("fake", 16, Path()))
     x = torch.rand(2, 1, 16, 16)
     method.grow(16 + 8)
@@ -208,7 +208,7 @@ def test_a_checkpoint_from_a_fade_renders_as_it_was_trained(tmp_path):
     network, config = checkpoint.load(tmp_path / checkpoint.MODEL)
     for name, tensor in average.state_dict().items():
         assert torch.equal(tensor, network.state_dict()[name]), name
-    pictures = pipelines.make(network, config, CPU).sample(range(20))
-    assert pictures.shape == (20, 16, 16, 1)
-    assert np.array_equal(pictures, pictures[:, ::2, ::2].repeat(2, 1).repeat(2, 2))  # 8 px, enlarged
-    assert np.array_equal(pipelines.make(network, config, CPU).sample([7]), pictures[7:8])
+    images = pipelines.make(network, config, CPU).sample(range(20))
+    assert images.shape == (20, 16, 16, 1)
+    assert np.array_equal(images, images[:, ::2, ::2].repeat(2, 1).repeat(2, 2))  # 8 px, enlarged
+    assert np.array_equal(pipelines.make(network, config, CPU).sample([7]), images[7:8])

@@ -88,9 +88,9 @@ def test_shapes(size, channels):
     small, large = G.draw_first(z, y)[0], G.draw_second(z, y)[0]
     assert small.shape == (2, channels, size // 4, size // 4)
     assert large.shape == (2, channels, size, size)
-    for picture in (small, large):
-        D = networks.build({"class": "stackgan.Discriminator", "size": picture.shape[-1], **shape})
-        assert D(picture, y).shape == (2,)
+    for image in (small, large):
+        D = networks.build({"class": "stackgan.Discriminator", "size": image.shape[-1], **shape})
+        assert D(image, y).shape == (2,)
 
 
 def test_the_discriminator_hears_real_wrong_and_fake():
@@ -127,7 +127,7 @@ def test_each_update_moves_only_its_own_network(blobs, images_seen, names):
         assert all(buffer.equal(statistics[name]) for name, buffer in method.G.first.named_buffers())
 
 
-def test_words_follow_their_pictures(blobs):
+def test_words_follow_their_images(blobs):
     method, batches = StackGAN(OPTIONS, blobs), data.Batches(blobs, 8, 0, CPU)
     _, labels = next(batches)
     assert [blobs.captions[index] for index in batches.indices] == [
@@ -143,7 +143,7 @@ def test_captions_are_needed(blobs):
 
 
 @pytest.mark.parametrize("stages", [1, 2])
-def test_one_seed_and_sentence_is_one_picture(stages):
+def test_one_seed_and_sentence_is_one_image(stages):
     pipeline = make(stages)
     together = pipeline.sample(range(64), text="red cat")
     assert together.shape == (64, 32, 32, 3)
@@ -200,16 +200,16 @@ def test_captions_from_file_names(stem, caption):
     assert captions.from_name(stem) == caption
 
 
-def pictures(folder):
+def images(folder):
     for name in ("emoji_u1f600.png", "sub/red_car.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), "red").save(folder / name)
     return folder
 
 
-def test_captions_come_with_the_pictures(tmp_path, monkeypatch):
+def test_captions_come_with_the_images(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = pictures(tmp_path / "set")
+    folder = images(tmp_path / "set")
     assert data.load(str(folder), 16, Path()).captions is None
     assert captions.write(folder) == 2
     assert data.load(str(folder), 16, Path()).captions == ["grinning face", "red car"]
@@ -232,14 +232,14 @@ def test_captions_come_with_the_pictures(tmp_path, monkeypatch):
     ],
 )
 def test_broken_captions_are_refused(tmp_path, line, words):
-    folder = pictures(tmp_path)
+    folder = images(tmp_path)
     (folder / captions.FILE).write_text(line + "\n")
     with pytest.raises(InputError, match=words):
         captions.read(folder, ["emoji_u1f600.png", "sub/red_car.png"])
 
 
 def test_the_captions_command_overwrites_nothing(tmp_path):
-    folder = pictures(tmp_path)
+    folder = images(tmp_path)
     command = [sys.executable, "-m", "trainer.captions", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
     assert (done.returncode, done.stderr) == (0, "")
@@ -251,7 +251,7 @@ def test_the_captions_command_overwrites_nothing(tmp_path):
     assert (folder / captions.FILE).read_bytes() == before
 
 
-def test_stage_two_begins_as_the_enlarged_small_picture():
+def test_stage_two_begins_as_the_enlarged_small_image():
     torch.manual_seed(0)
     G = networks.build(
         {"class": "stackgan.Generator", "size": 32, "z_dim": 8, "width": 4, "text_dim": 6, "num_words": 3}

@@ -47,11 +47,11 @@ def test_modulated_convolution_is_the_papers(demodulate):
     x, w = torch.randn(4, 6, 8, 8), torch.randn(4, 7)
     style = layer.style(w)
     expected = []
-    for picture in range(4):
-        weight = layer.weight * layer.scale * style[picture].view(1, 6, 1, 1)
+    for image in range(4):
+        weight = layer.weight * layer.scale * style[image].view(1, 6, 1, 1)
         if demodulate:
             weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
-        expected.append(F.conv2d(x[picture : picture + 1], weight, padding=1))
+        expected.append(F.conv2d(x[image : image + 1], weight, padding=1))
     torch.testing.assert_close(layer(x, w), torch.cat(expected), atol=1e-5, rtol=1e-5)
 
 
@@ -80,7 +80,7 @@ def test_shapes(size, channels, num_classes):
     assert D(x, y).shape == (2,)
 
 
-def test_every_style_changes_the_picture():
+def test_every_style_changes_the_image():
     network = make().network
     ws = torch.zeros(1, network.num_styles, 8)
     plain = network.synthesis(ws)
@@ -106,7 +106,7 @@ def test_noise_is_random_in_training_and_constant_afterwards():
 
 
 @pytest.mark.parametrize("num_classes", [0, 3])
-def test_one_seed_is_one_picture(num_classes):
+def test_one_seed_is_one_image(num_classes):
     pipeline = make(num_classes)
     together = pipeline.sample(range(64), truncation=0.7)
     assert together.std() > 10
@@ -121,9 +121,9 @@ def test_truncation_goes_to_the_mean_style(num_classes):
     network = pipeline.network
     mean = network.w_mean[label or 0].expand(1, network.num_styles, -1)
     from_mean = network.synthesis(mean)
-    pictures = pipeline.sample([1, 2], label, truncation=0.0)
-    np.testing.assert_array_equal(pictures[0], pictures[1])
-    np.testing.assert_allclose(pictures[0], to_uint8(from_mean)[0], atol=1)
+    images = pipeline.sample([1, 2], label, truncation=0.0)
+    np.testing.assert_array_equal(images[0], images[1])
+    np.testing.assert_allclose(images[0], to_uint8(from_mean)[0], atol=1)
     z = torch.randn(3, 8)
     y = torch.full((3,), label or 0)
     w = network.mapping(z, y)
@@ -140,7 +140,7 @@ def test_mixing_takes_coarse_styles_from_the_row_and_fine_ones_from_the_column()
         np.testing.assert_array_equal(as_rows[place], alone[row])
     mixed = pipeline.mix(rows, columns, 2)
     assert mixed.shape == (6, 16, 16, 3)
-    assert len({picture.tobytes() for picture in [*mixed, *alone.values()]}) == 12
+    assert len({image.tobytes() for image in [*mixed, *alone.values()]}) == 12
 
 
 def test_mixing_refuses_what_it_cannot_do():

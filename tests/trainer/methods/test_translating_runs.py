@@ -7,7 +7,7 @@ from statistics import mean
 
 import numpy as np
 import pytest
-from helpers.recipes import eyes, make, shrink, train, weights
+from helpers.recipes import extractor, make, shrink, train, weights
 from helpers.small import save_squeezenet
 from PIL import Image
 from torch import nn
@@ -48,7 +48,7 @@ def test_both_directions_are_pushed(hub, tmp_path):
 
 
 def test_no_path_of_the_user_is_published(tmp_path):
-    recipe = shrink("style-transfer", kimg=0.008, **eyes(tmp_path, RECIPES["style-transfer"]))
+    recipe = shrink("style-transfer", kimg=0.008, **extractor(tmp_path, RECIPES["style-transfer"]))
     train(recipe, tmp_path / "run")
     for path in (tmp_path / "run").glob("*.*"):
         if path.name != "resume.pt":
@@ -65,9 +65,9 @@ def test_samples_are_source_output_and_target(tmp_path):
     with Image.open(tmp_path / "samples.png") as samples:
         assert samples.size == (3 * 32, 8 * 32)
         for row, example in enumerate(data.examples(8)):
-            for column, picture in enumerate((example.source, pipeline.translate(example.source), example.target)):
+            for column, image in enumerate((example.source, pipeline.translate(example.source), example.target)):
                 cell = samples.crop((column * 32, row * 32, (column + 1) * 32, (row + 1) * 32))
-                assert cell.tobytes() == picture.tobytes()
+                assert cell.tobytes() == image.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_samples_are_source_output_and_target(tmp_path):
 )
 def test_mistakes_are_one_line(capsys, tmp_path, monkeypatch, typed, words):
     monkeypatch.chdir(tmp_path)
-    eyes(tmp_path, RECIPES["style-transfer"])
+    extractor(tmp_path, RECIPES["style-transfer"])
     for name in ("broken.npz", "broken.pth"):
         (tmp_path / name).write_text("not weights")
     data = [] if "--data" in typed else ["--data", "fake"]
@@ -126,7 +126,7 @@ def test_evaluating_by_hand(tmp_path, capsys, monkeypatch):
     assert scores["ssim"] == scores["ssim_source"] < 1
     errors = []
     for example in data.examples(200):
-        x, y = (np.asarray(picture, np.float64) / 255 for picture in (example.source, example.target))
+        x, y = (np.asarray(image, np.float64) / 255 for image in (example.source, example.target))
         errors.append(-10 * math.log10(np.square(x - y).mean()))
     assert scores["psnr"] == pytest.approx(mean(errors), rel=1e-4)
     assert scores["distance"] > 0
@@ -136,7 +136,7 @@ def test_evaluating_by_hand(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(("name", "words"), [("style-transfer", "no targets"), ("pix2pix-emoji", "by which recipe")])
 def test_what_cannot_be_evaluated(tmp_path, name, words):
-    recipe = shrink(name, **eyes(tmp_path, RECIPES[name]))
+    recipe = shrink(name, **extractor(tmp_path, RECIPES[name]))
     training = {"recipe": name, "options": run_folder.describe(recipe)} if name == "style-transfer" else {}
     config = pretrained.checkpoint.Config(name, **make(name, tmp_path)[0].checkpoint(), training=training)
     with pytest.raises(InputError, match=words):

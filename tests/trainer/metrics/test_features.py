@@ -105,8 +105,8 @@ def test_inception_from_a_file(tmp_path):
         patch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
         network = FeatureExtractorInceptionV3("inception", ["2048"], tmp_path / "inception.pth")
     torch.save(network.state_dict(), tmp_path / "inception.pth")
-    pictures = data.load("fake", 32, Path()).images[:2]
-    found = features.load("auto", tmp_path / "inception.pth", CPU).extract([pictures])
-    (expected,) = network(features.resize(pictures.expand(-1, 3, -1, -1), 299))
+    images = data.load("fake", 32, Path()).images[:2]
+    found = features.load("auto", tmp_path / "inception.pth", CPU).extract([images])
+    (expected,) = network(features.resize(images.expand(-1, 3, -1, -1), 299))
     assert found.shape == (2, 2048)
     assert torch.allclose(found, expected.double(), atol=1e-5)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.recipes import eyes, make
+from helpers.recipes import extractor, make
 
 from trainer.methods.recipes import RECIPES
 from trainer.metrics import perceptual
@@ -11,7 +11,7 @@ from trainer.metrics import perceptual
 @pytest.fixture(scope="module")
 def seeing(tmp_path_factory):
     """Eyes that have learnt nothing."""
-    return perceptual.choose(eyes(tmp_path_factory.mktemp("eyes"), RECIPES["style-transfer"])["perceptual"])
+    return perceptual.choose(extractor(tmp_path_factory.mktemp("eyes"), RECIPES["style-transfer"])["perceptual"])
 
 
 def test_gram_by_hand():
@@ -43,7 +43,7 @@ def test_content_and_style(seeing):
 def test_the_eyes_are_not_trained_nor_saved(tmp_path):
     method, _ = make("style-transfer", tmp_path)
     assert {name.partition(".")[0] for name in method.state_dict()} == {"G"}
-    assert not any(weight.requires_grad for weight in method.eyes.layers.parameters())
+    assert not any(weight.requires_grad for weight in method.extractor.layers.parameters())
 
 
 def test_like_looks_like(seeing):

@@ -37,8 +37,8 @@ def test_ssim_of_a_window_by_hand():
 
 @pytest.mark.parametrize(("colour", "level"), [((-1, -1, -1), 16), ((1, 1, 1), 235), ((1, -1, -1), 16 + 65.481)])
 def test_luma_by_hand(colour, level):
-    picture = torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 8, 10)
-    assert luma(picture, border=2).shape == (1, 1, 4, 6)
-    assert luma(picture)[0, 0, 0, 0].item() * 255 == pytest.approx(level, abs=0.01)
+    image = torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 8, 10)
+    assert luma(image, border=2).shape == (1, 1, 4, 6)
+    assert luma(image)[0, 0, 0, 0].item() * 255 == pytest.approx(level, abs=0.01)
     if len(set(colour)) == 1:
-        assert luma(picture[:, :1])[0, 0, 0, 0].item() * 255 == pytest.approx(level, abs=0.01)
+        assert luma(image[:, :1])[0, 0, 0, 0].item() * 255 == pytest.approx(level, abs=0.01)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from pretrained.media.images import open_picture
+from pretrained.media.images import open_image
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from trainer.data import decoding, memmap
@@ -44,7 +44,7 @@ class Journal:
     """
 
     shards: int = 0
-    pictures: int = 0
+    images: int = 0
     line_bytes: int = 0
     num_broken: int = 0
     broken: list[str] = field(default_factory=list)
@@ -61,38 +61,38 @@ def fill(part: Part, said: dict[str, str], fetch: Fetch, shape: tuple[int, ...],
     Raises:
         OSError: the disk is full, or nobody may write there.
     """
-    journal, pictures = _go_on(stem, shape)
+    journal, images = _go_on(stem, shape)
     lines = stem.with_suffix(".jsonl").open("r+b" if journal.line_bytes else "w+b")
     lines.truncate(journal.line_bytes)
     lines.seek(journal.line_bytes)
     bar = tqdm(total=len(part.shards), initial=journal.shards, desc="shards", unit="", leave=False, disable=None)
-    with contextlib.closing(pictures), lines, bar:
+    with contextlib.closing(images), lines, bar:
         for files in part.shards[journal.shards :]:
             items = _items(part, files, said, fetch, journal)
             with contextlib.closing(decoding.in_order(partial(_decode, shape=shape), items)) as decoded:
-                for item, picture in decoded:
-                    if isinstance(picture, str):
-                        _note_broken(journal, picture)
+                for item, image in decoded:
+                    if isinstance(image, str):
+                        _note_broken(journal, image)
                         continue
-                    pictures.append(picture)
+                    images.append(image)
                     lines.write(json.dumps([item.label, item.caption]).encode() + b"\n")
-                    if pictures.count % 100 == 0:
-                        bar.set_postfix_str(f"{pictures.count:,} pictures")
-            pictures.flush()
+                    if images.count % 100 == 0:
+                        bar.set_postfix_str(f"{images.count:,} pictures")
+            images.flush()
             lines.flush()
-            journal.shards, journal.pictures, journal.line_bytes = journal.shards + 1, pictures.count, lines.tell()
+            journal.shards, journal.images, journal.line_bytes = journal.shards + 1, images.count, lines.tell()
             write_atomic(stem.with_suffix(".journal"), json.dumps(asdict(journal)).encode())
             shutil.rmtree(work, ignore_errors=True)
             bar.update()
 
 
-def _go_on(stem: Path, shape: tuple[int, ...]) -> tuple[Journal, memmap.Pictures]:
+def _go_on(stem: Path, shape: tuple[int, ...]) -> tuple[Journal, memmap.Images]:
     """What an interrupted preparation left, or a beginning."""
     with contextlib.suppress(FileNotFoundError, EOFError):
         journal = Journal(**json.loads(stem.with_suffix(".journal").read_bytes()))
         if stem.with_suffix(".jsonl").stat().st_size >= journal.line_bytes:
-            return journal, memmap.Pictures(stem.with_suffix(".npy"), shape, journal.pictures)
-    return Journal(), memmap.Pictures(stem.with_suffix(".npy"), shape)
+            return journal, memmap.Images(stem.with_suffix(".npy"), shape, journal.images)
+    return Journal(), memmap.Images(stem.with_suffix(".npy"), shape)
 
 
 def _items(
@@ -107,10 +107,10 @@ def _items(
         except shards.BROKEN as error:
             _note_broken(journal, f"the rest of {files[0].path}: {error}")
         return
-    small = [file for file in files if file.size <= shards.MAX_PICTURE]
+    small = [file for file in files if file.size <= shards.MAX_IMAGE]
     for file in files:
-        if file.size > shards.MAX_PICTURE:
-            _note_broken(journal, f"{file.path}: {file.size:,} bytes are too many: at most {shards.MAX_PICTURE:,}")
+        if file.size > shards.MAX_IMAGE:
+            _note_broken(journal, f"{file.path}: {file.size:,} bytes are too many: at most {shards.MAX_IMAGE:,}")
     with ThreadPoolExecutor(DOWNLOADS) as pool:
         for file, path in zip(small, pool.map(fetch, small)):
             name = part.names[file.path]
@@ -121,7 +121,7 @@ def _decode(item: Item, shape: tuple[int, ...]) -> np.ndarray | str:
     if isinstance(item.data, str):
         return f"{item.name}: {item.data}"
     try:
-        return decoding.square(open_picture(io.BytesIO(item.data), shape[0]), shape[-1])
+        return decoding.square(open_image(io.BytesIO(item.data), shape[0]), shape[-1])
     except InputError as error:
         return f"{item.name}: {error}"
 
@@ -138,8 +138,8 @@ def finish(name: str, licence: str, stem: Path) -> None:
         InputError: no picture of the data set `name` could be read.
     """
     journal = Journal(**json.loads(stem.with_suffix(".journal").read_bytes()))
-    decoding.tell_broken(journal.broken, journal.num_broken, journal.pictures + journal.num_broken)
-    if not journal.pictures:
+    decoding.tell_broken(journal.broken, journal.num_broken, journal.images + journal.num_broken)
+    if not journal.images:
         raise InputError(f"--data {name} holds no picture that can be read: {journal.broken[0]}")
     with stem.with_suffix(".jsonl").open("rb") as lines:
         labels, said = zip(*map(json.loads, lines))

@@ -21,9 +21,9 @@ from urllib.parse import quote
 import torch
 from torch import Tensor
 
-import pretrained
+from pretrained import loading
 from pretrained.hub.account import check_name
-from pretrained.hub.errors import is_transient, retry, sentences
+from pretrained.hub.errors import as_input_error, is_transient, retry
 from pretrained.hub.files import api, has_digest, is_offline
 from pretrained.hub.repository import COMMIT, REVISION
 from pretrained.system.errors import InputError
@@ -74,7 +74,7 @@ def read(name: str, size: int, channels: int, split: str = "train") -> Prepared:
     Raises:
         InputError: there is no such data set, or no picture in it, or it is out of reach; says what to do.
     """
-    match = pretrained.HUB_ID.fullmatch(name)
+    match = loading.HUB_ID.fullmatch(name)
     revision = match and (match["revision"] or "main")
     if not match or not REVISION.fullmatch(revision):
         raise InputError(f"--data {PREFIX}{name} is no data set: hub:user/dataset, or hub:user/dataset@revision")
@@ -111,7 +111,7 @@ def _commit(repo_id: str, revision: str, place: Path) -> str:
     before = note.read_text() if note.exists() else None
     if before and (is_offline() or distributed.rank()):  # process 0 has just noted it
         return before
-    with sentences(f"datasets/{repo_id}", revision):
+    with as_input_error(f"datasets/{repo_id}", revision):
         try:
             info = _ask(repo_id, revision)
         except Exception as error:
@@ -136,7 +136,7 @@ def _prepare(repo_id: str, commit: str, size: int, channels: int, split: str, st
     work = stem.with_suffix(".shard")
     try:
         shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
-        with sentences(f"datasets/{repo_id}", commit):
+        with as_input_error(f"datasets/{repo_id}", commit):
             info = _ask(repo_id, commit)
             fetch = partial(_download, repo_id, commit, work)
             part = splits.choose(f"{PREFIX}{repo_id}", _list(repo_id, commit), split)
@@ -179,7 +179,7 @@ def _download(repo_id: str, commit: str, work: Path, file: RepoFile) -> Path:
             raise OSError(f"{file.path} of {repo_id} is not what was announced")
         return path
 
-    with sentences(f"datasets/{repo_id}", commit):
+    with as_input_error(f"datasets/{repo_id}", commit):
         try:
             return retry(whole, "fetch")
         except OSError as error:

@@ -21,7 +21,7 @@ from trainer.data import captions, decoding, folder
 if TYPE_CHECKING:
     import pyarrow
 
-MAX_PICTURE = 64 << 20  # bytes of a picture file
+MAX_IMAGE = 64 << 20  # bytes of a picture file
 MAX_TEXT = 1 << 20  # bytes of what is said of it, and of the head of a .tar's member
 MAX_COLUMN = 4 << 30  # bytes of a .parquet's row group
 TOGETHER = 32  # files of one stem in a .tar
@@ -62,8 +62,8 @@ def from_zip(path: Path) -> Iterator[Item]:
             if info.filename in CAPTION_FILES:
                 said |= read_captions(_within(info.file_size, partial(archive.read, info), captions.MAX_BYTES))
         for info in members:
-            if folder.is_picture(info.filename):
-                data = _within(info.file_size, partial(archive.read, info), MAX_PICTURE)
+            if folder.is_image(info.filename):
+                data = _within(info.file_size, partial(archive.read, info), MAX_IMAGE)
                 yield Item(info.filename, data, top(info.filename), said.get(info.filename))
 
 
@@ -92,12 +92,10 @@ def from_tar(path: Path) -> Iterator[Item]:
             if own != stem or len(together) == TOGETHER:
                 yield from _together(together)
                 stem, together = own, {}
-            is_picture = folder.is_picture(name)
-            if is_picture or name.endswith((".cls", ".txt", ".json")):
+            is_image = folder.is_image(name)
+            if is_image or name.endswith((".cls", ".txt", ".json")):
                 read = archive.extractfile(info).read
-                together[info.name.removeprefix("./")] = _within(
-                    info.size, read, MAX_PICTURE if is_picture else MAX_TEXT
-                )
+                together[info.name.removeprefix("./")] = _within(info.size, read, MAX_IMAGE if is_image else MAX_TEXT)
         yield from _together(together)
 
 
@@ -106,11 +104,11 @@ def _together(files: dict[str, bytes | str]) -> Iterator[Item]:
     said: dict[str, Any] = {}
     for name, data in files.items():
         kind = os.path.splitext(name)[1]
-        if not folder.is_picture(name) and isinstance(data, bytes):
+        if not folder.is_image(name) and isinstance(data, bytes):
             text = data.decode("utf-8", "replace").strip()
             said |= _object(text) if kind == ".json" else {"cls" if kind == ".cls" else "text": text}
     for name, data in files.items():
-        if folder.is_picture(name):
+        if folder.is_image(name):
             yield Item(name, data, _first(said, LABEL) or top(name), _first(said, CAPTION))
 
 
@@ -149,15 +147,15 @@ def _columns(file: Any) -> dict[str, str]:
 
     schema = file.schema_arrow
     kinds = {field.name: field.type for field in schema}
-    pictures = [name for name, kind in kinds.items() if types.is_struct(kind) and kind.get_field_index("bytes") >= 0]
-    pictures += [name for name, kind in kinds.items() if types.is_binary(kind) or types.is_large_binary(kind)]
-    if not pictures:
+    images = [name for name, kind in kinds.items() if types.is_struct(kind) and kind.get_field_index("bytes") >= 0]
+    images += [name for name, kind in kinds.items() if types.is_binary(kind) or types.is_large_binary(kind)]
+    if not images:
         raise ValueError(f"no column holds pictures, of {', '.join(kinds)[:200]}")
     texts = [name for name, kind in kinds.items() if types.is_string(kind) or types.is_large_string(kind)]
     numbers = [name for name, kind in kinds.items() if types.is_integer(kind)]
     classes = list(_classes(schema))
     found = {
-        "picture": pictures[0],
+        "picture": images[0],
         "label": next((name for name in (*classes, *LABEL) if name in (*numbers, *texts)), None),
         "caption": next((name for name in CAPTION if name in texts), None),
     }
@@ -190,15 +188,15 @@ def _rows(batch: pyarrow.RecordBatch, columns: dict[str, str], classes: dict[str
     names = classes.get(columns.get("label", ""), [])
     for number in range(batch.num_rows):
         row = {what: batch.column(name)[number].as_py() for what, name in columns.items()}
-        picture = row["picture"]
-        struct = picture if isinstance(picture, dict) else {"bytes": picture}
+        image = row["picture"]
+        struct = image if isinstance(image, dict) else {"bytes": image}
         data, label = struct.get("bytes"), row.get("label")
         if isinstance(label, int):
             # The library says -1 where a class is not known.
             label = (names[label] if label < len(names) else str(label)) if label >= 0 else None
         name = os.path.basename(str(struct.get("path") or "")) or f"row {number}"
-        if len(data or b"") > MAX_PICTURE:
-            data = f"{len(data):,} bytes are too many: at most {MAX_PICTURE:,}"
+        if len(data or b"") > MAX_IMAGE:
+            data = f"{len(data):,} bytes are too many: at most {MAX_IMAGE:,}"
         yield Item(name, data or "holds no bytes", label or None, row.get("caption"))
 
 

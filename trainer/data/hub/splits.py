@@ -52,7 +52,7 @@ def choose(name: str, files: list[RepoFile], split: str) -> Part:
     kinds: dict[str, list[RepoFile]] = {}
     for file in plain:
         suffix = PurePosixPath(file.path).suffix.lower()
-        if suffix in shards.READERS or folder.is_picture(file.path):
+        if suffix in shards.READERS or folder.is_image(file.path):
             kinds.setdefault(suffix if suffix in shards.READERS else "", []).append(file)
     if not kinds:
         raise InputError(f"--data {name} holds no pictures, and no {', '.join(shards.READERS)} that may hold some")
@@ -88,7 +88,7 @@ def _part(path: str) -> tuple[str | None, str]:
     for depth, word in enumerate(folders, start=1):
         if word.lower() in PARTS:
             return PARTS[word.lower()], "/".join([*folders[depth:], name])
-    if not folder.is_picture(name):
+    if not folder.is_image(name):
         for word in re.split(r"[^a-z]+", name.lower()):
             if word in PARTS:
                 return PARTS[word], path

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from pretrained.inputs.seeds import few_seeds
-from ui.state.models import Model, chosen_model, plain, sentences, shell
+from ui.state.models import Model, as_input_error, chosen_model, escape_markdown, shell
 from ui.widgets.controls import conditions, film_fields, seeds_field
 from ui.widgets.image_grid import gallery
 from ui.widgets.video_player import MAX_FRAMES, film, film_downloads, play
@@ -22,7 +22,7 @@ def work(model: Model) -> None:
         num_frames, fps = film_fields(120, MAX_FRAMES)
         how = conditions(model)
         loop = st.toggle("Loop", True, key="loop", bind="query-params")
-    with sentences():
+    with as_input_error():
         seeds = few_seeds(typed or "", MAX_SEEDS)
 
     draw = partial(model.pipeline.walk, seeds, num_frames, loop=loop, **how)
@@ -44,5 +44,5 @@ def work(model: Model) -> None:
 
 st.title("Walk")
 model = chosen_model()
-st.caption(f"{plain(model.pipeline.config.name)} · A film that wanders from seed to seed.")
+st.caption(f"{escape_markdown(model.pipeline.config.name)} · A film that wanders from seed to seed.")
 work(model)

@@ -12,11 +12,11 @@ from PIL import Image
 
 from pretrained.checkpoint import SAMPLES
 from pretrained.hub import model_card
-from pretrained.media import images
+from pretrained.media.images import encode_png, open_image
 from pretrained.system.errors import InputError
-from pretrained.system.symlinks import own
+from pretrained.system.symlinks import reject_escaping_symlink
 from ui.state import runs
-from ui.state.models import RUNS, plain, sentences
+from ui.state.models import RUNS, as_input_error, escape_markdown
 from ui.widgets.controls import spelt
 
 EVERY = 3.0  # seconds from one look at a run that is training to the next
@@ -36,7 +36,7 @@ def reader(path: str) -> runs.Reader:
 @st.cache_data(max_entries=128, show_spinner=False)
 def read_sheet(path: str, modified: int) -> tuple[bytes, tuple[int, int], list[str]]:
     """A sheet as PNG, its size, and what its columns show where it says so."""
-    picture = images.open_picture(path, max_pixels=MAX_PIXELS)
+    image = open_image(path, max_pixels=MAX_PIXELS)
     with Image.open(path) as file:
         said = file.info.get("ganvas")
     try:
@@ -44,8 +44,8 @@ def read_sheet(path: str, modified: int) -> tuple[bytes, tuple[int, int], list[s
     except (TypeError, ValueError, KeyError):
         columns = []
     return (
-        images.encode_png(picture),
-        picture.size,
+        encode_png(image),
+        image.size,
         [str(name)[:40] for name in columns] if isinstance(columns, list) else [],
     )
 
@@ -72,7 +72,7 @@ def curves(
     """A chart of the terms `names` over kimg; each of `all_names` keeps its colour."""
     rows = [(line["kimg"], name, line[name]) for line in lines for name in names if name in line]
     if is_log and (left_out := sorted({name for _, name, value in rows if value <= 0})):
-        st.caption(f"A log scale has no place for {plain(', '.join(left_out))} where it is 0 or below.")
+        st.caption(f"A log scale has no place for {escape_markdown(', '.join(left_out))} where it is 0 or below.")
         rows = [row for row in rows if row[2] > 0]
     data = {name: [row[place] for row in rows] for place, name in enumerate(("kimg", "term", "value"))}
     encoding: dict[str, Any] = {
@@ -154,11 +154,13 @@ def show_scores(log: runs.Log, rows: list[Any]) -> None:
         curves("Scores", log.scores, names, names, points=True)
     if rows:
         st.caption(
-            "  \n".join(plain(f"{row['name']} {row['value']:.4g}, {row.get('data', 'data unknown')}") for row in rows)
+            "  \n".join(
+                escape_markdown(f"{row['name']} {row['value']:.4g}, {row.get('data', 'data unknown')}") for row in rows
+            )
         )
 
 
-def show_pictures(folder: Path) -> None:
+def show_images(folder: Path) -> None:
     """The fixed pictures at one moment, with a slider through all of them."""
     taken = runs.moments(folder)
     paths = {f"{moment / 1000:g} kimg": runs.snapshot(folder, moment) for moment in taken[:-1]}
@@ -181,17 +183,17 @@ def show_pictures(folder: Path) -> None:
     try:
         sheet, (width, _), columns = read_sheet(str(path), path.stat().st_mtime_ns)
     except InputError as error:
-        st.error(plain(f"{path}: {error}"), icon=":material/error:")
+        st.error(escape_markdown(f"{path}: {error}"), icon=":material/error:")
         return
     when = f"after {taken[-1] / 1000:g} kimg, the newest" if chosen == NEWEST and taken else f"after {chosen}"
     caption = f"The same pictures, {when}" + (f": {', '.join(columns)}" if columns else "")
-    st.image(sheet, plain(caption), width=width * max(1, SHEET // width), output_format="PNG", alt=caption)
+    st.image(sheet, escape_markdown(caption), width=width * max(1, SHEET // width), output_format="PNG", alt=caption)
 
 
 def offer_timelapse(folder: Path) -> None:
     """All moments as one animation, once training has ended."""
-    with sentences():
-        path = own(folder / runs.TIMELAPSE)
+    with as_input_error():
+        path = reject_escaping_symlink(folder / runs.TIMELAPSE)
     if path.exists() and path.stat().st_size <= MAX_TIMELAPSE:
         st.download_button(
             "Timelapse",
@@ -213,14 +215,14 @@ def show(folder: Path, was_live: bool) -> None:
     if was_live and not progress.is_live:
         st.rerun()  # the whole page, which then no longer looks every few seconds
     show_progress(progress)
-    losses, pictures = st.columns(2, gap="large")
+    losses, images = st.columns(2, gap="large")
     with losses:
         st.subheader("Losses")
         show_losses(log)
         show_scores(log, model_card.metrics(config.training) if config else [])
-    with pictures:
+    with images:
         st.subheader("Pictures")
-        show_pictures(folder)
+        show_images(folder)
         offer_timelapse(folder)
     if progress.is_live:
         st.caption(f"Looked at {time.strftime('%H:%M:%S')}, and again every {EVERY:g} seconds.")

@@ -18,7 +18,7 @@ from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import KINDS, POORER, pen_for
 from pretrained.system.errors import InputError
 from ui.state.examples import examples
-from ui.state.models import Model, chosen_model, file_name, plain, sentences, shell
+from ui.state.models import Model, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.state.translation import WIDTH, Done, translate
 from ui.widgets.canvas import canvas, curtain
 from ui.widgets.controls import whole_number
@@ -40,13 +40,13 @@ def upload(model: Model) -> Named:
     files = st.file_uploader("Pictures", SUFFIXES, accept_multiple_files=True, max_upload_size=MAX_MEGABYTES)
     if len(files) > MAX_FILES:
         raise InputError(f"{len(files)} files are too many at once: at most {MAX_FILES}")
-    pictures: Named = []
+    images: Named = []
     for file in files:
         try:
-            pictures.append((Path(file.name).stem, read(file), {}))
+            images.append((Path(file.name).stem, read(file), {}))
         except InputError as error:  # the others are none the worse for it
-            st.error(plain(str(error)), icon=":material/error:")
-    return pictures
+            st.error(escape_markdown(str(error)), icon=":material/error:")
+    return images
 
 
 def photograph(model: Model) -> Named:
@@ -92,11 +92,11 @@ def knobs(model: Model, way: str) -> dict[str, Any]:
     return how
 
 
-def complete(model: Model, picture: Image.Image, how: dict[str, Any]) -> dict[str, Any]:
+def complete(model: Model, image: Image.Image, how: dict[str, Any]) -> dict[str, Any]:
     """`how` with the mask or the second picture that the checkpoint also needs; the page waits until it is there."""
     given = model.pipeline.config.input
     if given.get("mask") and not how.get("degrade") and "mask" not in how:
-        label, shown = "Paint over what is to be filled", ImageOps.contain(picture, (WIDTH, WIDTH))
+        label, shown = "Paint over what is to be filled", ImageOps.contain(image, (WIDTH, WIDTH))
         st.caption(f"{label}.")
         key = f"mask {model.id} {zlib.crc32(shown.tobytes())}"
         mask = canvas(key, label, shown.size, {"hole": "#ffffff"}, "#000000", encode_png(shown), min(shown.size) // 10)
@@ -118,15 +118,15 @@ def _safe(name: str) -> str:
 
 def show(model: Model, name: str, done: Done, beside_canvas: bool) -> None:
     """Source and output beside each other, and upon each other; the canvas stands for the source."""
-    with Image.open(io.BytesIO(done.shown)) as picture:
-        size = picture.size
+    with Image.open(io.BytesIO(done.shown)) as image:
+        size = image.size
     width = max(1, WIDTH // size[0]) * size[0]  # a whole number of screen pixels for each of its own
     if not beside_canvas:
         with st.container(width=width):
             st.image(done.source, "Source", width=width, output_format="PNG")
     with st.container(width=width):
         st.image(done.shown, "Output", width=width, output_format="PNG")
-        download_png(done.made, file_name(model, name, ".png"))
+        download_png(done.output, file_name(model, name, ".png"))
     with st.container(width=width):
         curtain(f"curtain {model.id}", done.source, done.shown, ("the source", "the output"), size, width)
         st.caption("Both: draw the curtain")
@@ -137,7 +137,7 @@ def show_all(model: Model, done: dict[str, Done]) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         for name, one in done.items():
-            file.writestr(f"{name}.png", one.made)
+            file.writestr(f"{name}.png", one.output)
     st.download_button(
         f"Download {len(done)} pictures",
         archive.getvalue(),
@@ -147,7 +147,7 @@ def show_all(model: Model, done: dict[str, Done]) -> None:
         icon=":material/download:",
     )
     for name, one in done.items():
-        st.caption(plain(name))
+        st.caption(escape_markdown(name))
         with st.container(horizontal=True):
             st.image([one.source, one.shown], width=WIDTH // 2, output_format="PNG")
 
@@ -158,22 +158,22 @@ def work(model: Model) -> None:
     offered = ways(model)
     way = st.segmented_control("A picture", offered, default=offered[0], key="way", bind="query-params") or offered[0]
     row = st.container(horizontal=True, gap="medium")
-    with sentences():
+    with as_input_error():
         with row.container(width=WIDTH if way == "Draw" else "stretch"):
-            pictures = WAYS[way](model)
+            images = WAYS[way](model)
             how = knobs(model, way)
-        if not pictures:
+        if not images:
             st.stop()
-        if len(pictures) == 1:
-            name, picture, extras = pictures[0]
-            done = translate(model, picture, complete(model, picture, {**how, **extras}))
+        if len(images) == 1:
+            name, image, extras = images[0]
+            done = translate(model, image, complete(model, image, {**how, **extras}))
             with row if way == "Draw" else st.container(horizontal=True, gap="medium"):
                 show(model, _safe(name), done, way == "Draw")
         else:
             bar, done = st.progress(0.0, "Translating …"), {}
-            for number, (name, picture, extras) in enumerate(pictures, 1):
-                done[f"{number:02}-{_safe(name)}"] = translate(model, picture, {**how, **extras})
-                bar.progress(number / len(pictures), f"{number} of {len(pictures)}")
+            for number, (name, image, extras) in enumerate(images, 1):
+                done[f"{number:02}-{_safe(name)}"] = translate(model, image, {**how, **extras})
+                bar.progress(number / len(images), f"{number} of {len(images)}")
             bar.empty()
             show_all(model, done)
     flags = {name: value for name, value in how.items() if (name, value) not in {("fit", "crop"), ("strength", 1.0)}}
@@ -184,6 +184,8 @@ def work(model: Model) -> None:
 st.title("Translate")
 model = chosen_model("source", "draws from seeds, and translates no pictures")
 kind, config = model.pipeline.kind, model.pipeline.config
-made = plain(str(config.input["source"].get("target", "a picture")))[:100]
-st.caption(f"{plain(config.name)} · From {KINDS[kind]} to {made}. It is looked at in memory, and kept nowhere.")
+made = escape_markdown(str(config.input["source"].get("target", "a picture")))[:100]
+st.caption(
+    f"{escape_markdown(config.name)} · From {KINDS[kind]} to {made}. It is looked at in memory, and kept nowhere."
+)
 work(model)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pretrained.inputs.latents import MAX_SEED
-from ui.state.models import Model, chosen_model, file_name, plain, sentences, shell
+from ui.state.models import Model, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.widgets.controls import conditions, whole_number
 from ui.widgets.image_grid import download_png, gallery
 
@@ -21,7 +21,7 @@ def work(model: Model) -> None:
         columns = whole_number("Columns", 1, 32, 8, "columns", width=130)
         how = conditions(model)
     seeds = range(first, min(first + count, MAX_SEED + 1))
-    with sentences():
+    with as_input_error():
         png = gallery(model, list(seeds), columns, how)
     download_png(
         png,
@@ -33,5 +33,5 @@ def work(model: Model) -> None:
 
 st.title("Samples")
 model = chosen_model()
-st.caption(f"{plain(model.pipeline.config.name)} · One seed is one picture. Click it to see it large.")
+st.caption(f"{escape_markdown(model.pipeline.config.name)} · One seed is one picture. Click it to see it large.")
 work(model)

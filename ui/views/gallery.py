@@ -8,7 +8,7 @@ import streamlit as st
 
 from pretrained import hub
 from pretrained.system.errors import InputError
-from ui.state.models import plain
+from ui.state.models import escape_markdown
 from ui.widgets.model_cards import MOST, Card, at_hand, facts, licence, offered, preview
 
 
@@ -16,21 +16,21 @@ def show(card: Card) -> None:
     """A card: its picture, its name, what it is, and the button that opens it."""
     with st.container(border=True):
         if not card.config:
-            st.markdown(f"**{plain(card.id)}**")
-            st.caption(plain(card.problem))
+            st.markdown(f"**{escape_markdown(card.id)}**")
+            st.caption(escape_markdown(card.problem))
             return
         if shown := preview(card):
             st.image(shown, width="stretch", output_format="PNG", alt=f"Pictures of {card.id}")
         else:
             st.caption("It has no picture.")
-        st.markdown(f"**{plain(card.id)}**")
-        st.caption(f"{plain(facts(card.config))}  \n{plain(licence(card.config))}")
+        st.markdown(f"**{escape_markdown(card.id)}**")
+        st.caption(f"{escape_markdown(facts(card.config))}  \n{escape_markdown(licence(card.config))}")
         st.button(
-            f"Open {plain(card.id)}",
+            f"Open {escape_markdown(card.id)}",
             key=f"open {card.id}",
             on_click=st.session_state.update,
             args=({"model": card.id, "open": True},),
-            help=f"Choose {plain(card.id)}, and go to the first page that it fills",
+            help=f"Choose {escape_markdown(card.id)}, and go to the first page that it fills",
             icon=":material/open_in_new:",
             width="stretch",
         )
@@ -56,18 +56,21 @@ name = st.text_input(
     f"{hub.TAG} is that of all. The newest {MOST} are shown.",
 )
 if name := (name or "").strip():
-    st.subheader(plain(name))
+    st.subheader(escape_markdown(name))
     try:
         cards = offered(name)
     except InputError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
     else:
         show_all(cards, "hub")
         if not cards and hub.is_offline():
             st.info(
-                f"HF_HUB_OFFLINE=1 is set, and nothing called {plain(name)} was pulled before: unset it to look there."
+                f"HF_HUB_OFFLINE=1 is set, and nothing called {escape_markdown(name)} was pulled before: "
+                "unset it to look there."
             )
         elif not cards:
-            st.info(f"Nobody called {plain(name)} offers a checkpoint on the Hub, and none there has such a tag.")
+            st.info(
+                f"Nobody called {escape_markdown(name)} offers a checkpoint on the Hub, and none there has such a tag."
+            )
     st.subheader("Here")
 show_all(at_hand(), "here")

@@ -16,13 +16,13 @@ from pretrained.checkpoint import Config
 from pretrained.hub import model_card
 from pretrained.inputs.latents import MAX_SEED
 from pretrained.inputs.seeds import few_seeds
-from pretrained.media import images
+from pretrained.media.images import encode_png, open_image
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.system.errors import InputError
 from ui.state import comparisons
 from ui.state.comparisons import MOST
 from ui.state.examples import examples
-from ui.state.models import RUNS, load, local_models, locate, plain, sentences
+from ui.state.models import RUNS, as_input_error, escape_markdown, load, local_models, locate
 from ui.state.translation import translate
 from ui.widgets.controls import class_picker, seeds_field, truncation_slider, whole_number
 from ui.widgets.image_grid import render
@@ -45,7 +45,7 @@ class Chosen:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def read_sheet(path: str, modified: int) -> bytes:
-    return images.encode_png(images.open_picture(path, max_pixels=MAX_PIXELS))
+    return encode_png(open_image(path, max_pixels=MAX_PIXELS))
 
 
 def first_choice(ready: dict[str, list[str]]) -> list[str]:
@@ -97,7 +97,7 @@ def choose() -> list[Chosen]:
     if len(ids) < 2:
         st.info("Choose two checkpoints at least.")
         st.stop()
-    with sentences():
+    with as_input_error():
         found = [(id, *locate(id)) for id in ids]
         chosen = [Chosen(id, path, revision, checkpoint.read_config(path)) for id, path, revision in found]
         if len({one.config.pipeline for one in chosen}) > 1:
@@ -113,12 +113,14 @@ def describe(one: Chosen) -> None:
     """Below its pictures: what it is, and how it was made."""
     training = one.config.training
     options = training.get("options") if isinstance(training.get("options"), dict) else {}
-    told = [
+    condition = [
         str(options["loss"]) if options.get("loss") else None,
         f"{training['kimg']:,.4g} kimg" if isinstance(training.get("kimg"), (int, float)) else None,
         *(f"{row['name']} {row['value']:.4g}" for row in model_card.metrics(training)[:2]),
     ]
-    st.caption("  \n".join(plain(line) for line in (facts(one.config), " · ".join(filter(None, told))) if line))
+    st.caption(
+        "  \n".join(escape_markdown(line) for line in (facts(one.config), " · ".join(filter(None, condition))) if line)
+    )
 
 
 def beside(chosen: list[Chosen], show: Callable[[Chosen], None]) -> None:
@@ -129,7 +131,7 @@ def beside(chosen: list[Chosen], show: Callable[[Chosen], None]) -> None:
                 try:
                     show(one)
                 except InputError as error:
-                    st.error(plain(f"{one.id}: {error}"), icon=":material/error:")
+                    st.error(escape_markdown(f"{one.id}: {error}"), icon=":material/error:")
                 describe(one)
 
 
@@ -142,13 +144,13 @@ def compare_seeds(chosen: list[Chosen]) -> None:
         classes = chosen[0].config.classes
         same = all(one.config.classes == classes for one in chosen)
         how = {"label": class_picker(classes) if same else None, "truncation": truncation_slider()}
-    with sentences():
+    with as_input_error():
         seeds = few_seeds(typed or "", MAX_SEEDS)
 
     def show(one: Chosen) -> None:
         shown = render(load(one.id, one.path, one.revision), seeds, columns, 1, how)
         alt = f"Seeds {typed} of {one.id}"
-        st.image(shown, f"**{plain(one.id)}**", width="stretch", output_format="PNG", alt=alt)
+        st.image(shown, f"**{escape_markdown(one.id)}**", width="stretch", output_format="PNG", alt=alt)
 
     beside(chosen, show)
     flags = [f"--{name} {value}" for name, value in how.items() if value is not None]
@@ -161,7 +163,7 @@ def compare_seeds(chosen: list[Chosen]) -> None:
         st.code("\n".join(lines), "bash", wrap_lines=True)
 
 
-def a_picture(chosen: list[Chosen]) -> tuple[Image.Image, dict[str, Any], bool]:
+def a_image(chosen: list[Chosen]) -> tuple[Image.Image, dict[str, Any], bool]:
     """What all translate: a picture, what goes with it, and whether it was uploaded."""
     first = load(chosen[0].id, chosen[0].path, chosen[0].revision)
     found = examples(first)
@@ -185,10 +187,10 @@ def a_picture(chosen: list[Chosen]) -> tuple[Image.Image, dict[str, Any], bool]:
 
 
 @st.fragment
-def compare_picture(chosen: list[Chosen]) -> None:
+def compare_image(chosen: list[Chosen]) -> None:
     """The same picture, translated by each."""
-    with sentences():
-        picture, extras, is_mine = a_picture(chosen)
+    with as_input_error():
+        image, extras, is_mine = a_image(chosen)
     kinds = [one.config.input["source"]["kind"] for one in chosen]
     how: dict[str, Any] = dict(extras)
     degrades = is_mine and any(kind in DEGRADATIONS for kind in kinds)
@@ -207,15 +209,15 @@ def compare_picture(chosen: list[Chosen]) -> None:
 
     def show(one: Chosen) -> None:
         given = one.config.input
-        told = {**how, "degrade": degrades and given["source"]["kind"] in DEGRADATIONS}
+        condition = {**how, "degrade": degrades and given["source"]["kind"] in DEGRADATIONS}
         for name in ("mask", "second"):
             if not given.get(name):
-                told.pop(name, None)
-            elif name not in told and not (name == "mask" and told["degrade"]):
+                condition.pop(name, None)
+            elif name not in condition and not (name == "mask" and condition["degrade"]):
                 raise InputError(f"it also needs a {name}: open it on its own page, Translate")
-        done = translate(load(one.id, one.path, one.revision), picture, told)
+        done = translate(load(one.id, one.path, one.revision), image, condition)
         for what, shown in (("What {} reads", done.source), ("What {} makes", done.shown)):
-            caption = what.format(f"**{plain(one.id)}**")
+            caption = what.format(f"**{escape_markdown(one.id)}**")
             st.image(shown, caption, width="stretch", output_format="PNG", alt=what.format(one.id))
 
     beside(chosen, show)
@@ -233,12 +235,12 @@ def memorised(chosen: list[Chosen]) -> None:
     for id in places:
         found = comparisons.nearest(Path(id))
         if found:
-            with st.expander(f"{plain(id)}: nearest training pictures", expanded=True):
-                st.write(plain(found.sentence()))
+            with st.expander(f"{escape_markdown(id)}: nearest training pictures", expanded=True):
+                st.write(escape_markdown(found.sentence()))
                 try:
                     shown = read_sheet(str(found.sheet), found.sheet.stat().st_mtime_ns)
                 except InputError as error:
-                    st.error(plain(str(error)), icon=":material/error:")
+                    st.error(escape_markdown(str(error)), icon=":material/error:")
                     continue
                 caption = "Each row: a sample, and the five training pictures nearest to it, with their distances"
                 st.image(shown, caption, width="content", output_format="PNG", alt=caption)
@@ -253,7 +255,7 @@ def memorised(chosen: list[Chosen]) -> None:
         st.code("\n".join(lines), "bash", wrap_lines=True)
 
 
-KINDS = {"generate": (compare_seeds, memorised), "translate": (compare_picture,)}
+KINDS = {"generate": (compare_seeds, memorised), "translate": (compare_image,)}
 
 st.title("Compare")
 st.caption("Two to four checkpoints side by side: the same seeds, or the same picture.")

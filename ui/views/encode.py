@@ -5,9 +5,9 @@ from functools import partial
 import streamlit as st
 from PIL import Image
 
-from pretrained.media import images
+from pretrained.media.images import fit, to_pil, to_uint8
 from pretrained.pipelines import image_grid
-from ui.state.models import DEVICE, Model, chosen_model, file_name, plain, sentences, shell
+from ui.state.models import DEVICE, Model, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.widgets.controls import film_fields, label_picker
 from ui.widgets.image_grid import download_png
 from ui.widgets.upload import MAX_MEGABYTES, SUFFIXES, read
@@ -17,11 +17,11 @@ SIDE = 160  # px of a picture on the page, about: two beside each other on a pho
 
 
 @st.cache_data(max_entries=64, show_spinner="Drawing …")
-def reconstruct(_model: Model, key: tuple, picture: Image.Image, label: int | None) -> tuple[bytes, int | None]:
+def reconstruct(_model: Model, key: tuple, image: Image.Image, label: int | None) -> tuple[bytes, int | None]:
     """The reconstruction, PNG, and the label that is read from the picture."""
     with DEVICE:
-        png = image_grid.reconstruct(_model.pipeline, _model.id, picture, label)
-        return png, _model.pipeline.classify(picture) if _model.pipeline.config.classes else None
+        png = image_grid.reconstruct(_model.pipeline, _model.id, image, label)
+        return png, _model.pipeline.classify(image) if _model.pipeline.config.classes else None
 
 
 def upload(label: str) -> Image.Image | None:
@@ -29,15 +29,17 @@ def upload(label: str) -> Image.Image | None:
     file = st.file_uploader(label, SUFFIXES, max_upload_size=MAX_MEGABYTES)
     if file is None:
         return None
-    squares = images.fit(read(file), model.size, model.pipeline.config.network["channels"])
-    return images.to_pil(images.to_uint8(squares)[0])
+    squares = fit(read(file), model.size, model.pipeline.config.network["channels"])
+    return to_pil(to_uint8(squares)[0])
 
 
 st.title("Encode")
 model = chosen_model("encode", "has no encoder to look at a picture with")
 classes = model.pipeline.config.classes
-st.caption(f"{plain(model.pipeline.config.name)} · Your picture as the network sees it: encoded, and drawn again.")
-with sentences():
+st.caption(
+    f"{escape_markdown(model.pipeline.config.name)} · Your picture as the network sees it: encoded, and drawn again."
+)
+with as_input_error():
     boxes = st.columns(2, gap="medium")
     with boxes[0]:
         first = upload("A picture")
@@ -49,14 +51,14 @@ if first is None and last is None:
 label = label_picker(model, "as it is read")
 width = model.size * max(1, SIDE // model.size)
 with st.container(horizontal=True, gap="large"):
-    for place, picture in enumerate((first, last)):
-        if picture is None:
+    for place, image in enumerate((first, last)):
+        if image is None:
             continue
-        png, seen = reconstruct(model, model.key, picture, label)
+        png, seen = reconstruct(model, model.key, image, label)
         with st.container(width="content"):
             with st.container(horizontal=True, width="content"):
-                st.image(picture, "Yours", width=width, output_format="PNG")
-                drawn = plain(classes[seen if label is None else label]) if classes else ""
+                st.image(image, "Yours", width=width, output_format="PNG")
+                drawn = escape_markdown(classes[seen if label is None else label]) if classes else ""
                 st.image(png, f"Drawn as {drawn}" if classes else "Drawn again", width=width, output_format="PNG")
             download_png(png, file_name(model, f"reconstruction-{place + 1}", ".png"))
 shell("reconstruct", model, "out.png", input="in.png", label=label)

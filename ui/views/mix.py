@@ -10,8 +10,8 @@ from pretrained.inputs.seeds import few_seeds
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.generate import BATCH_SIZE
 from pretrained.system.errors import InputError
-from ui.state.cache import made
-from ui.state.models import Model, chosen_model, file_name, plain, sentences, shell
+from ui.state.cache import cached
+from ui.state.models import Model, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.widgets.controls import label_picker, seeds_field, truncation_slider
 from ui.widgets.image_grid import LARGE, download_png, show_large, show_seed, table
 
@@ -24,7 +24,7 @@ def render(model: Model, rows: list[int], columns: list[int], layers: int, scale
     draw = partial(image_grid.mix, model.pipeline, model.id, rows, columns, layers, scale=scale, **how)
     passes = sum(-(-count // BATCH_SIZE) for count in (len(rows) * len(columns), len(rows), len(columns)))
     key = (*model.key, "mix", tuple(rows), tuple(columns), layers, scale, *how.items())
-    return made(model, key, passes, "Drawing …", draw)
+    return cached(model, key, passes, "Drawing …", draw)
 
 
 def show_pair(model: Model, row: int, column: int, layers: int, how: Mapping[str, Any]) -> None:
@@ -57,7 +57,7 @@ def work(model: Model) -> None:
             help=f"How many of the {most} layers follow the row. The first ones shape the picture, the last colour it.",
         )
         how = {"label": label_picker(model), "truncation": truncation_slider()}
-    with sentences():
+    with as_input_error():
         rows, columns = (few_seeds(text or "", MAX_SEEDS) for text in typed.values())
         if (count := (1 + len(rows)) * (1 + len(columns))) * model.size**2 > MAX_PIXELS:
             raise InputError(f"{count} pictures of {model.size} px are too many for this page: give fewer seeds")
@@ -83,7 +83,7 @@ def work(model: Model) -> None:
 st.title("Mix")
 model = chosen_model("style", "has no styles to mix")
 st.caption(
-    f"{plain(model.pipeline.config.name)} · Each picture takes the coarse styles of the seed on its left, "
+    f"{escape_markdown(model.pipeline.config.name)} · Each picture takes the coarse styles of the seed on its left, "
     "and the fine ones of the seed above it."
 )
 work(model)

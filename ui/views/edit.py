@@ -10,12 +10,12 @@ import streamlit as st
 from PIL import Image
 
 from pretrained.inputs.latents import MAX_SEED
-from pretrained.media import images
+from pretrained.media.images import encode_png, fit, to_pil, to_uint8
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.directions import Direction
 from pretrained.pipelines.projection import Step, encoded, project
 from ui.state.cancel import cancellable
-from ui.state.models import DEVICE, Model, alone, chosen_model, file_name, plain, sentences, shell
+from ui.state.models import DEVICE, Model, alone, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.widgets import direction_controls
 from ui.widgets.canvas import png_url
 from ui.widgets.controls import label_picker, text_field, whole_number
@@ -69,7 +69,7 @@ def example() -> Image.Image:
 @st.cache_data(max_entries=16, show_spinner=False)
 def own(_model: Model, key: tuple, seed: int) -> Image.Image:
     with DEVICE:
-        return images.to_pil(_model.pipeline.sample([seed])[0])
+        return to_pil(_model.pipeline.sample([seed])[0])
 
 
 def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
@@ -80,7 +80,7 @@ def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
             for step in alone(descend()):
                 if step.number % SHOWN_EVERY == 0:
                     with preview.container(width="content"):
-                        show(images.encode_png(step.picture), "So far")
+                        show(encode_png(step.image), "So far")
                 move(step.number / step.num_steps, f"Step {step.number} of {step.num_steps}")
         done["last"] = step
     return done["last"]
@@ -89,20 +89,20 @@ def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
 @st.fragment
 def turn(square: Image.Image, step: Step, known: Mapping[str, Direction], flags: Mapping[str, object]) -> None:
     """Pad, sliders and the pictures before and after: all that runs again when one of them is moved."""
-    pictures, knobs = st.columns([2, 3], gap="medium")
+    images, knobs = st.columns([2, 3], gap="medium")
     with knobs:
         moves = direction_controls.steer(model, known)
-    with pictures, sentences():
+    with images, as_input_error():
         vectors = [known[name].vector for name in moves]
         png = draw(model, model.key, step.point, step.condition, moves, vectors, known)
         with st.container(horizontal=True):
             with st.container(width="content"):
-                show(images.encode_png(square), "Yours")
+                show(encode_png(square), "Yours")
             with st.container(width="content"):
                 show(png, "Redrawn, moved" if moves else "Redrawn")
         if model.pipeline.config.classes:
-            st.caption(f"Drawn as {plain(model.pipeline.config.classes[step.condition])}.")
-        error = np.abs(step.picture.astype(int) - np.asarray(square).reshape(step.picture.shape)).mean()
+            st.caption(f"Drawn as {escape_markdown(model.pipeline.config.classes[step.condition])}.")
+        error = np.abs(step.image.astype(int) - np.asarray(square).reshape(step.image.shape)).mean()
         st.caption(f"Before it is moved, pixels are {error:.1f} of 255 away from yours on average.")
     download_png(png, file_name(model, "edited", ".png"))
     direction_controls.keep(model, known, moves)
@@ -113,8 +113,8 @@ st.title("Edit a photo")
 model = chosen_model()
 config = model.pipeline.config
 st.caption(
-    f"{plain(config.name)} · The generator looks for its own picture that is most like yours, and that one is changed. "
-    "Yours is looked at in memory, and kept nowhere."
+    f"{escape_markdown(config.name)} · The generator looks for its own image that is most like yours, and that one is "
+    "changed. Your image is processed in memory and not stored."
 )
 WAYS = {"Upload": upload, "Example": example}
 way = st.segmented_control(
@@ -126,8 +126,8 @@ way = st.segmented_control(
     label_visibility="collapsed",
     help="A picture of yours, or one of the generator's own to try it with.",
 )
-with sentences():
-    picture = WAYS[way or "Upload"]()
+with as_input_error():
+    image = WAYS[way or "Upload"]()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     text = text_field(model) if config.input.get("text") else None
     label = label_picker(model, "the one that fits best")
@@ -136,12 +136,12 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     help = "What the encoder makes of your picture, at once, instead of the best that can be found from there."
     only = bool(config.input.get("encode")) and st.toggle("Encoder only", key="only", bind="query-params", help=help)
     known = direction_controls.choose(model)
-if picture is None:
+if image is None:
     st.info("Upload a picture, or try an example.")
     st.stop()
-with sentences():
-    fitted = images.fit(picture, model.size, config.network["channels"])
-    square = images.to_pil(images.to_uint8(fitted)[0])
+with as_input_error():
+    fitted = fit(image, model.size, config.network["channels"])
+    square = to_pil(to_uint8(fitted)[0])
     if only:
         with DEVICE:
             step = encoded(model.pipeline, square, label)

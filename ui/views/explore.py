@@ -13,8 +13,8 @@ from pretrained.inputs.latents import MAX_SEED
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.directions import Direction
 from pretrained.pipelines.generate import BATCH_SIZE
-from ui.state.cache import made
-from ui.state.models import DEVICE, Model, chosen_model, file_name, plain, sentences, shell
+from ui.state.cache import cached
+from ui.state.models import DEVICE, Model, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.widgets import direction_controls
 from ui.widgets.canvas import png_url
 from ui.widgets.controls import conditions, whole_number
@@ -42,7 +42,7 @@ def sweep(seed: int, known: Mapping[str, Direction], how: How) -> bytes:
     rows = {name: Direction(row.vector, {name: 1.0}) for name, row in known.items()}
     draw = partial(image_grid.sweep, model.pipeline, model.id, rows, STRENGTHS, seed, **how)
     key = (*model.key, "sweep", seed, *((name, row.vector.tobytes()) for name, row in known.items()), *how.items())
-    return made(model, key, 1 - (-len(rows) * len(STRENGTHS) // BATCH_SIZE), "Drawing …", draw)
+    return cached(model, key, 1 - (-len(rows) * len(STRENGTHS) // BATCH_SIZE), "Drawing …", draw)
 
 
 def moved(seed: int, moves: Mapping[str, float], known: Mapping[str, Direction], how: How) -> bytes:
@@ -76,13 +76,18 @@ def turn(seed: int, known: Mapping[str, Direction], how: How) -> None:
     """Pad, sliders and the picture: all that runs again when one of them is moved."""
     for name, strength in st.session_state.pop("jump", {}).items():
         st.session_state[f"move-{name}"] = strength
-    picture, knobs = st.columns([2, 3], gap="medium")
+    image, knobs = st.columns([2, 3], gap="medium")
     with knobs:
         moves = direction_controls.steer(model, known)
-    with picture, sentences():
+    with image, as_input_error():
         png = moved(seed, moves, known, how)
-        told = ", ".join(f"{name} {strength:g}" for name, strength in moves.items())
-        show(png, SIDE, f"Seed {seed}" + (", moved" if moves else ""), f"Seed {seed}" + (told and f" moved: {told}"))
+        said = ", ".join(f"{name} {strength:g}" for name, strength in moves.items())
+        show(
+            png,
+            SIDE,
+            f"Seed {seed}" + (", moved" if moves else ""),
+            f"Seed {seed}" + (said and f" moved: {said}"),
+        )
     download_png(png, file_name(model, f"seed-{seed}-moved", ".png"))
     direction_controls.keep(model, known, moves)
     shell("sample", model, "moved.png", seeds=seed, **how, **direction_controls.shell_moves(model, moves))
@@ -91,9 +96,11 @@ def turn(seed: int, known: Mapping[str, Direction], how: How) -> None:
 @st.fragment
 def overview(seed: int, known: Mapping[str, Direction], how: How) -> None:
     st.subheader("What each direction does")
-    order = f"A row for each, {plain(next(iter(known)))} at the top, from {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}."
+    order = (
+        f"A row for each, {escape_markdown(next(iter(known)))} at the top, from {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}."
+    )
     st.caption(f"{order} Click a picture to go there.")
-    with sentences():
+    with as_input_error():
         clicked = rows_of(seed, known, how)
     if clicked:
         st.session_state["jump"] = dict([clicked])
@@ -120,7 +127,7 @@ def one_number() -> None:
         how = conditions(model)
     known = direction_controls.found(model, "axis", [number])
     st.caption(f"From {STRENGTHS[0]:g} to {STRENGTHS[-1]:g}. Click a picture to see it large.")
-    with sentences():
+    with as_input_error():
         clicked = rows_of(seed, known, how)
         if clicked:
             png = moved(seed, dict([clicked]), known, how)
@@ -140,7 +147,7 @@ def arithmetic() -> None:
         c = seed_field("plus seed", 2, "c", "What is added.")
         how = conditions(model)
     moves = {} if b == c else {f"seed-{b}": -1.0, f"seed-{c}": 1.0}
-    with sentences(), st.container(horizontal=True, vertical_alignment="center"):
+    with as_input_error(), st.container(horizontal=True, vertical_alignment="center"):
         for sign, seed in (("", a), ("−", b), ("+", c)):
             with st.container(width="content"):
                 show(moved(seed, {}, {}, how), SMALL, f"{sign} Seed {seed}".strip(), f"Seed {seed}")
@@ -156,7 +163,9 @@ WAYS = {"Directions": by_directions, "One number": one_number, "Arithmetic": ari
 
 st.title("Explore")
 model = chosen_model()
-st.caption(f"{plain(model.pipeline.config.name)} · Move the picture of a seed, and see what the network has found.")
+st.caption(
+    f"{escape_markdown(model.pipeline.config.name)} · Move the picture of a seed, and see what the network has found."
+)
 way = st.segmented_control(
     "Way",
     list(WAYS),
