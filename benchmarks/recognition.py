@@ -31,10 +31,9 @@ import pretrained
 from pretrained.checkpoint import published_state
 from pretrained.media.images import from_uint8
 from pretrained.pipelines.registry import pick_device
-from pretrained.system.errors import InputError
+from pretrained.system.errors import InputError, fail
 from pretrained.system.files import cache_folder, write_atomic
 from trainer import data
-from trainer.cli.parse import fail
 from trainer.loop.settings import Settings
 
 CACHE = cache_folder()

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from pretrained.cli import arguments
-from pretrained.cli.parser import fail, parser
-from pretrained.system.errors import InputError
+from pretrained.cli.parser import parser
+from pretrained.system.errors import InputError, fail
 from pretrained.system.files import full_output
 
 

@@ -27,6 +27,7 @@ import safetensors.torch
 import torch
 import tyro
 
+from pretrained.run_files import LOG, STATE
 from pretrained.system import files
 from trainer.cli import evaluate, nearest
 from trainer.cli.parse import parse
@@ -129,7 +130,7 @@ def disturbed(words: str, folder: Path, seconds: float, kills: int, dice: random
 
 def contents(folder: Path) -> dict[str, torch.Tensor | str]:
     """All that training has made, by name."""
-    state = torch.load(folder / run_folder.STATE, weights_only=True)["trainer"]
+    state = torch.load(folder / STATE, weights_only=True)["trainer"]
     flat: dict[str, torch.Tensor | str] = {}
 
     def gather(name: str, value: object) -> None:
@@ -144,7 +145,7 @@ def contents(folder: Path) -> dict[str, torch.Tensor | str]:
 
     gather("state", {name: value for name, value in state.items() if name != "seconds"})
     gather("published", safetensors.torch.load_file(folder / "model.safetensors"))
-    gather("log", [json.loads(line)["kimg"] for line in (folder / run_folder.LOG).read_text().splitlines()])
+    gather("log", [json.loads(line)["kimg"] for line in (folder / LOG).read_text().splitlines()])
     return flat
 
 

@@ -11,16 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pretrained import checkpoint, hub
-from pretrained.system.errors import InputError
+from pretrained.run_files import REVERSE
+from pretrained.system.errors import InputError, fail
 from pretrained.system.files import full_output
 from pretrained.system.symlinks import reject_escaping_symlink
 from trainer import distributed
 from trainer.cli import compare, evaluate, nearest
-from trainer.cli.parse import Command, Push, fail, parse, parse_as, parse_known
+from trainer.cli.parse import Command, Push, parse, parse_as, parse_known
 from trainer.distributed import Lost
 from trainer.loop import train as loop
 from trainer.loop.collapse import Collapsed
-from trainer.loop.run_folder import REVERSE, describe
+from trainer.loop.run_folder import describe
 from trainer.loop.signals import Stopped
 from trainer.methods.recipes import RECIPES
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, get_args
@@ -17,6 +16,7 @@ from pretrained.inputs.seeds import LEGAL
 from pretrained.media import video
 from pretrained.pipelines.directions import METHODS
 from pretrained.pipelines.translate import Fit
+from pretrained.system.errors import fail
 
 ABOUT = """\
 Look at a checkpoint, and make pictures and films with it.
@@ -48,12 +48,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         fail(message.removeprefix("argument "))
-
-
-def fail(message: str, status: int = 2) -> NoReturn:
-    """End the program with one line on stderr."""
-    print(f"ganvas: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(status)
 
 
 def parser() -> Parser:

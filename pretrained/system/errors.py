@@ -1,5 +1,8 @@
 """The one exception that means "the input is at fault", whose text is shown to the user as it is."""
 
+import sys
+from typing import NoReturn
+
 MAX_CHARACTERS = 2000
 
 
@@ -16,3 +19,9 @@ class InputError(ValueError):
 
     def __init__(self, message: str):
         super().__init__(one_line(message[:MAX_CHARACTERS]))
+
+
+def fail(message: str, status: int = 2) -> NoReturn:
+    """End the program with one line on stderr."""
+    print(f"ganvas: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)

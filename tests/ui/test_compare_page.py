@@ -39,7 +39,7 @@ def write_comparison(root: Path, *names: str) -> None:
     """The folder of a comparison, as it lies after it was moved here from elsewhere."""
     runs = [{"loss": name.rpartition("-")[0], "folder": f"/elsewhere/compare/{name}"} for name in names]
     root.mkdir(parents=True, exist_ok=True)
-    (root / comparisons.RESULTS).write_text(json.dumps({"recipe": "dcgan-mnist", "runs": runs}))
+    (root / comparisons.COMPARISON).write_text(json.dumps({"recipe": "dcgan-mnist", "runs": runs}))
 
 
 def write_nearest(folder: Path, values: object) -> Path:
@@ -104,7 +104,7 @@ def test_sets_that_belong_side_by_side(folder, monkeypatch):
 )
 def test_results_that_are_none_offer_nothing(tmp_path, text):
     (tmp_path / "compare").mkdir()
-    (tmp_path / "compare" / comparisons.RESULTS).write_text(text)
+    (tmp_path / "compare" / comparisons.COMPARISON).write_text(text)
     assert comparisons.sets(tmp_path) == {}
 
 

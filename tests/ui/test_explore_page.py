@@ -13,6 +13,7 @@ from helpers.small import CLASSES, noise_image, save_able, save_small
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
+import pretrained
 from pretrained import loading
 from pretrained.__main__ import main
 from pretrained.pipelines import directions

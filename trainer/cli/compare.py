@@ -20,6 +20,7 @@ from pretrained.checkpoint import MODEL
 from pretrained.hub import model_card
 from pretrained.media.images import encode_png, enlarge
 from pretrained.pipelines.registry import pick_device
+from pretrained.run_files import BEST, COMPARISON
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from trainer import data, distributed
@@ -31,13 +32,12 @@ from trainer.loop.collapse import Collapsed
 from trainer.loop.run_folder import Run
 from trainer.loop.signals import Stopped
 from trainer.losses import LOSSES
-from trainer.metrics import features
-from trainer.metrics.best import BEST
+from trainer.metrics import features, score
 from trainer.metrics.features import Features
 
 COLUMNS = range(8)  # the seeds in the picture
 CELL = 64  # pixels; smaller pictures are enlarged to it
-TABLE, RESULTS, PICTURE = "compare.md", "compare.json", "compare.png"
+TABLE, GRID = "compare.md", "compare.png"
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Command:
         if self.seeds < 1:
             raise InputError(f"--seeds is {self.seeds}: at least 1")
         for name in ("samples", "reference"):
-            if getattr(self, name) < evaluate.MIN_IMAGES:
-                raise InputError(f"--{name} is {getattr(self, name)}: at least {evaluate.MIN_IMAGES}")
+            if getattr(self, name) < score.MIN_IMAGES:
+                raise InputError(f"--{name} is {getattr(self, name)}: at least {score.MIN_IMAGES}")
 
     @property
     def names(self) -> list[str]:
@@ -169,12 +169,12 @@ def _scores(
     That of its best snapshot is among them, as training measured it.
     """
     split = "test" if reference.name in data.NAMED else ""
-    with evaluate.lock(folder):
+    with score.lock(folder):
         pipeline = pretrained.load(str(folder), extractor.device.type)
-        how = evaluate.protocol(pipeline, reference, split, extractor, num_samples, num_reference)
+        how = score.protocol(pipeline, reference, split, extractor, num_samples, num_reference)
         if not _recorded(folder, how):
-            result = evaluate.measure(pipeline, reference, split, extractor, num_samples, num_reference)
-            evaluate.write(result, folder, folder)
+            result = score.measure(pipeline, reference, split, extractor, num_samples, num_reference)
+            score.write(result, folder, folder)
     best = folder / BEST / MODEL  # not there where the run had no --feature-weights
     rows = model_card.metrics(checkpoint.read_config(best).training) if best.exists() else []
     return {**_recorded(folder, how), **{f"{row['name']} of the best snapshot": row["value"] for row in rows}}
@@ -182,7 +182,7 @@ def _scores(
 
 def _recorded(folder: Path, how: dict[str, Any]) -> dict[str, float]:
     rows = model_card.metrics(checkpoint.read_config(folder / MODEL).training)
-    wanted = evaluate.comparable(how).items()
+    wanted = score.comparable(how).items()
     return {row["name"]: row["value"] for row in rows if wanted <= row.get("protocol", {}).items()}
 
 
@@ -210,12 +210,12 @@ def _mean(values: Sequence[float]) -> str:
 
 def _write(command: Command, name: str, outcomes: Sequence[Outcome]) -> None:
     report = {"recipe": name, "runs": [asdict(outcome) for outcome in outcomes]}
-    write_atomic(command.out / RESULTS, (json.dumps(report, indent=2) + "\n").encode())
+    write_atomic(command.out / COMPARISON, (json.dumps(report, indent=2) + "\n").encode())
     write_atomic(command.out / TABLE, table(name, outcomes).encode())
     firsts = {outcome.loss: outcome for outcome in reversed(outcomes)}
     drawn = [firsts[loss] for loss in command.names if loss in firsts and (Path(firsts[loss].folder) / MODEL).exists()]
     if drawn:
-        write_atomic(command.out / PICTURE, encode_png(image(drawn)))
+        write_atomic(command.out / GRID, encode_png(image(drawn)))
 
 
 def image(outcomes: Sequence[Outcome]) -> np.ndarray:

@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import safetensors.torch
-import torch
 import tyro
-from torch import Tensor
-from tqdm import tqdm
 
 import pretrained
-from pretrained import checkpoint
-from pretrained.checkpoint import CARD, MODEL, SAMPLES
-from pretrained.hub import model_card
+from pretrained.checkpoint import Config
 from pretrained.pipelines.registry import Generate
 from pretrained.pipelines.translate import Translate
+from pretrained.run_files import REVERSE
 from pretrained.system.errors import InputError
-from pretrained.system.files import cache_folder, locked, write_atomic
+from pretrained.system.files import write_atomic
 from trainer import data
-from trainer.data.dataset import Dataset
-from trainer.loop.run_folder import LOCK
+from trainer.data.domains import Domains
+from trainer.data.pairs import Pairs
 from trainer.loop.settings import Settings
-from trainer.metrics import features, fid_kid, paired
-from trainer.metrics.features import Features
-
-MIN_IMAGES = 50
-NAMES = {
-    "fid": "FID",
-    "kid": "KID",
-    "precision": "Precision",
-    "recall": "Recall",
-    "density": "Density",
-    "coverage": "Coverage",
-    "distance": "Perceptual distance",
-    "psnr": "PSNR",
-    "ssim": "SSIM",
-    "psnr_source": "PSNR of the source",
-    "ssim_source": "SSIM of the source",
-}
-EYELESS = ("psnr", "ssim", "psnr_source", "ssim_source")
-LIBRARIES = ("torch", "torch-fidelity")
+from trainer.methods.recipes import RECIPES
+from trainer.metrics import features, paired
+from trainer.metrics.score import MIN_IMAGES, Result, lock, measure, shape, write
 
 
 @dataclass(frozen=True)
@@ -86,38 +62,6 @@ class Command:
                 raise InputError(f"--{name} is {getattr(self, name)}: at least {MIN_IMAGES}")
         if self.batch_size < 1:
             raise InputError(f"--batch-size is {self.batch_size}: at least 1")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What was measured, and how.
-
-    Attributes:
-        scores: as `metrics.scores` gives them.
-        protocol: all that they depend on, as flat JSON values.
-    """
-
-    scores: dict[str, float]
-    protocol: dict[str, Any]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """For `config.training["metrics"]`. Features that are not Inception's stand in the name: nothing compares."""
-        seen_by = self.protocol.get("features", "Inception").split()[0]
-        suffix = "" if seen_by == "Inception" else f" ({seen_by})"
-        rows = [
-            {
-                "name": NAMES[name] + suffix * (name not in EYELESS),
-                "value": value,
-                "data": self.protocol["data"],
-                "protocol": self.protocol,
-            }
-            for name, value in self.scores.items()
-            if name in NAMES
-        ]
-        for row in rows:
-            if row["name"].startswith("KID"):
-                row |= {"spread": self.scores["kid_spread"]} if "kid_spread" in self.scores else {}
-        return rows
 
 
 def run(command: Command) -> dict[str, Any]:
@@ -159,109 +103,29 @@ def _score_images(pipeline: Translate, command: Command) -> Result:
     weights = command.feature_weights
     wants_eyes = weights is not None or command.features != "auto"
     extractor = features.load(command.features, weights, pipeline.device) if wants_eyes else None
-    dataset = paired.read(pipeline.config, command.data, command.data_root)
+    dataset = read_pairs(pipeline.config, command.data, command.data_root)
     scores, how = paired.measure(pipeline, dataset, extractor, weights, command.samples)
     return Result({name: float(f"{value:.6g}") for name, value in scores.items()}, how)
 
 
-def shape(pipeline: Generate) -> tuple[int, int]:
-    """The size and the channels of the pictures that are made from seeds."""
-    if not hasattr(pipeline, "sample"):
-        raise InputError(f"{pipeline.config.name} makes no pictures from seeds, so it has no scores of this kind")
-    return pipeline.sample([0]).shape[2:]
+def read_pairs(config: Config, name: str, root: Path) -> Pairs | Domains:
+    """The data set `name` as the recipe of a checkpoint reads it.
 
-
-def measure(
-    pipeline: Generate,
-    dataset: Dataset,
-    split: str,
-    extractor: Features,
-    num_samples: int,
-    num_reference: int,
-    batch_size: int = 64,
-) -> Result:
-    """All scores of seeds 0 to `num_samples` - 1 against `num_reference` real pictures, or all if there are fewer."""
-    real = choose(dataset, num_reference)
-    subset_size = fid_kid.kid_subset_size(num_samples, len(real))
-    neighbours = ", ".join(f"{k} ({names})" for names, k in fid_kid.NEIGHBOURS.items())
-    how = {
-        **protocol(pipeline, dataset, split, extractor, num_samples, len(real)),
-        "KID": f"{fid_kid.KID_SUBSETS} subsets of {subset_size}, mean and standard deviation",
-        "neighbours": f"{neighbours} among {min(num_samples, len(real))} of both",
-    }
-    real_features = extract_once(real, extractor, batch_size)
-    fake_features = extractor.extract(draw(pipeline, num_samples, batch_size))
-    scores = fid_kid.scores(fake_features, real_features)
-    return Result({name: float(f"{value:.6g}") for name, value in scores.items()}, how)
-
-
-def protocol(
-    pipeline: Generate, dataset: Dataset, split: str, extractor: Features, num_samples: int, num_reference: int
-) -> dict[str, Any]:
-    """What all scores depend on besides the weights of the checkpoint, as flat JSON values."""
-    return {
-        **extractor.describe(),
-        "data": f"{dataset.name} {split}".strip(),
-        "reference": f"{num_reference} of {len(dataset.images)} pictures at {dataset.size} px",
-        "samples": num_samples,
-        "seeds": f"0 to {num_samples - 1}, untruncated, averaged weights"
-        + (", label = seed modulo classes" if pipeline.config.classes else ""),
-        "revision": pipeline.revision or "local",
-        "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
-    }
-
-
-def comparable(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """A protocol without what should change a score by rounding alone."""
-    return {name: value for name, value in protocol.items() if name != "versions"}
-
-
-def choose(dataset: Dataset, count: int) -> Tensor:
-    """At most `count` pictures of a data set in random order, always the same -> uint8 (M, C, size, size)."""
-    if len(dataset.images) < MIN_IMAGES:
-        raise InputError(f"--data {dataset.name} has {len(dataset.images)} pictures: scores need {MIN_IMAGES}")
-    order = torch.randperm(len(dataset.images), generator=torch.Generator().manual_seed(0))
-    return dataset.images[order[:count]]
-
-
-def draw(pipeline: Generate, num_samples: int, batch_size: int = 64) -> Iterator[Tensor]:
-    """Batches of the pictures of seeds 0 and up, as everybody draws them -> uint8 (B, C, H, W)."""
-    for start in tqdm(range(0, num_samples, batch_size), "generated pictures", disable=None, leave=False):
-        images = pipeline.sample(range(start, min(start + batch_size, num_samples)))
-        yield torch.from_numpy(images).permute(0, 3, 1, 2)
-
-
-def extract_once(images: Tensor, extractor: Features, batch_size: int = 64) -> Tensor:
-    """The features of real pictures, float64 (M, D), kept below `cache_folder()` under all that they depend on."""
-    key = json.dumps(
-        [extractor.describe(), version("torch"), list(images.shape), hashlib.sha256(images.numpy()).hexdigest()]
-    )
-    path = cache_folder() / f"features-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
-    if not path.exists():
-        batches = tqdm(images.split(batch_size), "real pictures", disable=None, leave=False)
-        write_atomic(path, safetensors.torch.save({"features": extractor.extract(batches)}, {"key": key}))
-    return safetensors.torch.load_file(path)["features"]
-
-
-def write(result: Result, source: Path, target: Path) -> None:
-    """Write the checkpoint of the folder `source` to `target`, perhaps the same, with scores in config and card.
-
-    Scores of the same name and data are replaced. A card that a person has edited stays as it is.
+    Raises:
+        InputError: the checkpoint does not say how it was trained.
     """
-    config, rows = checkpoint.read_config(source / MODEL), result.rows()
-    measured = {(row["name"], row["data"]) for row in rows}
-    kept = [row for row in model_card.metrics(config.training) if (row["name"], row.get("data")) not in measured]
-    config = replace(config, training={**config.training, "metrics": kept + rows})
-    has_samples = (source / SAMPLES).exists()
-    if has_samples and target != source:
-        write_atomic(target / SAMPLES, (source / SAMPLES).read_bytes())
-    text = (target / CARD).read_text("utf-8") if (target / CARD).exists() else ""
-    if not model_card.is_edited(text):
-        write_atomic(target / CARD, model_card.model_card(config, samples=has_samples).encode())
-    checkpoint.save_again(source / MODEL, target, config)
-
-
-def lock(folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Keep training out of the folder, or its next snapshot would be overwritten."""
-    busy = f"a training is running in {folder}: evaluate without --write, or wait for it"
-    return locked(folder / LOCK, busy, remedy="evaluate without --write")
+    saved = config.training.get("options")
+    recipe = RECIPES.get(str(config.training.get("recipe")))
+    if recipe is None or not isinstance(saved, dict):
+        raise InputError(f"{config.name} does not say by which recipe it was trained, so its data cannot be read")
+    known = {
+        field.name: saved[field.name]
+        for field in fields(recipe.options)
+        if type(saved.get(field.name)) is type(getattr(recipe.options, field.name))
+    }
+    size = saved["size"] if type(saved.get("size")) is int else recipe.size
+    channels = saved["channels"] if saved.get("channels") in (1, 3) else None
+    dataset = recipe.method.read(replace(recipe.options, **known), name, size, root, channels)
+    if isinstance(dataset, Pairs) and not dataset.stored and dataset.degradation == "none":
+        raise InputError(f"{config.name} has no targets to be compared with: look at its pictures instead")
+    return dataset.reversed() if config.name == f"{recipe.name}-{REVERSE}" else dataset

@@ -22,10 +22,9 @@ from pretrained.media.images import encode_png, enlarge
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from trainer import data
-from trainer.cli import evaluate
 from trainer.data.dataset import Dataset
 from trainer.loop.settings import Settings
-from trainer.metrics import features
+from trainer.metrics import features, score
 
 SHEET = "nearest.png"
 NEIGHBOURS = 5
@@ -80,7 +79,7 @@ def run(command: Command) -> dict[str, Any]:
     is_folder = path.parent == Path(command.id).expanduser()
     out = command.out or (path.parent / SHEET if is_folder else Path(SHEET))
     pipeline = pretrained.load(command.id, command.device)
-    size, channels = evaluate.shape(pipeline)
+    size, channels = score.shape(pipeline)
     read = partial(data.load, command.data, size, command.data_root, channels)
     training, seeds = read(), parse_seeds(command.seeds)
     if len(training.images) <= NEIGHBOURS:
@@ -140,7 +139,7 @@ def _eyes(command: Command, device: torch.device, size: int) -> tuple[See, str]:
         return partial(pixels, side=side), f"root mean square of the differences of pixels, 0 to 255, at {side} px"
     kind = "auto" if command.features == "pixels" else command.features
     extractor = features.load(kind, command.feature_weights, device)
-    return lambda images: evaluate.extract_once(images, extractor), f"Euclidean, in {extractor.name}, {extractor.layer}"
+    return lambda images: score.extract_once(images, extractor), f"Euclidean, in {extractor.name}, {extractor.layer}"
 
 
 def pixels(images: Tensor, side: int) -> Tensor:

@@ -6,14 +6,14 @@ import contextlib
 import difflib
 import io
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
+from pretrained.system.errors import fail
 from trainer.loop.settings import Settings
 from trainer.methods.recipes import RECIPES
 from trainer.recipe import Recipe
@@ -27,12 +27,6 @@ class Command:
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     settings: Annotated[Settings, tyro.conf.arg(name="")]
-
-
-def fail(message: str, status: int = 2) -> NoReturn:
-    """End the program with one line on stderr."""
-    print(f"ganvas: {message}", file=sys.stderr)
-    sys.exit(status)
 
 
 @dataclass(frozen=True)

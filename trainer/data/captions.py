@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pretrained.media.images import SUFFIXES
-from pretrained.system.errors import InputError
+from pretrained.system.errors import InputError, fail
 from pretrained.system.files import write_atomic
 from trainer.data.folder import BROKEN
 
@@ -95,7 +95,6 @@ def write(folder: Path) -> int:
 
 def main(arguments: Sequence[str]) -> None:
     """The command line; a user's mistake is one line on stderr and exit status 2."""
-    from trainer.cli.parse import fail
 
     if len(arguments) != 1 or arguments[0].startswith("-"):
         fail("usage: python -m trainer.captions FOLDER")

@@ -23,6 +23,7 @@ from pretrained import checkpoint, pipelines
 from pretrained.checkpoint import CARD, MODEL, SAMPLES, Config
 from pretrained.hub.model_card import model_card
 from pretrained.media.images import encode_png
+from pretrained.run_files import LOCK, LOG, RAW, REVERSE, SNAPSHOTS, STATE, TIMELAPSE
 from pretrained.system.errors import InputError
 from pretrained.system.files import cannot_write, locked, write_atomic
 from trainer.data.dataset import Dataset
@@ -30,8 +31,6 @@ from trainer.loop import preview
 from trainer.method import Method
 from trainer.recipe import Recipe
 
-STATE, LOG, SNAPSHOTS, TIMELAPSE, LOCK = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif", ".lock"
-REVERSE, RAW = "reverse", "raw"  # sub-folders, each a checkpoint of its own
 LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name places on the user's disk
 SHORT = ("data", "style", "perceptual")  # options that may, of which the last part is published
 TIMELAPSE_SECONDS, TIMELAPSE_FRAMES = 8.0, 60

@@ -10,17 +10,17 @@ from pretrained import checkpoint, pipelines
 from pretrained.checkpoint import MODEL
 from pretrained.hub import model_card
 from pretrained.pipelines.registry import Generate
+from pretrained.run_files import BEST
 from pretrained.system.errors import InputError
 from trainer import data
-from trainer.cli import evaluate
 from trainer.data.dataset import Dataset
 from trainer.data.domains import Domains
 from trainer.data.pairs import Pairs
 from trainer.metrics import features, fid_kid
 from trainer.metrics.features import Features
+from trainer.metrics.score import MIN_IMAGES, Result, choose, comparable, draw, extract_once, protocol, shape, write
 
 QUICK_SAMPLES = 1000
-BEST = "best"
 
 
 def load_feature_extractor(weights: Path | None, dataset: Dataset, device: torch.device) -> Features | None:
@@ -29,7 +29,7 @@ def load_feature_extractor(weights: Path | None, dataset: Dataset, device: torch
         return None
     if isinstance(dataset, (Pairs, Domains)):
         raise InputError("--feature-weights scores pictures of seeds: leave it away, and score the run by evaluate")
-    evaluate.choose(dataset, evaluate.MIN_IMAGES)
+    choose(dataset, MIN_IMAGES)
     return features.load("auto", weights, device)
 
 
@@ -43,28 +43,28 @@ def keep(folder: Path, dataset: Dataset, extractor: Features) -> float:
         Its KID, by `quick_score`.
     """
     pipeline = pipelines.make(*checkpoint.load(folder / MODEL), extractor.device)
-    evaluate.shape(pipeline)
+    shape(pipeline)
     result = quick_score(pipeline, dataset, "train" if dataset.name in data.NAMED else "", extractor)
     before = score(folder, result)
     if before is None or result.scores["kid"] < before:
-        evaluate.write(result, folder, folder / BEST)
+        write(result, folder, folder / BEST)
     return result.scores["kid"]
 
 
-def score(folder: Path, like: evaluate.Result) -> float | None:
+def score(folder: Path, like: Result) -> float | None:
     """The KID of the best snapshot in the folder of a run, where it was measured as `like` was."""
     if not (folder / BEST / MODEL).exists():
         return None
     rows = model_card.metrics(checkpoint.read_config(folder / BEST / MODEL).training)
-    how = evaluate.comparable(like.protocol)
-    return next((row["value"] for row in rows if evaluate.comparable(row.get("protocol", {})) == how), None)
+    how = comparable(like.protocol)
+    return next((row["value"] for row in rows if comparable(row.get("protocol", {})) == how), None)
 
 
-def quick_score(pipeline: Generate, dataset: Dataset, split: str, extractor: Features) -> evaluate.Result:
+def quick_score(pipeline: Generate, dataset: Dataset, split: str, extractor: Features) -> Result:
     """KID alone, which is unbiased, of QUICK_SAMPLES pictures against as many real ones: to rank snapshots of a run."""
-    real = evaluate.choose(dataset, QUICK_SAMPLES)
-    real_features = evaluate.extract_once(real, extractor)
-    fake_features = extractor.extract(evaluate.draw(pipeline, len(real)))
+    real = choose(dataset, QUICK_SAMPLES)
+    real_features = extract_once(real, extractor)
+    fake_features = extractor.extract(draw(pipeline, len(real)))
     kid, _ = fid_kid.kid(fake_features, real_features, subsets=1, subset_size=len(real))
-    how = evaluate.protocol(pipeline, dataset, split, extractor, len(real), len(real))
-    return evaluate.Result({"kid": float(f"{kid:.6g}")}, how | {"KID": f"one set of {len(real)}"})
+    how = protocol(pipeline, dataset, split, extractor, len(real), len(real))
+    return Result({"kid": float(f"{kid:.6g}")}, how | {"KID": f"one set of {len(real)}"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +12,15 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from pretrained.checkpoint import Config
 from pretrained.media.images import from_uint8
 from pretrained.pipelines.translate import Translate
-from pretrained.system.errors import InputError
 from trainer.data.domains import Domains
 from trainer.data.pairs import Pairs
-from trainer.loop.run_folder import REVERSE
-from trainer.methods.recipes import RECIPES
 from trainer.metrics import fid_kid, perceptual, psnr_ssim
 from trainer.metrics.features import Features
 
 MIN_IMAGES = 50  # for scores of features; PSNR and SSIM are of single pictures
 COMPARABLE = ("noise", "blur", "mosaic")  # degradations whose sources can be scored too: what doing nothing would give
-
-
-def read(config: Config, name: str, root: Path) -> Pairs | Domains:
-    """The data set `name` as the recipe of a checkpoint reads it.
-
-    Raises:
-        InputError: the checkpoint does not say how it was trained.
-    """
-    saved = config.training.get("options")
-    recipe = RECIPES.get(str(config.training.get("recipe")))
-    if recipe is None or not isinstance(saved, dict):
-        raise InputError(f"{config.name} does not say by which recipe it was trained, so its data cannot be read")
-    known = {
-        field.name: saved[field.name]
-        for field in fields(recipe.options)
-        if type(saved.get(field.name)) is type(getattr(recipe.options, field.name))
-    }
-    size = saved["size"] if type(saved.get("size")) is int else recipe.size
-    channels = saved["channels"] if saved.get("channels") in (1, 3) else None
-    dataset = recipe.method.read(replace(recipe.options, **known), name, size, root, channels)
-    if isinstance(dataset, Pairs) and not dataset.stored and dataset.degradation == "none":
-        raise InputError(f"{config.name} has no targets to be compared with: look at its pictures instead")
-    return dataset.reversed() if config.name == f"{recipe.name}-{REVERSE}" else dataset
 
 
 def measure(

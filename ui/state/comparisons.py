@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pretrained.checkpoint import MODEL
+from pretrained.run_files import COMPARISON, NEAREST
 
 MOST = 4  # checkpoints side by side
-RESULTS, NEAREST = "compare.json", "nearest.json"
 MAX_BYTES = 2**20
 # Sub-folders of a run that hold a checkpoint, and what that is beside the run's own.
 PARTS = {"raw": "averaged and raw weights", "best": "the last and the best snapshot"}
@@ -23,7 +23,7 @@ def sets(root: Path) -> dict[str, list[str]]:
 
 
 def _losses(root: Path) -> Iterator[tuple[str, list[str]]]:
-    for results in sorted(root.glob(f"*/{RESULTS}")):
+    for results in sorted(root.glob(f"*/{COMPARISON}")):
         found = _read(results).get("runs")
         first: dict[str, str] = {}
         for run in found if isinstance(found, list) else []:

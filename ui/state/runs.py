@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pretrained import checkpoint
 from pretrained.checkpoint import MODEL, Config
+from pretrained.run_files import LOG, SNAPSHOTS, STATE, TIMELAPSE
 from pretrained.system.errors import InputError
 
-LOG, SNAPSHOTS, STATE, TIMELAPSE = "log.jsonl", "snapshots", "resume.pt", "timelapse.gif"
 MAX_POINTS = 1000  # of a curve
 MAX_LINE = 65_536  # characters
 PATIENCE = 120  # seconds of silence, or three times the usual, after which a run is taken to have stopped

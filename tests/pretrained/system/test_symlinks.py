@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 from gradio_ui import models
 from pretrained import checkpoint, deploy
 from pretrained.pipelines import directions
+from pretrained.run_files import REVERSE
 from pretrained.system.errors import InputError
 from trainer.__main__ import main
-from trainer.loop.run_folder import REVERSE
 from ui.state import runs
 
 ROOT = Path(__file__).parents[3]

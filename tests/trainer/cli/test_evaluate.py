@@ -27,7 +27,7 @@ from trainer.cli.evaluate import Command
 from trainer.loop import train as loop
 from trainer.loop.settings import Settings
 from trainer.methods.recipes import RECIPES
-from trainer.metrics import best, features, fid_kid
+from trainer.metrics import best, features, fid_kid, score
 from trainer.metrics.features import KINDS, RESIZER, Features
 
 CPU = torch.device("cpu")
@@ -88,17 +88,17 @@ def test_json_carries_its_protocol(run, images, squeezenet, tmp_path, capsys):
     assert protocol["resizer"] == f"to 32 px, {RESIZER}"
     assert protocol["revision"] == "local"
     assert "25" in protocol["KID"]
-    assert f"torch-fidelity {evaluate.version('torch-fidelity')}" in protocol["versions"]
+    assert f"torch-fidelity {score.version('torch-fidelity')}" in protocol["versions"]
     assert not model_card.metrics(checkpoint.read_config(run / "model.safetensors").training)
 
 
 def test_what_is_measured_are_the_images_that_everybody_draws(run):
     pipeline = pretrained.load(str(run), "cpu")
-    drawn = torch.cat(list(evaluate.draw(pipeline, 50, batch_size=7)))
+    drawn = torch.cat(list(score.draw(pipeline, 50, batch_size=7)))
     assert drawn.equal(torch.from_numpy(pipeline.sample(range(50))).permute(0, 3, 1, 2))
     dataset = data.load("fake", 16, Path())
-    result = evaluate.measure(pipeline, dataset, "", extractor(), num_samples=50, num_reference=80)
-    expected = fid_kid.scores(extractor().extract([drawn]), extractor().extract([evaluate.choose(dataset, 80)]))
+    result = score.measure(pipeline, dataset, "", extractor(), num_samples=50, num_reference=80)
+    expected = fid_kid.scores(extractor().extract([drawn]), extractor().extract([score.choose(dataset, 80)]))
     assert result.scores == pytest.approx(expected, rel=1e-5)
 
 
@@ -120,17 +120,17 @@ def test_resizing_is_antialiased():
 
 def test_reference_features_are_kept_by_what_they_depend_on(tmp_path):
     seen, dataset = [], data.load("fake", 16, Path())
-    first, other = evaluate.choose(dataset, 60), evaluate.choose(dataset, 61)
-    kept = evaluate.extract_once(first, extractor(seen))
+    first, other = score.choose(dataset, 60), score.choose(dataset, 61)
+    kept = score.extract_once(first, extractor(seen))
     assert len(seen) == 1
-    assert evaluate.extract_once(first, extractor(seen)).equal(kept)
+    assert score.extract_once(first, extractor(seen)).equal(kept)
     assert len(seen) == 1
     for images, network in [
         (other, extractor(seen)),
         (first, replace(extractor(seen), sha256="1" * 64)),
     ]:
         before = len(seen)
-        evaluate.extract_once(images, network)
+        score.extract_once(images, network)
         assert len(seen) == before + 1
     assert {path.suffix for path in (tmp_path / "cache/ganvas").iterdir()} == {".safetensors"}
 

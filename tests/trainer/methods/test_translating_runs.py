@@ -15,9 +15,9 @@ from torch import nn
 import pretrained
 from pretrained.system.errors import InputError
 from trainer.__main__ import main
+from trainer.cli import evaluate
 from trainer.loop import run_folder
 from trainer.methods.recipes import RECIPES
-from trainer.metrics import paired
 
 
 def test_both_directions_are_published(tmp_path):
@@ -140,7 +140,7 @@ def test_what_cannot_be_evaluated(tmp_path, name, words):
     training = {"recipe": name, "options": run_folder.describe(recipe)} if name == "style-transfer" else {}
     config = pretrained.checkpoint.Config(name, **make(name, tmp_path)[0].checkpoint(), training=training)
     with pytest.raises(InputError, match=words):
-        paired.read(config, "fake", tmp_path)
+        evaluate.read_pairs(config, "fake", tmp_path)
 
 
 def test_the_reverse_is_evaluated_the_other_way_round():
@@ -148,7 +148,7 @@ def test_the_reverse_is_evaluated_the_other_way_round():
     training = {"recipe": "cyclegan-emoji", "options": run_folder.describe(shrink("cyclegan-emoji"))}
     for name, wanted in (("cyclegan-emoji", data), ("cyclegan-emoji-reverse", data.reversed())):
         config = pretrained.checkpoint.Config(name, **method.checkpoint(), training=training)
-        assert paired.read(config, "fake", None).images.equal(wanted.images)
+        assert evaluate.read_pairs(config, "fake", None).images.equal(wanted.images)
 
 
 def test_snapshots_are_not_scored_by_seeds(tmp_path):
