@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from gradio_ui.page import build
-from pretrained.system.errors import InputError
+from pretrained.system.errors import InputError, fail
 
 HERE = Path(__file__).parent
 MAX_FILE_SIZE = "20mb"
@@ -49,5 +48,4 @@ if __name__ == "__main__":
     try:
         launch()
     except InputError as error:
-        print(f"ganvas: {error}", file=sys.stderr)
-        sys.exit(2)
+        fail(error)

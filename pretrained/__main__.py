@@ -24,7 +24,7 @@ def main(given: Sequence[str] | None = None) -> None:
             print(out)
         sys.stdout.flush()
     except InputError as error:
-        fail(str(error))
+        fail(error)
     except BrokenPipeError:
         # The reader has what it wanted; without this, Python complains once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -137,7 +137,7 @@ def main(arguments: Sequence[str]) -> None:
         COMMANDS[name](arguments[1:]) if name in COMMANDS else train(arguments)
         sys.stdout.flush()
     except InputError as error:
-        fail(str(error))
+        fail(error)
     except OSError as error:
         fail(full_output(error))
     except (Collapsed, Lost) as error:

@@ -21,7 +21,7 @@ from pretrained.hub import model_card
 from pretrained.media.images import encode_png, enlarge
 from pretrained.pipelines.registry import pick_device
 from pretrained.run_files import BEST, COMPARISON
-from pretrained.system.errors import InputError
+from pretrained.system.errors import InputError, as_flag
 from pretrained.system.files import write_atomic
 from trainer import data, distributed
 from trainer.cli import evaluate
@@ -139,8 +139,9 @@ def _train(words: Sequence[str]) -> str | None:
     try:
         loop.train(parsed.recipe, replace(parsed.settings, resume=state is not None), run.folder, run.command)
     except (InputError, Collapsed) as error:
-        print(error, file=sys.stderr)
-        return str(error)
+        text = error.named(as_flag) if isinstance(error, InputError) else str(error)
+        print(text, file=sys.stderr)
+        return text
     except Stopped as stopped:
         raise Stopped("stopped, all is saved; the same command goes on", stopped.status - 128) from None
     return None

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from pretrained.system.errors import fail
+from pretrained.system.errors import InputError, fail
 from trainer.loop.settings import Settings
 from trainer.methods.recipes import RECIPES
 from trainer.recipe import Recipe
@@ -88,7 +88,7 @@ def _parse(
     except SystemExit as ended:
         if not ended.code:
             raise
-        fail(_one_line(errors.getvalue()))
+        fail(InputError(_one_line(errors.getvalue())))
 
 
 def _one_line(box: str) -> str:

@@ -101,7 +101,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         print(f"{write(Path(arguments[0]))} captions in {Path(arguments[0]) / FILE}")
     except InputError as error:
-        fail(str(error))
+        fail(error)
 
 
 if __name__ == "__main__":

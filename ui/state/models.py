@@ -127,8 +127,13 @@ def as_input_error() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
+        st.error(error_text(error), icon=":material/error:")
         st.stop()
+
+
+def error_text(error: InputError) -> str:
+    """An error for st.error, its arguments in plain words: "fps" or "batch size"."""
+    return escape_markdown(error.named(lambda argument: argument.replace("_", " ")))
 
 
 def escape_markdown(text: str) -> str:

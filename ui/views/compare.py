@@ -22,7 +22,7 @@ from pretrained.system.errors import InputError
 from ui.state import comparisons
 from ui.state.comparisons import MOST
 from ui.state.examples import examples
-from ui.state.models import RUNS, as_input_error, escape_markdown, load, local_models, locate
+from ui.state.models import RUNS, as_input_error, error_text, escape_markdown, load, local_models, locate
 from ui.state.translation import translate
 from ui.widgets.controls import class_picker, seeds_field, truncation_slider, whole_number
 from ui.widgets.image_grid import render
@@ -240,7 +240,7 @@ def memorised(chosen: list[Chosen]) -> None:
                 try:
                     shown = read_sheet(str(found.sheet), found.sheet.stat().st_mtime_ns)
                 except InputError as error:
-                    st.error(escape_markdown(str(error)), icon=":material/error:")
+                    st.error(error_text(error), icon=":material/error:")
                     continue
                 caption = "Each row: a sample, and the five training pictures nearest to it, with their distances"
                 st.image(shown, caption, width="content", output_format="PNG", alt=caption)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pretrained import hub
 from pretrained.system.errors import InputError
-from ui.state.models import escape_markdown
+from ui.state.models import error_text, escape_markdown
 from ui.widgets.model_cards import MOST, Card, at_hand, facts, licence, offered, preview
 
 
@@ -60,7 +60,7 @@ if name := (name or "").strip():
     try:
         cards = offered(name)
     except InputError as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
+        st.error(error_text(error), icon=":material/error:")
     else:
         show_all(cards, "hub")
         if not cards and hub.is_offline():

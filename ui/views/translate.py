@@ -18,7 +18,7 @@ from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import KINDS, POORER, pen_for
 from pretrained.system.errors import InputError
 from ui.state.examples import examples
-from ui.state.models import Model, as_input_error, chosen_model, escape_markdown, file_name, shell
+from ui.state.models import Model, as_input_error, chosen_model, error_text, escape_markdown, file_name, shell
 from ui.state.translation import WIDTH, Done, translate
 from ui.widgets.canvas import canvas, curtain
 from ui.widgets.controls import whole_number
@@ -45,7 +45,7 @@ def upload(model: Model) -> Named:
         try:
             images.append((Path(file.name).stem, read(file), {}))
         except InputError as error:  # the others are none the worse for it
-            st.error(escape_markdown(str(error)), icon=":material/error:")
+            st.error(error_text(error), icon=":material/error:")
     return images
 
 

@@ -13,7 +13,7 @@ import pretrained
 from pretrained.pipelines import directions
 from pretrained.pipelines.directions import Direction
 from pretrained.system.errors import InputError
-from ui.state.models import DEVICE, Model, escape_markdown, file_name
+from ui.state.models import DEVICE, Model, error_text, escape_markdown, file_name
 from ui.widgets.controls import spelt
 from ui.widgets.pad import pad
 
@@ -62,7 +62,7 @@ def _kept(model: Model) -> dict[str, Direction]:
     try:
         return directions.read(_file(model), model.pipeline.config) | _session(model)
     except InputError as error:
-        st.warning(escape_markdown(str(error)), icon=":material/warning:")
+        st.warning(error_text(error), icon=":material/warning:")
         return _session(model)
 
 
@@ -151,7 +151,7 @@ def keep(model: Model, known: Mapping[str, Direction], moves: Mapping[str, float
             try:
                 _add(model, name.strip(), known, moves)
             except InputError as error:
-                st.error(escape_markdown(str(error)), icon=":material/error:")
+                st.error(error_text(error), icon=":material/error:")
             else:
                 st.rerun()
         named = _kept(model)

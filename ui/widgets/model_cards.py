@@ -63,7 +63,7 @@ def card_of(id: str) -> Card:
     try:
         return Card(id, checkpoint.read_config(path), path.with_name(SAMPLES))
     except InputError as error:
-        return Card(id, problem=str(error))
+        return Card(id, problem=error.named(str))
 
 
 def at_hand() -> list[Card]:
@@ -76,7 +76,7 @@ def peek(id: str) -> Card:
     try:
         return Card(id, *hub.peek(id))
     except InputError as error:
-        return Card(id, problem=str(error))
+        return Card(id, problem=error.named(str))
 
 
 @st.cache_data(ttl=HUB_PATIENCE, max_entries=64, show_spinner="Asking the Hub …")
