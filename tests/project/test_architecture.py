@@ -100,7 +100,9 @@ def distributions_of(files: list[Path]) -> set[str]:
     """The packages that `files` import, as an index names them, beside the standard library and our own rooms."""
     known = packages_distributions()
     ours = (
-        {file.stem for file in (ROOT / "tests").glob("*.py")} | APPS | {"pretrained", "trainer", "benchmarks", "stress"}
+        {file.stem for file in (ROOT / "tests").glob("*.py")}
+        | APPS
+        | {"pretrained", "trainer", "helpers", "benchmarks", "stress"}
     )
     names = {name for file in files for name in imports_of(file.read_text())} - sys.stdlib_module_names - ours
     return {re.sub(r"[-.]", "_", known.get(name, [name])[0]).lower() for name in names}
