@@ -248,11 +248,11 @@ class Batches:
         return self
 
     def __next__(self) -> tuple[Tensor, Tensor | None]:
-        x = from_uint8(self.images())
+        x = from_uint8(self.gather())
         y = None if self.labels is None else self.labels[self.indices].to(self.device)
         return x.contiguous(memory_format=torch.channels_last), y
 
-    def images(self) -> Tensor:
+    def gather(self) -> Tensor:
         """The next batch as it is stored, cut and mirrored: uint8 (B, C, size, size)."""
         self.indices = self._indices()[self.part]
         x = self.images[self.indices.to(self.images.device)].to(self.device)

@@ -145,7 +145,7 @@ class PairBatches(Batches):
 
     def __next__(self) -> tuple[Tensor, Tensor]:
         numbers = range(self.images_seen, self.images_seen + self.batch_size)[self.part]
-        source, target = self.dataset.pair(self.images(), [[self.seed, number] for number in numbers])
+        source, target = self.dataset.pair(self.gather(), [[self.seed, number] for number in numbers])
         return source.contiguous(memory_format=torch.channels_last), target.contiguous(
             memory_format=torch.channels_last
         )

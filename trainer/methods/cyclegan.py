@@ -56,15 +56,15 @@ class Pool(nn.Module):
     def swap(self, fakes: Tensor) -> Tensor:
         """Store fakes (N, C, H, W) and give as many; of a full pool half are older ones, whose place they take."""
         shown = distributed.gather(fakes.detach().float().contiguous()).clone()
-        pool_size = len(self.images)
+        pool_size = len(self.pictures)
         for i in range(len(shown) if pool_size else 0):
             if self.count < pool_size:
-                self.images[self.count] = shown[i]
+                self.pictures[self.count] = shown[i]
                 self.count += 1
             elif torch.rand(()) < 0.5:
                 place = int(torch.randint(pool_size, ()))
-                older = self.images[place].clone()
-                self.images[place] = shown[i]
+                older = self.pictures[place].clone()
+                self.pictures[place] = shown[i]
                 shown[i] = older
         return shown[distributed.local_slice(len(shown))]
 

@@ -100,7 +100,7 @@ def test_directions_are_those_of_the_definition(row, method):
     units = rows / lengths
     np.testing.assert_allclose(units @ units.T, np.eye(8), atol=1e-5)
     assert (np.take_along_axis(rows, np.abs(rows).argmax(axis=1)[:, None], axis=1) > 0).all()
-    points = pipeline.locate(range(500))
+    points = pipeline.to_latents(range(500))
     np.testing.assert_allclose(lengths[:, 0], (points @ units.T).std(axis=0), rtol=0.15, atol=0.01)
     if method == "sefa":
         weights = torch.cat(pipeline.network.first_layers()).numpy()
@@ -121,7 +121,7 @@ def test_a_move_of_no_strength_is_the_image_of_the_seed(row):
         offset = move(pipeline, moves)
         moved = pipeline.sample(seeds, move=offset, **how)
         assert np.array_equal(moved, still) == (not moves.get("sefa-1"))
-        drawn = pipeline.draw(pipeline.locate(seeds, **how) + offset, pipeline.conditions(seeds))
+        drawn = pipeline.draw(pipeline.to_latents(seeds, **how) + offset, pipeline.conditions(seeds))
         assert np.array_equal(drawn, moved)
 
 
