@@ -212,7 +212,7 @@ class Batches:
         horizontal_flip: bool = False,
     ):
         on_device = device.type == "cuda" and dataset.images.numel() <= DEVICE_BYTES
-        self.images = dataset.images.to(device) if on_device else dataset.images
+        self.stored = dataset.images.to(device) if on_device else dataset.images
         memmap.release_pages(dataset.images)
         self.touched = 0  # bytes of a mapped file, by these batches
         self.size = dataset.size
@@ -224,7 +224,7 @@ class Batches:
         self._permutation = lru_cache(maxsize=2)(self._permutation)
 
     def _permutation(self, epoch: int) -> Tensor:
-        return torch.randperm(len(self.images), generator=self._random(epoch, stream=0))
+        return torch.randperm(len(self.stored), generator=self._random(epoch, stream=0))
 
     def _random(self, counter: int, stream: int) -> torch.Generator:
         words = np.random.SeedSequence((self.seed, self.stream + stream, counter)).generate_state(1, np.uint64)
@@ -234,7 +234,7 @@ class Batches:
         """Where the next batch lies in the data set; a batch may reach over the end of an epoch."""
         start, wanted, parts = self.images_seen, self.batch_size, []
         while wanted:
-            epoch, offset = divmod(start, len(self.images))
+            epoch, offset = divmod(start, len(self.stored))
             parts.append(self._permutation(epoch)[offset : offset + wanted])
             start, wanted = start + len(parts[-1]), wanted - len(parts[-1])
         return torch.cat(parts)
@@ -255,10 +255,10 @@ class Batches:
     def gather(self) -> Tensor:
         """The next batch as it is stored, cut and mirrored: uint8 (B, C, size, size)."""
         self.indices = self._indices()[self.part]
-        x = self.images[self.indices.to(self.images.device)].to(self.device)
+        x = self.stored[self.indices.to(self.stored.device)].to(self.device)
         self.touched += x.numel() + len(x) * memmap.AROUND
         if self.touched > memmap.HELD:
-            memmap.release_pages(self.images)
+            memmap.release_pages(self.stored)
             self.touched = 0
         room = x.shape[-1] - self.size
         if room:

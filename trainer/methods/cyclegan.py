@@ -49,7 +49,7 @@ class Pool(nn.Module):
 
     def __init__(self, pool_size: int, channels: int, size: int):
         super().__init__()
-        self.register_buffer("pictures", torch.zeros(pool_size, channels, size, size))
+        self.register_buffer("images", torch.zeros(pool_size, channels, size, size))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
