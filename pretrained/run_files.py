@@ -1,5 +1,5 @@
 """The names of what lies in a run's folder beside its checkpoint."""
 
 STATE, LOG, SNAPSHOTS, TIMELAPSE, LOCK = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif", ".lock"
-REVERSE, RAW, BEST = "reverse", "raw", "best"  # sub-folders, each a checkpoint of its own
+RAW, BEST = "raw", "best"  # sub-folders, each a checkpoint of its own
 COMPARISON, NEAREST = "compare.json", "nearest.json"

@@ -6,12 +6,11 @@ import json
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from pretrained import checkpoint, hub
-from pretrained.run_files import REVERSE
 from pretrained.system.errors import InputError, fail
 from pretrained.system.files import full_output
 from pretrained.system.symlinks import reject_escaping_symlink
@@ -23,6 +22,7 @@ from trainer.loop import train as loop
 from trainer.loop.collapse import Collapsed
 from trainer.loop.run_folder import describe
 from trainer.loop.signals import Stopped
+from trainer.method import MAIN, published_name
 from trainer.methods.recipes import RECIPES
 
 
@@ -36,29 +36,28 @@ def push(arguments: Sequence[str]) -> None:
     """Publish a finished run."""
     command = parse_as(Push, "push", arguments)
     checkpoint.read_config(command.folder / checkpoint.MODEL)
-    repo_id = check_push(command.repo_id, command.folder.resolve().name, has_reverse(command.folder))
+    repo_id = check_push(command.repo_id, command.folder.resolve().name, checkpoint_names(command.folder))
     publish(command.folder, repo_id, command.private)
 
 
-def has_reverse(folder: Path) -> bool:
-    """Whether a run has a network that translates back; InputError where that is a link to elsewhere."""
-    return (reject_escaping_symlink(folder / REVERSE) / checkpoint.MODEL).exists()
+def checkpoint_names(folder: Path) -> list[str]:
+    """The checkpoints that a run publishes, the main one first; InputError where one is a link to elsewhere."""
+    others = {name for recipe in RECIPES.values() for name in recipe.method.published} - {MAIN}
+    found = (name for name in sorted(others) if (reject_escaping_symlink(folder / name) / checkpoint.MODEL).exists())
+    return [MAIN, *found]
 
 
-def check_push(repo_id: str | None, default_name: str, with_reverse: bool) -> str:
-    """The full name under which a run would be published, and its reverse with "-reverse" behind; else InputError."""
-    repo_id = hub.check_push(repo_id, default_name)
-    if with_reverse:
-        hub.check_push(f"{repo_id}-{REVERSE}", "")
-    return repo_id
+def check_push(repo_id: str | None, default_name: str, names: Iterable[str]) -> str:
+    """The full name of the repository of the main checkpoint, the first of `names`; InputError if one may not exist."""
+    full_name, *_ = [hub.check_push(published_name(repo_id or default_name, name), "") for name in names]
+    return full_name
 
 
 def publish(folder: Path, repo_id: str, private: bool) -> None:
-    """Publish a run and, where it has one, the network that translates back; print their links."""
+    """Publish the checkpoints of a run, each as a repository; print their links."""
     try:
-        print(hub.push(folder, repo_id, private))
-        if has_reverse(folder):
-            print(hub.push(folder / REVERSE, f"{repo_id}-{REVERSE}", private))
+        for name in checkpoint_names(folder):
+            print(hub.push(folder / name, published_name(repo_id, name), private))
     except KeyboardInterrupt:
         raise Stopped(f"stopped; {hub.nothing_lost(folder, repo_id, private)}", signal.SIGINT) from None
 
@@ -89,8 +88,7 @@ def train(arguments: Sequence[str]) -> None:
         if distributed.rank() == 0:
             print(planned)
         return
-    with_reverse = recipe.method.reverse is not None
-    repo_id = check_push(settings.repo_id, recipe.name, with_reverse) if settings.push_to_hub else None
+    repo_id = check_push(settings.repo_id, recipe.name, recipe.method.published) if settings.push_to_hub else None
     typed = shlex.join(["python", "-m", "trainer", *(word for word in arguments if word != "--resume")])
     loop.train(recipe, settings, folder, typed)
     if distributed.rank():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from trainer import data
 from trainer.data.dataset import Batches, Dataset
 
 Updates = Iterator[tuple[nn.Module, dict[str, Tensor]]]
+
+MAIN = ""  # the checkpoint in the folder of the run itself
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,27 @@ class Adam:
     kind: str = "adam"
 
 
+@dataclass(frozen=True)
+class Published:
+    """A checkpoint that a method publishes.
+
+    Attributes:
+        network: name of the sub-module whose average it holds.
+        view: the dataset as this network reads it; a translator of the other direction swaps source and target.
+    """
+
+    network: str = "G"
+    view: Callable[[Any], Dataset] = lambda dataset: dataset
+
+
 class Method(nn.Module, ABC):
     """Networks as attributes; all training state is parameters and buffers, so that `state_dict` resumes it.
 
     Attributes:
         optimizer: the paper's settings.
         won_below: a loss of D under which it has won and G learns nothing; None where D's loss has no floor.
-        published: the name of the network whose average goes into the checkpoint.
-        reverse: that of the network which translates back, published in the sub-folder reverse/; None without one.
+        published: the checkpoints by name, MAIN first. Another one lies in the sub-folder of its name, and is pushed as
+            a repository with "-NAME" behind.
         layout: how pictures lie in a processor's memory; instance normalisation turns channels_last round and back.
         measures: quantities for the log that are not minimised, e.g. BEGAN's M; scalars, set by `updates`.
         notes: sentences for the log about choices that were made for the user.
@@ -45,8 +60,7 @@ class Method(nn.Module, ABC):
 
     optimizer: Adam = Adam()
     won_below: float | None = None
-    published: str = "G"
-    reverse: str | None = None
+    published: ClassVar[Mapping[str, Published]] = {MAIN: Published("G")}
     layout: torch.memory_format = torch.channels_last
 
     @classmethod
@@ -70,4 +84,9 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def checkpoint(self) -> dict[str, Any]:
-        """The `pipeline`, `network`, `input` and `condition` of the Config that is published, and of `reverse`."""
+        """The `pipeline`, `network`, `input` and `condition` of every Config that is published."""
+
+
+def published_name(base: str, name: str) -> str:
+    """What the checkpoint `name` of a method is called, where the main one is called `base`."""
+    return f"{base}-{name}" if name else base

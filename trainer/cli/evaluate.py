@@ -14,13 +14,13 @@ import pretrained
 from pretrained.checkpoint import Config
 from pretrained.pipelines.registry import Generate
 from pretrained.pipelines.translate import Translate
-from pretrained.run_files import REVERSE
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from trainer import data
 from trainer.data.domains import Domains
 from trainer.data.pairs import Pairs
 from trainer.loop.settings import Settings
+from trainer.method import published_name
 from trainer.methods.recipes import RECIPES
 from trainer.metrics import features, paired
 from trainer.metrics.score import MIN_IMAGES, Result, lock, measure, shape, write
@@ -128,4 +128,5 @@ def read_pairs(config: Config, name: str, root: Path) -> Pairs | Domains:
     dataset = recipe.method.read(replace(recipe.options, **known), name, size, root, channels)
     if isinstance(dataset, Pairs) and not dataset.stored and dataset.degradation == "none":
         raise InputError(f"{config.name} has no targets to be compared with: look at its pictures instead")
-    return dataset.reversed() if config.name == f"{recipe.name}-{REVERSE}" else dataset
+    views = {published_name(recipe.name, name): row.view for name, row in recipe.method.published.items()}
+    return views[config.name](dataset) if config.name in views else dataset

@@ -18,17 +18,18 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from pretrained import checkpoint, pipelines
 from pretrained.checkpoint import CARD, MODEL, SAMPLES, Config
 from pretrained.hub.model_card import model_card
 from pretrained.media.images import encode_png
-from pretrained.run_files import LOCK, LOG, RAW, REVERSE, SNAPSHOTS, STATE, TIMELAPSE
+from pretrained.run_files import LOCK, LOG, RAW, SNAPSHOTS, STATE, TIMELAPSE
 from pretrained.system.errors import InputError
 from pretrained.system.files import cannot_write, locked, write_atomic
 from trainer.data.dataset import Dataset
 from trainer.loop import preview
-from trainer.method import Method
+from trainer.method import MAIN, Method, published_name
 from trainer.recipe import Recipe
 
 LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name places on the user's disk
@@ -123,23 +124,17 @@ class Run:
         return config.training["kimg"] * 1000 == images_seen and card.read_text() == model_card(config)
 
     def snapshot(
-        self, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
+        self, name: str, network: nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
     ) -> None:
-        """Publish the checkpoint, and keep its preview for the timelapse."""
-        png = publish(self.folder, network, config, dtype, device, data)
-        write_atomic(self.folder / SNAPSHOTS / f"{round(config.training['kimg'] * 1000):010d}.png", png)
-        write_atomic(self.folder / SAMPLES, png)
-        write_atomic(self.folder / CARD, model_card(config).encode())
-
-    def snapshot_reverse(
-        self, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
-    ) -> None:
-        """Publish the checkpoint of the network that translates back, in the sub-folder reverse/."""
-        folder = self.folder / REVERSE
-        write_atomic(folder / SAMPLES, publish(folder, network, config, dtype, device, data))
+        """Publish the checkpoint `name` in its folder, and keep the preview of the main one for the timelapse."""
+        folder = self.folder / name
+        png = publish(folder, network, config, dtype, device, data)
+        if name == MAIN:
+            write_atomic(folder / SNAPSHOTS / f"{round(config.training['kimg'] * 1000):010d}.png", png)
+        write_atomic(folder / SAMPLES, png)
         write_atomic(folder / CARD, model_card(config).encode())
 
-    def snapshot_raw(self, network: torch.nn.Module, config: Config, dtype: torch.dtype) -> None:
+    def snapshot_raw(self, network: nn.Module, config: Config, dtype: torch.dtype) -> None:
         """Keep the weights before averaging as a checkpoint in the sub-folder raw/, to be compared with the average."""
         checkpoint.save(self.folder / RAW, network, dataclasses.replace(config, name=f"{config.name}-{RAW}"), dtype)
 
@@ -155,7 +150,7 @@ class Run:
 
 
 def publish(
-    folder: Path, network: torch.nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
+    folder: Path, network: nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
 ) -> bytes:
     """Write a checkpoint, read it back and draw its preview, through the pipeline that everybody uses -> a PNG."""
     checkpoint.save(folder, network, config, dtype)
@@ -205,13 +200,13 @@ def make_config(
     images_seen: int,
     seconds: float,
     device: torch.device,
-    reverse: bool = False,
+    checkpoint_name: str = MAIN,
 ) -> Config:
-    """The config of a checkpoint after `images_seen` pictures; of the network that translates back if `reverse`."""
+    """The config of a checkpoint after `images_seen` images."""
     options = describe(recipe)
     paths = {name: Path(options[name]).name for name in SHORT if options.get(name)}
     return Config(
-        name=f"{recipe.name}-{REVERSE}" if reverse else recipe.name,
+        name=published_name(recipe.name, checkpoint_name),
         training={
             "recipe": recipe.name,
             "options": {**options, **paths, "data": data.name},

@@ -26,7 +26,7 @@ from trainer.loop.meters import MetricLogger
 from trainer.loop.run_folder import Run, make_config
 from trainer.loop.settings import Settings
 from trainer.loop.signals import Stop, Stopped
-from trainer.method import Adam, Method
+from trainer.method import MAIN, Adam, Method
 from trainer.metrics import best
 from trainer.recipe import Recipe
 
@@ -85,20 +85,21 @@ class Trainer:
         owners = [*self.networks.values(), self.method]
         buffers = [list(owner.buffers(recurse=owner is not self.method)) for owner in owners]
         self.statistics = [buffer for part in buffers for buffer in part if buffer.is_floating_point()]
-        self.average = EMA(self.method.get_submodule(self.method.published), recipe.ema_kimg * 1000)
-        self.averages = {self.method.published: self.average}
-        if self.method.reverse:
-            reverse = self.method.get_submodule(self.method.reverse)
-            self.averages[self.method.reverse] = EMA(reverse, recipe.ema_kimg * 1000)
+        self.averages = {name: EMA(self.published(name), recipe.ema_kimg * 1000) for name in self.method.published}
+        self.average = self.averages[MAIN]
         self.batches = self.data.batches(recipe.batch_size, recipe.seed, self.device, recipe.horizontal_flip)
         self.seconds = 0.0
         self.num_rollbacks = 0
         self.guard = Guard(preview.real_images(self.data), self.method.won_below)
 
-    def config(self, run: Run, reverse: bool = False) -> Config:
-        """The config of a checkpoint at this moment."""
+    def published(self, name: str) -> nn.Module:
+        """The network of the checkpoint `name`, as it is trained."""
+        return self.method.get_submodule(self.method.published[name].network)
+
+    def config(self, run: Run, name: str = MAIN) -> Config:
+        """The config of the checkpoint `name` at this moment."""
         where = self.batches.images_seen, self.seconds, self.device
-        config = make_config(self.recipe, self.method, self.data, run.command, *where, reverse)
+        config = make_config(self.recipe, self.method, self.data, run.command, *where, name)
         licences = {"data_licence": self.settings.data_licence, "licence": self.settings.licence}
         said = {name: licence for name, licence in licences.items() if licence}
         return replace(config, training=config.training | said)
@@ -116,12 +117,11 @@ class Trainer:
             return
         run.save_state(self.state_dict())
         dtype = STORED[self.settings.weights]
-        if self.method.reverse:  # first: the card of the other one says that all is written
-            back = self.averages[self.method.reverse].network
-            run.snapshot_reverse(back, self.config(run, reverse=True), dtype, self.device, self.data.reversed())
         if self.recipe.ema_kimg:
-            run.snapshot_raw(self.method.get_submodule(self.method.published), self.config(run), dtype)
-        run.snapshot(self.average.network, self.config(run), dtype, self.device, self.data)
+            run.snapshot_raw(self.published(MAIN), self.config(run), dtype)
+        for name in reversed(self.averages):  # the main one last: its card says that all is written
+            dataset = self.method.published[name].view(self.data)
+            run.snapshot(name, self.averages[name].network, self.config(run, name), dtype, self.device, dataset)
         if self.feature_extractor:
             run.log(self.batches.images_seen, {"KID": best.keep(run.folder, self.data, self.feature_extractor)})
 
@@ -130,9 +130,8 @@ class Trainer:
         return {
             "method": self.method.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers.values()],
-            "average": self.average.network.state_dict(),
+            **{name or "average": average.network.state_dict() for name, average in self.averages.items()},
             "average_updates": self.average.num_updates,
-            **({"reverse": self.averages[self.method.reverse].network.state_dict()} if self.method.reverse else {}),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all(),
             "images_seen": self.batches.images_seen,
@@ -145,8 +144,8 @@ class Trainer:
         self.method.load_state_dict(state["method"])
         for optimizer, saved in zip(self.optimizers.values(), state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        for average, key in zip(self.averages.values(), ("average", "reverse")):
-            average.network.load_state_dict(state[key])
+        for name, average in self.averages.items():
+            average.network.load_state_dict(state[name or "average"])
             average.num_updates = state["average_updates"]
         torch.set_rng_state(state["random"])
         if len(state["random_cuda"]) == torch.cuda.device_count():
@@ -203,7 +202,7 @@ class Trainer:
         distributed.all_reduce_mean(self.statistics)
         terms |= self.method.measures
         for name, average in self.averages.items():
-            average.update(self.method.get_submodule(name), self.batches.images_seen - before)
+            average.update(self.published(name), self.batches.images_seen - before)
         return terms
 
 

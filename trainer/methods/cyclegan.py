@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from trainer.data.dataset import Batches
 from trainer.data.domains import Domains
 from trainer.data.pairs import JITTER
 from trainer.losses import Targets, lsgan_discriminator
-from trainer.method import Adam, Method, Updates
+from trainer.method import MAIN, Adam, Method, Published, Updates
 from trainer.methods.pix2pix import patch_discriminator
 from trainer.recipe import Recipe
 
@@ -49,7 +49,8 @@ class Pool(nn.Module):
 
     def __init__(self, pool_size: int, channels: int, size: int):
         super().__init__()
-        self.register_buffer("images", torch.zeros(pool_size, channels, size, size))
+        # "pictures" is the name in the resume files of earlier runs.
+        self.register_buffer("pictures", torch.zeros(pool_size, channels, size, size))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
@@ -73,7 +74,7 @@ class CycleGAN(Method):
     """AB and BA, one network to the optimiser, against a D in each domain, which sees patches."""
 
     optimizer = Adam(2e-4)
-    published, reverse = "G.AB", "G.BA"
+    published: ClassVar = {MAIN: Published("G.AB"), "reverse": Published("G.BA", Domains.reversed)}
     layout = torch.contiguous_format
 
     def __init__(self, options: Options, data: Domains):

@@ -7,7 +7,7 @@ G is a fixed, trained one. E_z learns from pictures that G makes, whose z is kno
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from pretrained import checkpoint, networks
 from pretrained.checkpoint import Config
 from pretrained.system.errors import InputError
 from trainer.data.dataset import Batches, Dataset
-from trainer.method import Adam, Method, Updates
+from trainer.method import MAIN, Adam, Method, Published, Updates
 from trainer.recipe import Recipe
 
 
@@ -34,7 +34,7 @@ class Options:
 class IcGAN(Method):
     """A generator and its encoders, which are one network: all are published."""
 
-    published = "icgan"
+    published: ClassVar = {MAIN: Published("icgan")}
     optimizer = Adam(2e-4)
 
     def __init__(self, options: Options, data: Dataset):

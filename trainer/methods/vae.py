@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pretrained import networks
 from trainer.data.dataset import Batches, Dataset
-from trainer.method import Adam, Method, Updates
+from trainer.method import MAIN, Adam, Method, Published, Updates
 from trainer.recipe import Recipe
 
 
@@ -52,7 +52,7 @@ class VAE(Method):
     """An encoder and a decoder, which are one network: both are published."""
 
     optimizer = Adam(1e-3, (0.9, 0.999))
-    published = "autoencoder"
+    published: ClassVar = {MAIN: Published("autoencoder")}
 
     def __init__(self, options: Options, data: Dataset):
         super().__init__(options, data)

@@ -56,13 +56,11 @@ def test_each_update_moves_only_its_own_network(tmp_path, name):
 def test_the_config_fits_the_network(tmp_path, name):
     """A pipeline checks its config against its network, so that it opens is most of the test."""
     method, data = make(name, tmp_path)
-    published = [(method.published, method.checkpoint(), data)]
-    if method.reverse:
-        published.append((method.reverse, method.checkpoint(), data.reversed()))
-    for path, given, shown in published:
-        config = pretrained.checkpoint.Config(name, **given)
+    for row in method.published.values():
+        shown = row.view(data)
+        config = pretrained.checkpoint.Config(name, **method.checkpoint())
         assert config.pipeline == "translate"
-        pipeline = pipelines.make(method.get_submodule(path).eval(), config, CPU)
+        pipeline = pipelines.make(method.get_submodule(row.network).eval(), config, CPU)
         (example,) = shown.examples(1)
         made = pipeline.translate(example.source, **example.extras)
         assert made.size == (32, 32)
