@@ -181,6 +181,20 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{path} is not a whole safetensors file: {error}") from None
 
 
+def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, float32 where they are floating: not more than the file has bytes, doubled.
+
+    Raises:
+        InputError: it is not whole, or holds numbers that are not finite.
+    """
+    with _open(path):
+        tensors = _tensors(path)
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{path} is refused: {name} holds numbers that are not finite")
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+
+
 def _config(path: Path, metadata: Mapping[str, str] | None) -> Config:
     if "ganvas" not in (metadata or {}):
         raise InputError(f"{path} carries no Ganvas config: see `python -m pretrained convert --help`")

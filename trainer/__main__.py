@@ -37,7 +37,7 @@ def push(arguments: Sequence[str]) -> None:
     command = parse_as(Push, "push", arguments)
     checkpoint.read_config(command.folder / checkpoint.MODEL)
     repo_id = check_push(command.repo_id, command.folder.resolve().name, checkpoint_names(command.folder))
-    publish(command.folder, repo_id, command.private)
+    publish(command.folder, repo_id, command.private, command.with_discriminator)
 
 
 def checkpoint_names(folder: Path) -> list[str]:
@@ -53,13 +53,16 @@ def check_push(repo_id: str | None, default_name: str, names: Iterable[str]) -> 
     return full_name
 
 
-def publish(folder: Path, repo_id: str, private: bool) -> None:
-    """Publish the checkpoints of a run, each as a repository; print their links."""
+def publish(folder: Path, repo_id: str, private: bool, with_discriminator: bool = False) -> None:
+    """Publish the checkpoints of a run, each as a repository, D with the main one; print their links."""
     try:
         for name in checkpoint_names(folder):
-            print(hub.push(folder / name, published_name(repo_id, name), private))
+            is_with_d = with_discriminator and name == MAIN
+            print(hub.push(folder / name, published_name(repo_id, name), private, is_with_d))
     except KeyboardInterrupt:
-        raise Stopped(f"stopped; {hub.nothing_lost(folder, repo_id, private)}", signal.SIGINT) from None
+        raise Stopped(
+            f"stopped; {hub.nothing_lost(folder, repo_id, private, with_discriminator)}", signal.SIGINT
+        ) from None
 
 
 def measure(arguments: Sequence[str]) -> None:
@@ -95,7 +98,7 @@ def train(arguments: Sequence[str]) -> None:
         return
     print(f"finished: {folder}; look at {folder / 'samples.png'}", file=sys.stderr)
     if repo_id:
-        publish(folder, repo_id, settings.private)
+        publish(folder, repo_id, settings.private, settings.with_discriminator)
 
 
 def dry_run(command: Command, folder: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from pretrained.checkpoint import Config
 from trainer import data
 from trainer.data.dataset import Batches, Dataset
 
@@ -81,6 +82,9 @@ class Method(nn.Module, ABC):
         Each yield is one optimiser step on that network, minimising the sum of its terms; code after the yield runs
         after the step. Never yield inside a `with`: it would leak out of the suspended generator.
         """
+
+    def begin_from(self, base: Config) -> None:
+        """Adapt what is no weight, after the weights of the checkpoint `base` were taken: a schedule, for example."""
 
     @abstractmethod
     def checkpoint(self) -> dict[str, Any]:

@@ -45,6 +45,14 @@ class Recipe:
     """Mirror half of the pictures."""
     seed: int = 0
     """Fixes the weights at the start, the noise and the order of the pictures."""
+    base: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """Fine-tune: begin from this checkpoint, a bundled name, the folder of a run or a Hub repository
+    user/name[@revision]. Its networks, size and channels are taken over unless a flag says otherwise, and the learning
+    rate is half of what it was."""
+    freeze_d: int = 0
+    """With --from: keep the first layers of D, those next to the picture, as they are (Mo et al. 2020)."""
+    freeze_g: int = 0
+    """With --from: keep the last layers of G, those next to the picture, as they are."""
 
     def __post_init__(self) -> None:
         if not self.kimg > 0:
@@ -55,6 +63,9 @@ class Recipe:
             raise InputError(f"--batch-size is {self.batch_size}: 1 to 65536")
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate is {self.learning_rate}: more than 0, less than 1")
+        for name in ("freeze_d", "freeze_g"):
+            if getattr(self, name) and not self.base:
+                raise InputError(f"`{name}` needs `from`, got {getattr(self, name)}: only what is learnt can be kept")
 
     def lr_scale(self, images_seen: int) -> float:
         """What the learning rates are multiplied by after `images_seen` pictures: 1 until the decay begins."""

@@ -10,6 +10,7 @@ from pretrained.hub.repository import (
     nothing_lost,
     peek,
     pull,
+    pull_file,
     push,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "nothing_lost",
     "peek",
     "pull",
+    "pull_file",
     "push",
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pretrained import checkpoint
 from pretrained.hub.errors import raise_if_busy, retry
 from pretrained.pipelines import directions
+from pretrained.run_files import DISCRIMINATOR
 from pretrained.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ MAX_BYTES = {
     checkpoint.CARD: 2**20,
     checkpoint.SAMPLES: 2**24,
     directions.FILE: directions.MAX_BYTES,
+    DISCRIMINATOR: 8 * 2**30,
 }
 # Seconds of silence to put up with: to connect, to read, to write, to wait for a free connection.
 TIMEOUT = (10, 60, 60, 60)

@@ -57,6 +57,7 @@ LICENCES = {"mit", "apache-2.0", "bsd-3-clause", "gpl-3.0", "cc0-1.0"} | {
     f"cc-by{terms}-{version}" for terms in ("", "-sa", "-nc", "-nc-sa") for version in ("3.0", "4.0")
 }
 FACTS = {
+    "base": "Fine-tuned from",
     "recipe": "Recipe",
     "loss": "Loss",
     "data": "Data",
@@ -69,6 +70,7 @@ FACTS = {
     "versions": "Versions",
     "losses": "Last losses",
 }
+REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 MARK = re.compile(r"\n<!-- ganvas card ([0-9a-f]{64}) -->\s*\Z")
 
 
@@ -109,6 +111,13 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.replace("\r\n", "\n").strip().encode()).hexdigest()
 
 
+def _base_model(training: Mapping[str, Any]) -> dict[str, str]:
+    """By which the Hub draws the tree of what was fine-tuned from what."""
+    base = training.get("base")
+    is_on_hub = isinstance(base, dict) and base.get("revision") and REPO_ID.fullmatch(str(base.get("id")))
+    return {"base_model": base["id"], "base_model_relation": "finetune"} if is_on_hub else {}
+
+
 def tags_of(config: Config) -> list[str]:
     """What a checkpoint can be found by on the Hub."""
     return ["ganvas", "gan", str(config.network["class"]).split(".")[0]]
@@ -144,6 +153,7 @@ def _front_matter(config: Config) -> str:
             license="other" if named else licence or None,
             license_name=licence if named else None,
             datasets=[dataset] if dataset else None,
+            **_base_model(training),
             model_name=_line(config.name) if results else None,
             eval_results=results or None,
         ).to_yaml()

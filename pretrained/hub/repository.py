@@ -17,6 +17,7 @@ from pretrained.hub.errors import as_input_error, is_transient, retry
 from pretrained.hub.files import Tell, api, ask, cached, download, is_offline, size
 from pretrained.hub.model_card import is_edited, model_card, tags_of
 from pretrained.pipelines import directions
+from pretrained.run_files import DISCRIMINATOR
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from pretrained.system.symlinks import reject_escaping_symlink
@@ -88,6 +89,22 @@ def _pull_directions(info: ModelInfo) -> None:
         log.warning("%s of %s is left out: %s", directions.FILE, info.id, error)
 
 
+def pull_file(repo_id: str, revision: str, name: str) -> Path | None:
+    """Download one more file of a checkpoint that was pulled; None where the repository has no such file.
+
+    Raises:
+        InputError: the file is too large, or the Hub is out of reach and it was not downloaded before.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    before = try_to_load_from_cache(repo_id, name, revision=revision)
+    if isinstance(before, str) or is_offline():
+        return Path(before) if isinstance(before, str) else None
+    with as_input_error(repo_id, revision):
+        info = retry(lambda: ask(repo_id, revision))
+        return download(info, name) if size(info, name) is not None else None
+
+
 def check_push(repo_id: str | None, default_name: str) -> str:
     """Find out before a long training whether its result could be published.
 
@@ -108,27 +125,33 @@ def check_push(repo_id: str | None, default_name: str) -> str:
     return full_name
 
 
-def push(folder: Path, repo_id: str, private: bool = False) -> str:
+def push(folder: Path, repo_id: str, private: bool = False, with_discriminator: bool = False) -> str:
     """Publish the checkpoint in `folder` as one commit, creating the repository if need be -> its link.
 
     What is published is model.safetensors, config.json, README.md, samples.png and directions.safetensors, nothing else
     of the folder, and no link out of it. A README.md that was edited on the Hub stays as it is, and so do directions of
     other names there.
 
+    Args:
+        with_discriminator: publish discriminator.safetensors too, from which others can fine-tune.
+
     Raises:
         InputError: it is refused, or the Hub is out of reach; with the command that pushes it again.
     """
     check_name(repo_id)
     files = _published(folder, repo_id)
+    if with_discriminator:
+        files[DISCRIMINATOR] = _discriminator(folder)
     # The header of the model says what its config.json says.
-    check_secrets({name: data for name, data in files.items() if name != checkpoint.MODEL})
-    with as_input_error(repo_id, remedy=nothing_lost(folder, repo_id, private)):
+    check_secrets({name: data for name, data in files.items() if name not in (checkpoint.MODEL, DISCRIMINATOR)})
+    with as_input_error(repo_id, remedy=nothing_lost(folder, repo_id, private, with_discriminator)):
         return retry(lambda: _publish(files, repo_id, private), "publish")
 
 
-def nothing_lost(folder: Path, repo_id: str, private: bool = False) -> str:
+def nothing_lost(folder: Path, repo_id: str, private: bool = False, with_discriminator: bool = False) -> str:
     """What to do about a push that did not go through."""
-    command = ["python", "-m", "trainer", "push", str(folder), "--repo-id", repo_id, *["--private"] * private]
+    flags = ["--private"] * private + ["--with-discriminator"] * with_discriminator
+    command = ["python", "-m", "trainer", "push", str(folder), "--repo-id", repo_id, *flags]
     return f"nothing was lost, this pushes it again: {shlex.join(command)}"
 
 
@@ -210,6 +233,14 @@ def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:
     if directions.read(named, config):  # refused here rather than by those who pull it
         files[directions.FILE] = named
     return files | ({checkpoint.SAMPLES: samples} if samples.exists() else {})
+
+
+def _discriminator(folder: Path) -> Path:
+    path = reject_escaping_symlink(folder / DISCRIMINATOR)
+    if not path.exists():
+        raise InputError(f"{folder} holds no {DISCRIMINATOR}: leave `with_discriminator` away")
+    checkpoint.load_tensors(path)  # refused here rather than by those who pull it
+    return path
 
 
 def _publish(files: dict[str, bytes | Path], repo_id: str, private: bool) -> str:

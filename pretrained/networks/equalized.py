@@ -16,11 +16,11 @@ from pretrained.system.errors import InputError
 HE = math.sqrt(2)  # the gain in front of a leaky ReLU; 1 where no activation follows
 
 
-def block_widths(size: int, width: int) -> list[int]:
-    """Channels at 4, 8, ..., `size` px: `width` at the largest, doubling towards 4 px, at most 8 times `width`."""
+def block_widths(size: int, width: int, widest: int = 0) -> list[int]:
+    """Channels at 4, 8, ..., `size` px: `width` at the largest, doubling towards 4 px, up to `widest` or 8 times it."""
     if size < 4 or size & (size - 1):
         raise InputError(f"size is {size}: a power of two, 4 or more")
-    return [width * min(2**level, 8) for level in reversed(range(size.bit_length() - 2))]
+    return [min(width * 2**level, widest or 8 * width) for level in reversed(range(size.bit_length() - 2))]
 
 
 def leaky(x: Tensor) -> Tensor:

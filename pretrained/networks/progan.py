@@ -45,8 +45,8 @@ class Growing(nn.Module):
 class Generator(Growing):
     """z (N, z_dim) -> pictures (N, channels, size, size), about [-1, 1]; enlarged while it is still growing."""
 
-    def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 128, width: int = 32):
-        widths = block_widths(size, width)
+    def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 128, width: int = 32, widest: int = 0):
+        widths = block_widths(size, width, widest)
         super().__init__(len(widths))
         self.size = size
         self.project = Linear(z_dim, 16 * widths[0], gain=2**0.5 / 4)  # as the authors' code has it
@@ -54,6 +54,10 @@ class Generator(Growing):
         for before, after in pairwise(widths):
             self.blocks.append(nn.ModuleList([Conv2d(before, after, 3), Conv2d(after, after, 3)]))
         self.to_picture = nn.ModuleList([Conv2d(there, channels, 1, gain=1.0) for there in widths])
+
+    def ordered_layers(self) -> list[nn.Module]:
+        """From z to the picture, for `trainer.loop.finetune`."""
+        return [self.project, *(part for pair in zip(self.blocks, self.to_picture) for part in pair)]
 
     def first_layers(self) -> list[Tensor]:
         """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
@@ -82,8 +86,8 @@ class Generator(Growing):
 class Discriminator(Growing):
     """Pictures (N, channels, S, S), at the side S of the highest level in use -> logits (N,)."""
 
-    def __init__(self, size: int = 64, channels: int = 3, width: int = 32):
-        widths = block_widths(size, width)
+    def __init__(self, size: int = 64, channels: int = 3, width: int = 32, widest: int = 0):
+        widths = block_widths(size, width, widest)
         super().__init__(len(widths))
         self.from_picture = nn.ModuleList([Conv2d(channels, there, 1) for there in widths])
         self.blocks = nn.ModuleList(
@@ -92,6 +96,11 @@ class Discriminator(Growing):
         self.convolution = Conv2d(widths[0] + 1, widths[0], 3)
         self.features = Linear(16 * widths[0], widths[0])
         self.score = Linear(widths[0], 1, gain=1.0)
+
+    def ordered_layers(self) -> list[nn.Module]:
+        """From the picture to the logit, for `trainer.loop.finetune`."""
+        levels = [part for pair in zip(self.blocks, self.from_picture[1:]) for part in pair][::-1]
+        return [*levels, self.from_picture[0], self.convolution, self.features, self.score]
 
     def forward(self, image: Tensor) -> Tensor:
         level, alpha = self.stage()

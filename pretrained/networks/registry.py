@@ -63,6 +63,7 @@ LIMITS = {
     "w_dim": 4096,
     "text_dim": 4096,
     "width": 2048,
+    "widest": 16384,
     "encoder_width": 1024,
     "num_classes": 10_000,
     "num_words": 100_000,

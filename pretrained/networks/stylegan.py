@@ -81,6 +81,7 @@ class Generator(nn.Module):
     """
 
     entries = ("mapping", "synthesis")
+    additive = ("to_picture",)  # what these give is added up, so that new ones begin at 0
 
     def __init__(
         self,
@@ -91,9 +92,10 @@ class Generator(nn.Module):
         width: int = 32,
         mapping_layers: int = 8,
         num_classes: int = 0,
+        widest: int = 0,
     ):
         super().__init__()
-        widths = block_widths(size, width)
+        widths = block_widths(size, width, widest)
         self.embed = nn.Embedding(num_classes, z_dim) if num_classes else None
         inputs = [2 * z_dim if num_classes else z_dim] + [w_dim] * (mapping_layers - 1)
         self.mapping_layers = nn.ModuleList([Linear(before, w_dim, rate=0.01) for before in inputs])
@@ -108,6 +110,13 @@ class Generator(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
         self.num_styles = len(self.layers) + 1
         self.register_buffer("w_mean", torch.zeros(max(num_classes, 1), w_dim))
+
+    def ordered_layers(self) -> list[nn.Module]:
+        """From z to the picture, for `trainer.loop.finetune`."""
+        blocks = [[self.to_picture[0]]]
+        for level in range(1, len(self.to_picture)):
+            blocks.append([*self.layers[2 * level - 1 : 2 * level + 1], self.to_picture[level]])
+        return [*self.mapping_layers, self.layers[0], *(layer for block in blocks for layer in block)]
 
     def first_layers(self) -> list[Tensor]:
         """What meets w first, at every layer: weights (outputs, w_dim), for `pretrained.directions`."""
@@ -161,9 +170,9 @@ class Block(nn.Module):
 class Discriminator(nn.Module):
     """Pictures (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,); labels as a projection."""
 
-    def __init__(self, size: int = 64, channels: int = 3, width: int = 32, num_classes: int = 0):
+    def __init__(self, size: int = 64, channels: int = 3, width: int = 32, num_classes: int = 0, widest: int = 0):
         super().__init__()
-        widths = block_widths(size, width)[::-1]
+        widths = block_widths(size, width, widest)[::-1]
         self.from_picture = Conv2d(channels, widths[0], 1)
         self.blocks = nn.Sequential(*(Block(before, after) for before, after in pairwise(widths)))
         self.convolution = Conv2d(widths[-1] + 1, widths[-1], 3)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from pretrained.system.errors import InputError, fail
+from trainer.base import defaults, open_base, recipe_of
 from trainer.loop.settings import Settings
 from trainer.methods.recipes import RECIPES
 from trainer.recipe import Recipe
@@ -39,21 +40,36 @@ class Push:
     """USER/NAME on the Hub; by default YOU/FOLDER."""
     private: bool = False
     """Make the repository private."""
+    with_discriminator: bool = False
+    """Publish D too, as discriminator.safetensors, so that others can fine-tune from it."""
 
 
 Parsed = TypeVar("Parsed")
 
 
 def parse(arguments: Sequence[str]) -> Command:
-    """The recipe that is named first (or the default one) with the flags that follow."""
+    """The recipe that is named first (or that of the base, or the default one) with the flags that follow."""
     arguments = list(arguments)
-    name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else DEFAULT
+    id = _value_of("--from", arguments)
+    base = open_base(id) if id else None
+    if arguments and not arguments[0].startswith("-"):
+        name = arguments.pop(0)
+    else:
+        name = recipe_of(base, RECIPES) if base else DEFAULT
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         fail(f"unknown recipe {name}: {', '.join(RECIPES)}{hint}")
     about = f"{RECIPES[name].summary}. All recipes: python -m trainer --list"
-    return _parse(Command, f"python -m trainer {name}", arguments, Command(RECIPES[name], Settings()), about)
+    size = _value_of("--size", arguments)
+    recipe = defaults(RECIPES[name], base, int(size) if size.isdecimal() else None) if base else RECIPES[name]
+    return _parse(Command, f"python -m trainer {name}", arguments, Command(recipe, Settings()), about)
+
+
+def _value_of(flag: str, arguments: Sequence[str]) -> str:
+    """What follows a flag, as `--flag value` or `--flag=value`; "" where it is not given."""
+    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith(f"{flag}=") else [word])]
+    return next((after for word, after in zip(words, words[1:]) if word == flag), "")
 
 
 def parse_as(kind: type[Parsed], name: str, arguments: Sequence[str]) -> Parsed:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from PIL import Image
 from torch import nn
@@ -23,8 +24,9 @@ from torch import nn
 from pretrained import checkpoint, pipelines
 from pretrained.checkpoint import CARD, MODEL, SAMPLES, Config
 from pretrained.hub.model_card import model_card
+from pretrained.loading import HUB_ID
 from pretrained.media.images import encode_png
-from pretrained.run_files import LOCK, LOG, RAW, SNAPSHOTS, STATE, TIMELAPSE
+from pretrained.run_files import DISCRIMINATOR, LOCK, LOG, RAW, SNAPSHOTS, STATE, TIMELAPSE
 from pretrained.system.errors import InputError
 from pretrained.system.files import cannot_write, locked, write_atomic
 from trainer.data.dataset import Dataset
@@ -33,7 +35,8 @@ from trainer.method import MAIN, Method, published_name
 from trainer.recipe import Recipe
 
 LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name places on the user's disk
-SHORT = ("data", "style", "perceptual")  # options that may, of which the last part is published
+SHORT = ("data", "style", "perceptual", "base", "from")  # options that may, of which the last part is published
+FLAGS = {"base": "from"}  # fields that are called otherwise on the command line
 TIMELAPSE_SECONDS, TIMELAPSE_FRAMES = 8.0, 60
 
 
@@ -75,9 +78,11 @@ class Run:
         now, seen = describe(self.recipe), trainer["images_seen"]
         before = dataclasses.replace(self.recipe, kimg=recipe["kimg"], decay=recipe["decay"])
         may_change = {"kimg", "decay"} if before.lr_scale(seen) == self.recipe.lr_scale(seen) == 1 else set()
+        owners = (Recipe, type(self.recipe.options))  # an older run lacks options that came later
+        since = {field.name: field.default for owner in owners for field in dataclasses.fields(owner)}
         for name in sorted((recipe.keys() | now.keys()) - may_change):
-            if recipe.get(name) != now.get(name):
-                flag = name.replace("_", "-")
+            if recipe.get(name, since.get(name)) != now.get(name):
+                flag = FLAGS.get(name, name.replace("_", "-"))
                 raise InputError(
                     f"--{flag} is {now.get(name)}, but the run in {self.folder} has {recipe.get(name)}: "
                     "give the same, or choose another --out"
@@ -138,6 +143,10 @@ class Run:
         """Keep the weights before averaging as a checkpoint in the sub-folder raw/, to be compared with the average."""
         checkpoint.save(self.folder / RAW, network, dataclasses.replace(config, name=f"{config.name}-{RAW}"), dtype)
 
+    def save_discriminator(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Keep what is not published, so that others can go on from it."""
+        write_atomic(self.folder / DISCRIMINATOR, safetensors.torch.save(tensors, {"format": "pt"}))
+
     def timelapse(self) -> None:
         """The fixed seeds over training, as an animation."""
         paths = sorted((self.folder / SNAPSHOTS).glob("*.png"))
@@ -167,6 +176,12 @@ def describe(recipe: Recipe) -> dict[str, Any]:
     return json.loads(json.dumps(flat))
 
 
+def last_part(name: str) -> str:
+    """What may be published of a place: a name on the Hub is whole, of a path on the disk the last part."""
+    is_on_hub = name.startswith("hub:") or (HUB_ID.fullmatch(name) and not Path(name).exists())
+    return name if is_on_hub else Path(name).name
+
+
 def without_paths(command: str) -> str:
     """A command as it is published: where things lay on the user's disk is nobody's business."""
     kept: list[str] = []
@@ -175,7 +190,7 @@ def without_paths(command: str) -> str:
     ]
     for before, word in zip(["", *words], words):
         if before.removeprefix("--") in SHORT:
-            kept.append(word if word.startswith("hub:") else Path(word).name)
+            kept.append(last_part(word))
         elif word not in LOCAL and before not in LOCAL:
             kept.append(word)
     return shlex.join(kept)
@@ -204,7 +219,7 @@ def make_config(
 ) -> Config:
     """The config of a checkpoint after `images_seen` images."""
     options = describe(recipe)
-    paths = {name: Path(options[name]).name for name in SHORT if options.get(name)}
+    paths = {name: last_part(options[name]) for name in SHORT if options.get(name)}
     return Config(
         name=published_name(recipe.name, checkpoint_name),
         training={

@@ -49,3 +49,5 @@ class Settings:
     """USER/NAME on the Hub; by default YOU/RECIPE."""
     private: bool = False
     """Make the repository private."""
+    with_discriminator: bool = False
+    """Publish D too, as discriminator.safetensors, so that others can fine-tune from it."""

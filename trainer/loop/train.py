@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from dataclasses import replace
@@ -13,13 +14,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pretrained import pipelines
+from pretrained import checkpoint, pipelines
 from pretrained.checkpoint import Config
 from pretrained.pipelines.registry import pick_device
+from pretrained.run_files import DISCRIMINATOR
 from pretrained.system.allocator import keep_pages
 from pretrained.system.out_of_memory import raise_on_oom
 from trainer import distributed
-from trainer.loop import preview
+from trainer.base import RATE, check_licence, open_base
+from trainer.loop import finetune, preview
 from trainer.loop.collapse import Collapsed, Guard
 from trainer.loop.ema import EMA
 from trainer.loop.meters import MetricLogger
@@ -37,7 +40,7 @@ STORED = {"fp32": torch.float32, "fp16": torch.float16}
 
 def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam) -> torch.optim.Optimizer:
     """The paper's optimiser, with what the recipe says otherwise."""
-    learning_rate = recipe.learning_rate or paper.learning_rate
+    learning_rate = recipe.learning_rate or paper.learning_rate * (RATE if recipe.base else 1)
     if paper.kind == "rmsprop":
         return torch.optim.RMSprop(network.parameters(), learning_rate)
     return torch.optim.Adam(network.parameters(), learning_rate, recipe.betas or paper.betas, fused=True)
@@ -78,6 +81,10 @@ class Trainer:
             for name, network in self.method.named_children()
             if any(weight.requires_grad for weight in network.parameters())
         }
+        if recipe.base:
+            finetune.freeze(self.method, self.networks, recipe.freeze_d, recipe.freeze_g)
+        self.base: dict[str, Any] = {}  # what the model card says of it
+        self.alone_since: Tensor | None = None  # while D is trained alone: its first loss
         self.optimizers = {
             network: make_optimizer(network, recipe, self.method.optimizer) for network in self.networks.values()
         }
@@ -101,8 +108,31 @@ class Trainer:
         where = self.batches.images_seen, self.seconds, self.device
         config = make_config(self.recipe, self.method, self.data, run.command, *where, name)
         licences = {"data_licence": self.settings.data_licence, "licence": self.settings.licence}
+        if self.base:
+            licences["licence"] = check_licence(self.base, self.settings.licence)
         said = {name: licence for name, licence in licences.items() if licence}
+        said |= {"base": self.base} if self.base else {}
+        said |= {"discriminator": DISCRIMINATOR} if self.judges else {}
         return replace(config, training=config.training | said)
+
+    @property
+    def judges(self) -> dict[str, nn.Module]:
+        """The networks that are trained, but not published."""
+        roots = finetune.roots(self.method)
+        return {name: network for name, network in self.networks.items() if name not in roots}
+
+    def begin_from(self, id: str) -> None:
+        """Take the weights of a checkpoint; the average begins there too."""
+        base = open_base(id)
+        tables = finetune.take(self.method, base)
+        for name, average in self.averages.items():
+            average.network.load_state_dict(self.published(name).state_dict())
+        took = {name: table.counts() for name, table in tables.items()}
+        self.base = {**base.facts(), "tensors": "; ".join(f"{name}: {counts}" for name, counts in took.items())}
+        if self.judges and not any(tables[name].taken for name in self.judges):
+            self.alone_since = torch.full((), math.inf, device=self.device)
+        self.method.notes += finetune.report(base, tables, alone=self.alone_since is not None)
+        check_licence(self.base, self.settings.licence)
 
     def compile(self) -> None:
         """torch.compile what the networks are entered by, where asked for."""
@@ -117,6 +147,8 @@ class Trainer:
             return
         run.save_state(self.state_dict())
         dtype = STORED[self.settings.weights]
+        if self.judges:
+            run.save_discriminator(checkpoint.published_state(nn.ModuleDict(self.judges), dtype))
         if self.recipe.ema_kimg:
             run.snapshot_raw(self.published(MAIN), self.config(run), dtype)
         for name in reversed(self.averages):  # the main one last: its card says that all is written
@@ -137,6 +169,8 @@ class Trainer:
             "images_seen": self.batches.images_seen,
             "seconds": self.seconds,
             "num_rollbacks": self.num_rollbacks,
+            "base": self.base,
+            "alone_since": self.alone_since,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -153,6 +187,7 @@ class Trainer:
         self.batches.images_seen = state["images_seen"]
         self.seconds = state["seconds"]
         self.num_rollbacks = state["num_rollbacks"]
+        self.base, self.alone_since = state.get("base", {}), state.get("alone_since")
 
     def check(self, run: Run) -> str | None:
         """What the guard says of the weights, and of the pictures of the fixed seeds."""
@@ -192,6 +227,8 @@ class Trainer:
             if update is None:
                 break
             network, losses = update
+            if self.alone_since is not None and network not in self.judges.values():
+                continue  # G waits until D can tell
             self.optimizers[network].zero_grad(set_to_none=True)
             # inputs=...: no stray gradients in D from G's loss, and no time spent on them.
             learnt = [weight for weight in network.parameters() if weight.requires_grad]
@@ -199,6 +236,9 @@ class Trainer:
             distributed.all_reduce_mean(weight.grad for weight in learnt if weight.grad is not None)
             self.optimizers[network].step()
             terms |= {name: loss.detach() for name, loss in losses.items()}
+        if self.alone_since is not None and terms:
+            loss = sum(terms.values())
+            self.alone_since = torch.where(self.alone_since.isinf(), loss, self.alone_since)
         distributed.all_reduce_mean(self.statistics)
         terms |= self.method.measures
         for name, average in self.averages.items():
@@ -232,6 +272,8 @@ def _in_folder(trainer: Trainer, run: Run) -> None:
     with run.lock() if is_main_process else contextlib.nullcontext():
         if state := run.load_state():
             trainer.load_state_dict(state)
+        elif trainer.recipe.base:
+            trainer.begin_from(trainer.recipe.base)
         distributed.broadcast(None)  # before anything is written
         if is_main_process:
             for note in trainer.method.notes:
@@ -272,6 +314,9 @@ def _loop(trainer: Trainer, run: Run) -> None:
                 values = means.take(seen)
                 if is_main_process:
                     run.log(seen, {**values, "seconds": trainer.seconds})
+                if trainer.alone_since is not None:
+                    loss = sum(values[name] for name in values.keys() - {"images/s", *trainer.method.measures})
+                    trainer.alone_since = finetune.still_alone(trainer.alone_since, loss, seen)
                 bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
                 problem = trainer.guard.check_losses(values)
             if seen // between_snapshots > before // between_snapshots or seen >= total or received:

@@ -72,7 +72,9 @@ class GAN(Method):
         self.penalty_weight = self.penalty.weight if options.penalty_weight is None else options.penalty_weight
         self.critic_steps = options.critic_steps or self.loss.critic_steps
         if options.conditional and not data.classes:
-            raise InputError("--conditional needs labels: a named set, or a folder whose pictures lie in sub-folders")
+            raise InputError(
+                "`conditional` needs labels, got none: choose a named set or sub-folders, or --no-conditional"
+            )
         self.classes = data.classes if options.conditional else []
         if self.classes and self.penalty_name == "none":
             self.notes.append("without a penalty labels are learnt late, if at all: --penalty r1 --penalty-every 8")

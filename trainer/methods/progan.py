@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
+from pretrained.checkpoint import Config
 from pretrained.networks.progan import STEPS, upsample
 from pretrained.system.errors import InputError
 from trainer.augment import choose
@@ -37,15 +38,21 @@ class Options:
     """Length of the latent vector; 512 in the paper."""
     width: int = 32
     """Channels at full size, doubled with each halving, 8 times at most."""
+    widest: int = 0
+    """Channels at 4 px, where they are more than 8 times the width: so a model grows into a higher resolution."""
     diffaugment: bool | None = None
     """Show D changed pictures only, real and fake alike; by default below 5,000 pictures."""
 
 
-def grown(images_seen: int, stable_kimg: float, fade_kimg: float, num_levels: int) -> int:
-    """How far the networks have grown, as `networks.progan.Growing.grown`: a function of the pictures seen alone."""
+def grown(images_seen: int, stable_kimg: float, fade_kimg: float, num_levels: int, begin: int = 0) -> int:
+    """How far the networks have grown, as `networks.progan.Growing.grown`: a function of the pictures seen alone.
+
+    Args:
+        begin: how far they had grown before.
+    """
     cycles, since = divmod(images_seen / 1000, stable_kimg + fade_kimg)
     share = max(since - stable_kimg, 0) / fade_kimg if fade_kimg else 0.0
-    return min(int(STEPS * (cycles + share)), STEPS * (num_levels - 1))
+    return min(begin + int(STEPS * (cycles + share)), STEPS * (num_levels - 1))
 
 
 class ProGAN(Method):
@@ -58,9 +65,11 @@ class ProGAN(Method):
         if options.stable_kimg < 0 or options.fade_kimg < 0 or options.stable_kimg + options.fade_kimg == 0:
             raise InputError("--stable-kimg and --fade-kimg must not be negative, nor both 0")
         shape = {"size": data.size, "channels": data.channels, "width": options.width}
+        shape |= {"widest": options.widest} if options.widest else {}
         self.spec = {"class": "progan.Generator", "z_dim": options.z_dim, **shape}
         self.G = networks.build(self.spec)
         self.D = networks.build({"class": "progan.Discriminator", **shape})
+        self.register_buffer("begin", torch.tensor(0))
         self.grow(0)
         self.augment = choose(options.diffaugment, data, self.notes)
         kimg = (len(self.G.blocks) - 1) * (options.stable_kimg + options.fade_kimg)
@@ -68,9 +77,15 @@ class ProGAN(Method):
 
     def grow(self, images_seen: int) -> None:
         """Set both networks to where they should be after so many pictures."""
-        value = grown(images_seen, self.options.stable_kimg, self.options.fade_kimg, len(self.G.blocks))
+        value = grown(
+            images_seen, self.options.stable_kimg, self.options.fade_kimg, len(self.G.blocks), int(self.begin)
+        )
         self.G.grown.fill_(value)
         self.D.grown.fill_(value)
+
+    def begin_from(self, base: Config) -> None:
+        """Go on from the level that the base had reached."""
+        self.begin.fill_(int(self.G.grown))
 
     def shrink(self, x: Tensor) -> Tensor:
         """Real pictures at the side of the highest level; while it fades in, they gain their detail with it."""

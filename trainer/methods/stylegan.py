@@ -40,6 +40,8 @@ class Options:
     """Length of the style vector; 512 in the paper."""
     width: int = 32
     """Channels at full size, doubled with each halving, 8 times at most."""
+    widest: int = 0
+    """Channels at 4 px, where they are more than 8 times the width: so a model grows into a higher resolution."""
     mapping_layers: int = 8
     """Layers from z to w."""
     conditional: bool = False
@@ -56,9 +58,12 @@ class StyleGAN(Method):
     def __init__(self, options: Options, data: Dataset):
         super().__init__(options, data)
         if options.conditional and not data.classes:
-            raise InputError("--conditional needs labels: a named set, or a folder whose pictures lie in sub-folders")
+            raise InputError(
+                "`conditional` needs labels, got none: choose a named set or sub-folders, or --no-conditional"
+            )
         self.classes = data.classes if options.conditional else []
         shape = {"size": data.size, "channels": data.channels, "width": options.width, "num_classes": len(self.classes)}
+        shape |= {"widest": options.widest} if options.widest else {}
         mapping = {"z_dim": options.z_dim, "w_dim": options.w_dim, "mapping_layers": options.mapping_layers}
         self.spec = {"class": "stylegan.Generator", **shape, **mapping}
         self.G = networks.build(self.spec)

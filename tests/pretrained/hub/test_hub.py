@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
+import torch
 from helpers import hub_server
 from helpers.hub_client import ID, Client, HubClient, make_checkpoint
 from helpers.hub_store import Hub
 
 import pretrained
-from pretrained import checkpoint
+from pretrained import checkpoint, run_files
 
 PUBLISHED = {checkpoint.MODEL, checkpoint.CONFIG, checkpoint.CARD, checkpoint.SAMPLES}
 
@@ -287,3 +289,22 @@ finally:
 """
         environment = os.environ | {"HF_HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
         subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
+
+
+def test_a_discriminator_is_published_only_when_asked_for_and_pulled_only_by_name(client: Client, folder: Path) -> None:
+    name = run_files.DISCRIMINATOR
+    push = f"hub.push(Path({str(folder)!r}), {ID!r}, False, True)"
+    assert f"holds no {name}" in client.error(push)
+    (folder / name).write_bytes(safetensors.torch.save({"D.weight": torch.ones(3)}))
+    client.push(folder)
+    assert name not in client.hub.head(f"models/{ID}")["files"]
+    commit = client.pull()[1]
+    assert client.value(f"hub.pull_file({ID!r}, {commit!r}, {name!r})") is None
+    client.value(push)
+    assert client.hub.content(ID, name) == (folder / name).read_bytes()
+    pulled, commit = client.pull()
+    assert not (pulled / name).exists(), "nobody who draws needs it"
+    kept = client.value(f"hub.pull_file({ID!r}, {commit!r}, {name!r})")
+    assert Path(kept).read_bytes() == (folder / name).read_bytes()
+    (folder / name).write_bytes(safetensors.torch.save({"D.weight": torch.full((3,), float("nan"))}))
+    assert "not finite" in client.error(push)

@@ -86,7 +86,7 @@ def test_label_smoothing_needs_labels(blobs):
 
 
 def test_conditional_needs_classes(blobs):
-    with pytest.raises(InputError, match="--conditional"):
+    with pytest.raises(InputError, match="`conditional` needs labels"):
         GAN(replace(SMALL, conditional=True), replace(blobs, labels=None, classes=[]))
 
 

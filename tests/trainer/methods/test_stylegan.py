@@ -202,7 +202,7 @@ def test_each_update_moves_only_its_own_network(conditional, images_seen):
 
 
 def test_labels_are_needed():
-    with pytest.raises(InputError, match="--conditional"):
+    with pytest.raises(InputError, match="`conditional` needs labels"):
         StyleGAN(dataclasses.replace(OPTIONS, conditional=True), data.Dataset("none", torch.zeros(8, 1, 16, 16)))
 
 

@@ -1,0 +1,140 @@
+"""A checkpoint to begin from, and what it fixes of a recipe and of its licence."""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pretrained
+from pretrained import checkpoint, hub
+from pretrained.checkpoint import Config
+from pretrained.networks.registry import LIMITS
+from pretrained.run_files import DISCRIMINATOR
+from pretrained.system.errors import InputError
+from pretrained.system.symlinks import reject_escaping_symlink
+from trainer.recipe import Recipe
+
+RATE = 0.5  # of the learning rate that would be used without a base
+NOT_TAKEN = {"diffaugment", "augment", "generator"}  # options that belong to the data, not to the base
+PYRAMIDS = {"dcgan", "vae", "progan", "stylegan"}  # their widths are counted from full size
+
+
+@dataclass(frozen=True)
+class Base:
+    """A checkpoint to begin from.
+
+    Attributes:
+        id: as it was asked for; of a path only the last part, which may be published.
+        revision: the commit on the Hub, or "".
+        discriminator: the file of D beside it, where there is one.
+    """
+
+    id: str
+    path: Path
+    revision: str
+    config: Config
+    discriminator: Path | None
+
+    def facts(self) -> dict[str, str]:
+        """What the model card says of it."""
+        training = self.config.training
+        known = {"id": self.id, "revision": self.revision}
+        known |= {name: str(training[name]) for name in ("data", "data_licence", "licence") if training.get(name)}
+        return {name: value for name, value in known.items() if value}
+
+
+def open_base(id: str) -> Base:
+    """The checkpoint `id`: a bundled name, the folder of a run, or a Hub repository user/name[@revision].
+
+    Raises:
+        InputError: there is no such checkpoint, or it is refused.
+    """
+    path, revision = pretrained.resolve(id)
+    config = checkpoint.read_config(path)
+    if revision:
+        repo_id = id.partition("@")[0]
+        return Base(repo_id, path, revision, config, hub.pull_file(repo_id, revision, DISCRIMINATOR))
+    beside = reject_escaping_symlink(path.with_name(DISCRIMINATOR))
+    return Base(Path(id).name, path, "", config, beside if beside.exists() else None)
+
+
+def defaults(recipe: Recipe, base: Base, size: int | None = None) -> Recipe:
+    """The recipe with what `base` fixes: its networks, its channels, its size unless `size` is given.
+
+    What a stranger's config says is taken only where it is a number, a switch or one of the legal words of an option
+    of the recipe. At another size, widths are such that the layers of the base fit the new network.
+    """
+    network, training = base.config.network, base.config.training
+    said = training.get("options") if isinstance(training.get("options"), dict) else {}
+    said = {**said, **network, "conditional": bool(network.get("num_classes"))}
+    hints = typing.get_type_hints(type(recipe.options))
+    taken = {
+        name: said[name] for name in hints.keys() - NOT_TAKEN if name in said and _fits(said[name], hints[name], name)
+    }
+    if "network" in hints and (family := str(network["class"]).partition(".")[0]) in typing.get_args(hints["network"]):
+        taken["network"] = family
+    theirs = base.config.size or said.get("size")
+    theirs = theirs if _fits(theirs, int, "size") else recipe.size
+    if size and size != theirs and network["class"].partition(".")[0] in PYRAMIDS and "width" in taken:
+        if "widest" in hints:
+            taken["widest"] = taken.get("widest") or 8 * taken["width"]
+        taken["width"] = max(taken["width"] * theirs // size, 1)
+    rate = said.get("learning_rate")
+    rate = RATE * rate if _fits(rate, float, "") and 0 < rate < 1 else None
+    betas = said.get("betas")
+    is_pair = isinstance(betas, (list, tuple)) and len(betas) == 2
+    betas = tuple(map(float, betas)) if is_pair and all(_fits(b, float, "") and 0 <= b < 1 for b in betas) else None
+    channels = network.get("channels")
+    return replace(
+        recipe,
+        options=replace(recipe.options, **taken),
+        size=size or theirs,
+        channels=channels if channels in (1, 3) else recipe.channels,
+        learning_rate=rate or (recipe.learning_rate and RATE * recipe.learning_rate),
+        betas=betas or recipe.betas,
+    )
+
+
+def recipe_of(base: Base, recipes: Mapping[str, Recipe]) -> str:
+    """The recipe by which a checkpoint was trained.
+
+    Raises:
+        InputError: it names none of `recipes`.
+    """
+    name = base.config.training.get("recipe")
+    if not isinstance(name, str) or name not in recipes:
+        raise InputError(f"`from` {base.id} does not say by which recipe it was trained: name one before the flags")
+    return name
+
+
+def _fits(value: Any, kind: Any, name: str) -> bool:
+    """Whether a value is legal for an option of this type; texts are not, since they may name files."""
+    if typing.get_origin(kind) is typing.Literal:
+        return value in [arg for arg in typing.get_args(kind) if type(arg) is type(value)]
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return any(_fits(value, part, name) for part in typing.get_args(kind))
+    if kind is int:
+        return type(value) is int and 0 <= value <= LIMITS.get(name, 2048)
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return kind is bool and type(value) is bool
+
+
+def check_licence(base: Mapping[str, str], licence: str | None) -> str | None:
+    """The licence of the weights: what is asked for, or what the licence of the base demands.
+
+    Raises:
+        InputError: the base demands another one.
+    """
+    theirs = re.sub(r"[^a-z0-9.]+", "-", base.get("licence", "").lower())
+    ours = re.sub(r"[^a-z0-9.]+", "-", (licence or "").lower())
+    demands = [term for term in ("-nc", "-sa") if term in theirs]
+    if demands and ours and (ours != theirs if "-sa" in demands else "-nc" not in ours):
+        raise InputError(f"`licence` must be that of {base['id']}, {base['licence']}, got {licence}: leave it away")
+    return licence or (base["licence"] if demands else None)
