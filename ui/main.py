@@ -18,6 +18,7 @@ PAGES = {
     "translate": ("Translate", ":material/brush:", "source"),
     "gallery": ("Gallery", ":material/photo_library:", None),
     "compare": ("Compare", ":material/compare:", None),
+    "train": ("Train", ":material/model_training:", None),
     "watch": ("Watch it learn", ":material/monitoring:", None),
 }
 

@@ -1,0 +1,60 @@
+"""A run's way to the Hub, and who may train on a server; without a widget."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pretrained.system.errors import InputError, one_line
+from ui.train.jobs import ROOT
+
+ALLOWED = "GANVAS_TRAIN"
+
+
+def refusal() -> str:
+    """Why this server trains nothing, in a sentence; "" where it does."""
+    if os.environ.get("SPACE_ID") and os.environ.get(ALLOWED) != "1":
+        return f"This Space does not train. Its owner may allow it with {ALLOWED}=1; or run Ganvas on your own machine."
+    return ""
+
+
+def login() -> bool:
+    """Whether a login of the Hub is found on this machine, which is its owner's: never on a Space."""
+    import huggingface_hub
+
+    return not os.environ.get("SPACE_ID") and huggingface_hub.get_token() is not None
+
+
+def _run(words: list[str], token: str) -> str:
+    """The last line that a command of ours prints; the token travels in its environment, never in its words."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | ({"HF_TOKEN": token} if token else {})
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"])[-1]
+        raise InputError(one_line(last.removeprefix("ganvas: ")).replace(token or "\0", "…"))
+    return done.stdout.strip().splitlines()[-1]
+
+
+def publish(folder: Path, repo_id: str, private: bool, space: bool, token: str) -> Iterator[tuple[str, str]]:
+    """Push a run, and a static Space of it where that is wanted -> what was made and its link, as it is made.
+
+    Raises:
+        InputError: the Hub refuses it, or cannot be reached; says why.
+    """
+    flags = ["--private"] if private else []
+    link = _run(["trainer", "push", str(folder), "--repo-id", repo_id, *flags], token)
+    yield "Model", link
+    if space:
+        name = "/".join(link.rstrip("/").split("/")[-2:])
+        words = ["pretrained", "deploy", str(folder), "--space", "static", "--repo-id", name, *flags]
+        yield "Page", _run(words, token)
+
+
+def embed(link: str) -> str:
+    """HTML that shows a static Space within another page."""
+    user, name = link.rstrip("/").split("/")[-2:]
+    host = f"{user}-{name}".lower().replace("_", "-").replace(".", "-")
+    return f'<iframe src="https://{host}.static.hf.space" width="400" height="640" style="border: 0"></iframe>'
