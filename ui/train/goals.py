@@ -114,7 +114,7 @@ def command(goal: Goal, data: str, size: int, kimg: float, base: str | None, lic
         licence: of the images, for the model card; "" leaves it out.
     """
     words = [goal.recipe, "--data", data, *goal.flags, "--kimg", f"{kimg:g}"]
-    if size != goal.size:
+    if goal.sizes:
         words += ["--size", str(size)]
     if base:
         words += ["--from", base]

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -126,7 +127,7 @@ def start(root: Path, job: Job) -> None:
     save(root, replace(job, status="queued", wish="paused", pid=0, born="", created=job.created or time.time()))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
     with path_of(root, "runner", ".log").open("ab") as log:
-        subprocess.Popen(
+        runner = subprocess.Popen(
             [sys.executable, "-m", "ui.train.runner", str(root.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -134,6 +135,7 @@ def start(root: Path, job: Job) -> None:
             env=environment,
             start_new_session=True,
         )
+    threading.Thread(target=runner.wait, daemon=True, name="runner").start()  # or it would stay as a zombie
 
 
 def end(root: Path, job: Job, wish: Literal["paused", "stopped"]) -> None:
