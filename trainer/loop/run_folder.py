@@ -33,6 +33,7 @@ from trainer.data.dataset import Dataset
 from trainer.loop import preview
 from trainer.method import MAIN, Method, published_name
 from trainer.recipe import Recipe
+from trainer.tracking import NoTracker, Tracker
 
 LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name places on the user's disk
 SHORT = ("data", "style", "perceptual", "base", "from")  # options that may, of which the last part is published
@@ -45,6 +46,7 @@ class Run:
 
     def __init__(self, folder: Path, recipe: Recipe, command: str):
         self.folder, self.recipe, self.command = folder, recipe, command
+        self.tracker: Tracker = NoTracker(folder, {})
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep a second process out of the folder."""
@@ -111,6 +113,7 @@ class Run:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise cannot_write(self.folder / LOG, error, "choose another --out") from error
+        self.tracker.log(images_seen, values)
 
     def rewind_log(self, images_seen: int) -> None:
         """Forget lines after the moment that is resumed from: they will be written again."""
@@ -137,6 +140,8 @@ class Run:
         if name == MAIN:
             write_atomic(folder / SNAPSHOTS / f"{round(config.training['kimg'] * 1000):010d}.png", png)
         write_atomic(folder / SAMPLES, png)
+        if name == MAIN:
+            self.tracker.samples(round(config.training["kimg"] * 1000), folder / SAMPLES)
         write_atomic(folder / CARD, model_card(config).encode())
 
     def snapshot_raw(self, network: nn.Module, config: Config, dtype: torch.dtype) -> None:

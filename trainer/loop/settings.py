@@ -33,6 +33,8 @@ class Settings:
     units for it, else fp32."""
     weights: Literal["fp32", "fp16"] = "fp32"
     """How the checkpoint is stored; fp16 halves the file, and pictures look the same."""
+    track: Literal["none", "tensorboard", "trackio"] = "none"
+    """Send metrics, samples and warnings to an experiment tracker too: pip install -r requirements-track.txt."""
     compile: bool = False
     """Compile the networks with torch.compile, which needs a C++ compiler; gradient penalties are computed without."""
     threads: int | None = None

@@ -26,12 +26,13 @@ from trainer.loop import finetune, preview
 from trainer.loop.collapse import Collapsed, Guard
 from trainer.loop.ema import EMA
 from trainer.loop.meters import MetricLogger
-from trainer.loop.run_folder import Run, make_config
+from trainer.loop.run_folder import Run, describe, make_config
 from trainer.loop.settings import Settings
 from trainer.loop.signals import Stop, Stopped
 from trainer.method import MAIN, Adam, Method
 from trainer.metrics import best
 from trainer.recipe import Recipe
+from trainer.tracking import tracking
 
 LOG_EVERY = 50  # steps
 MAX_ROLLBACKS = 3
@@ -199,6 +200,7 @@ class Trainer:
     def recover(self, run: Run, problem: str) -> None:
         """Do as --on-collapse says: go on, go back to the last good snapshot, or raise Collapsed."""
         action, state = self.settings.on_collapse, run.load_state()
+        run.tracker.alert(self.batches.images_seen, problem)
         if action == "ignore":
             tqdm.write(problem, file=sys.stderr)
             return
@@ -280,7 +282,11 @@ def _in_folder(trainer: Trainer, run: Run) -> None:
                 tqdm.write(note, file=sys.stderr)
             run.rewind_log(trainer.batches.images_seen)
         trainer.compile()
-        _loop(trainer, run)
+        with tracking(
+            trainer.settings.track if is_main_process else "none", run.folder, describe(run.recipe)
+        ) as tracker:
+            run.tracker = tracker
+            _loop(trainer, run)
         if is_main_process:
             run.timelapse()
 
