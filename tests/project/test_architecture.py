@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 TOOLKITS = {"streamlit", "gradio", "spaces"}
 APPS = {"app", "gradio_app", "gradio_ui", "ui"}
 TRAINING = {"trainer", "torchvision", "torchmetrics", "datasets", "matplotlib", "tyro"}
-OPTIONAL = ["requirements-data.txt", "requirements-gradio.txt", "requirements-onnx.txt"]
+OPTIONAL = ["requirements-data.txt", "requirements-gradio.txt", "requirements-onnx.txt", "requirements-track.txt"]
 FORBIDDEN = {
     "pretrained": TOOLKITS | APPS | TRAINING,
     "trainer": TOOLKITS | APPS,
@@ -106,9 +106,9 @@ def distributions_of(files: list[Path]) -> set[str]:
 
 def test_requirements_are_what_is_imported():
     imported = distributions_of([file for room in FORBIDDEN for file in files_of(room)])
-    # hf_xet is imported by huggingface_hub, where it is there; onnxscript by torch.onnx. A Space of ZeroGPU has spaces.
+    # hf_xet is imported by huggingface_hub, where it is there; onnxscript by torch.onnx, tensorboard by torch.utils. A Space of ZeroGPU has spaces.
     declared = requirements("requirements.txt").union(*map(requirements, OPTIONAL))
-    assert imported | {"hf_xet", "onnxscript"} == declared | {"spaces"}
+    assert imported | {"hf_xet", "onnxscript", "tensorboard"} == declared | {"spaces"}
 
 
 @pytest.mark.parametrize("optional", OPTIONAL)
