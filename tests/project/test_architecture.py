@@ -106,7 +106,8 @@ def distributions_of(files: list[Path]) -> set[str]:
 
 def test_requirements_are_what_is_imported():
     imported = distributions_of([file for room in FORBIDDEN for file in files_of(room)])
-    # hf_xet is imported by huggingface_hub, where it is there; onnxscript by torch.onnx, tensorboard by torch.utils. A Space of ZeroGPU has spaces.
+    # Imported by others: hf_xet by huggingface_hub, onnxscript by torch.onnx, tensorboard by torch.utils. A Space of
+    # ZeroGPU has spaces.
     declared = requirements("requirements.txt").union(*map(requirements, OPTIONAL))
     assert imported | {"hf_xet", "onnxscript", "tensorboard"} == declared | {"spaces"}
 
