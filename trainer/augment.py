@@ -4,12 +4,15 @@ changes before D sees them, in D's step and in G's, so that D cannot learn a sma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from pretrained.system.errors import InputError
+from trainer.ada import Adaptive
 from trainer.data.dataset import Dataset
 
 SMALL = 5000  # pictures; below this the paper's gain is large
@@ -39,38 +42,90 @@ def contrast(x: Tensor) -> Tensor:
 
 def translation(x: Tensor) -> Tensor:
     """Shift by up to an eighth of a side both ways; what comes in is 0, mid-grey."""
-    size = x.shape[-1]
-    most = int(size * TRANSLATION + 0.5)
-    shift = torch.randint(-most, most + 1, (2, len(x), 1), device=x.device)
-    rows, columns = (torch.arange(size, device=x.device) + shift).clamp(-1, size) + 1  # (N, size) each, in the padding
+    rows, columns = (_shifted(len(x), side, x.device) for side in x.shape[2:])
     padded = F.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
     images = torch.arange(len(x), device=x.device).view(-1, 1, 1)
     return padded[images, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
+def _shifted(n: int, side: int, device: torch.device) -> Tensor:
+    """Places (n, side) along an axis that was padded by one pixel."""
+    most = int(side * TRANSLATION + 0.5)
+    shift = torch.randint(-most, most + 1, (n, 1), device=device)
+    return (torch.arange(side, device=device) + shift).clamp(-1, side) + 1
+
+
 def cutout(x: Tensor) -> Tensor:
-    """Set a square of half a side to 0; its centre is anywhere, so that part of it may lie outside."""
-    size = x.shape[-1]
-    side = int(size * CUTOUT + 0.5)
-    corner = torch.randint(0, size + 1 - side % 2, (2, len(x), 1), device=x.device) - side // 2
-    place = torch.arange(size, device=x.device)
-    rows, columns = (place >= corner) & (place < corner + side)  # (N, size) each
+    """Set a rectangle of half of each side to 0; its centre is anywhere, so that part of it may lie outside."""
+    rows, columns = (_covered(len(x), side, x.device) for side in x.shape[2:])
     return x.masked_fill((rows[:, :, None] & columns[:, None, :]).unsqueeze(1), 0.0)
+
+
+def _covered(n: int, side: int, device: torch.device) -> Tensor:
+    """Which places along an axis lie in the rectangle: bool (n, side)."""
+    length = int(side * CUTOUT + 0.5)
+    corner = torch.randint(0, side + 1 - length % 2, (n, 1), device=device) - length // 2
+    place = torch.arange(side, device=device)
+    return (place >= corner) & (place < corner + length)
 
 
 CHANGES = (brightness, saturation, contrast, translation, cutout)
 
 
 def augment(x: Tensor) -> Tensor:
-    """Pictures (N, C, H, W) in [-1, 1] -> the same shape, changed by fresh draws for each picture."""
+    """Images (N, C, H, W) in [-1, 1] -> the same shape, changed by fresh draws for each image."""
     for change in CHANGES:
         x = change(x)
     return x
 
 
-def choose(wanted: bool | None, data: Dataset, notes: list[str]) -> Callable[[Tensor], Tensor]:
-    """`augment` or the identity: as `wanted`, and by default `augment` for a small data set, with a note about it."""
-    if wanted is None and len(data.images) < SMALL:
-        notes.append(f"DiffAugment is on, with fewer than {SMALL:,} pictures; --diffaugment False turns it off")
-    on = len(data.images) < SMALL if wanted is None else wanted
-    return augment if on else lambda x: x
+class Augment(nn.Module):
+    """What D's images pass, real and generated alike: nothing."""
+
+    def observe(self, logits: Tensor) -> dict[str, Tensor]:
+        """Take note of what D says of real images, 0 where it cannot tell; measures for the log."""
+        return {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class DiffAugment(Augment):
+    """The changes of DiffAugment."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return augment(x)
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """What D's images pass before D sees them."""
+
+    augment: Literal["none", "diffaugment", "ada"] | None = None
+    """Show D changed images only, real and generated alike, so that it cannot learn few images by heart: diffaugment is
+    for hundreds, ada for thousands; by default diffaugment below 5,000 images."""
+    ada_kimg: float = 100.0
+    """With --augment ada: thousands of images in which its strength p can rise from 0 to 1; 500 in the paper."""
+    diffaugment: bool | None = None
+    """The older spelling: True is --augment diffaugment, False is --augment none."""
+
+
+def choose(options: AugmentOptions, data: Dataset, notes: list[str], has_midpoint: bool = True) -> Augment | Adaptive:
+    """The augmentation that is asked for, by default DiffAugment for a small data set, with a note about it.
+
+    Args:
+        has_midpoint: whether D's output has a value that means that it cannot tell, which ADA needs.
+    """
+    name = options.augment
+    if name is None and options.diffaugment is not None:
+        name = "diffaugment" if options.diffaugment else "none"
+    if name is None and len(data.images) < SMALL:
+        notes.append(f"DiffAugment is on, with fewer than {SMALL:,} images; --augment none turns it off")
+        name = "diffaugment"
+    if name == "ada" and not has_midpoint:
+        raise InputError("`augment` ada needs a D that says when it cannot tell, got a critic: choose diffaugment")
+    if not options.ada_kimg > 0:
+        raise InputError(f"`ada_kimg` must be > 0, got {options.ada_kimg}")
+    if name == "ada":
+        return Adaptive(options.ada_kimg)
+    return DiffAugment() if name == "diffaugment" else Augment()

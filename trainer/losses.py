@@ -53,6 +53,7 @@ class AdversarialLoss:
         critic_steps: updates of D for each one of G.
         clip: weights of D are clipped to [-clip, clip] after each of its updates.
         relativistic: G's loss compares fake with real logits.
+        midpoint: what D says where it cannot tell real from fake; None for one whose logits have no such point.
         won_below: D's loss under which it has won; None for a critic, whose loss has no floor.
         smoothing: the loss has label targets, so --real-label and its fellows mean something.
         optimizer, learning_rate, betas: what the loss's paper trains with, where DCGAN's Adam would not do.
@@ -66,6 +67,7 @@ class AdversarialLoss:
     critic_steps: int = 1
     clip: float | None = None
     relativistic: bool = False
+    midpoint: float | None = 0.0
     won_below: float | None = 0.01
     smoothing: bool = False
     optimizer: str = "adam"
@@ -101,6 +103,7 @@ LOSSES: dict[str, AdversarialLoss] = {
     "lsgan": AdversarialLoss(
         discriminator=lsgan_discriminator,
         generator=lambda fake, real, t: 0.5 * (fake - t.generator).square().mean(),
+        midpoint=0.5,
         smoothing=True,
         summary="least squares towards the labels a, b, c (Mao 2016)",
     ),
@@ -114,6 +117,7 @@ LOSSES: dict[str, AdversarialLoss] = {
         generator=_minus_mean,
         critic_steps=5,
         clip=0.01,
+        midpoint=None,
         won_below=None,
         optimizer="rmsprop",
         learning_rate=5e-5,
@@ -124,6 +128,7 @@ LOSSES: dict[str, AdversarialLoss] = {
         generator=_minus_mean,
         penalty="wgan-gp",
         critic_steps=5,
+        midpoint=None,
         won_below=None,
         learning_rate=1e-4,
         betas=(0.0, 0.9),
@@ -141,6 +146,7 @@ LOSSES: dict[str, AdversarialLoss] = {
         generator=lambda fake, real, t: F.softplus(real - fake).mean(),
         penalty="r1+r2",
         relativistic=True,
+        midpoint=None,
         betas=(0.0, 0.99),
         summary="each fake against a real picture, R1 and R2 penalties (Huang 2024)",
     ),

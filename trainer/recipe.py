@@ -35,6 +35,8 @@ class Recipe:
     """1 for grey, 3 for colour; by default as the data has them."""
     learning_rate: float | None = None
     """Of every network; by default as the method's paper has it."""
+    learning_rate_d: float | None = None
+    """Of the discriminators alone, where it is to differ."""
     betas: tuple[float, float] | None = None
     """Adam's decay rates; by default as the method's paper has them."""
     decay: float = 0.0
@@ -61,8 +63,10 @@ class Recipe:
             raise InputError(f"--decay is {self.decay}: 0 to 1")
         if not 1 <= self.batch_size <= 65536:
             raise InputError(f"--batch-size is {self.batch_size}: 1 to 65536")
-        if self.learning_rate is not None and not 0 < self.learning_rate < 1:
-            raise InputError(f"--learning-rate is {self.learning_rate}: more than 0, less than 1")
+        for name in ("learning_rate", "learning_rate_d"):
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < 1:
+                raise InputError(f"`{name}` must be > 0 and < 1, got {rate}")
         for name in ("freeze_d", "freeze_g"):
             if getattr(self, name) and not self.base:
                 raise InputError(f"`{name}` needs `from`, got {getattr(self, name)}: only what is learnt can be kept")

@@ -68,11 +68,19 @@ def test_real_and_fake_are_changed_alike():
 
 @pytest.mark.parametrize(
     ("wanted", "count", "changed", "noted"),
-    [(None, 4999, True, True), (None, 5000, False, False), (True, 5000, True, False), (False, 10, False, False)],
+    [
+        ({}, 4999, True, True),
+        ({}, 5000, False, False),
+        ({"augment": "diffaugment"}, 5000, True, False),
+        ({"augment": "none"}, 10, False, False),
+        ({"diffaugment": True}, 5000, True, False),
+        ({"diffaugment": False}, 10, False, False),
+    ],
 )
 def test_it_is_on_where_images_are_few(wanted, count, changed, noted):
     notes: list[str] = []
-    chosen = augment.choose(wanted, data.Dataset("some", torch.zeros(count, 1, 1, 1)), notes)
+    options = augment.AugmentOptions(**wanted)
+    chosen = augment.choose(options, data.Dataset("some", torch.zeros(count, 1, 1, 1)), notes)
     x = torch.rand(4, 1, 8, 8)
     assert torch.equal(chosen(x), x) != changed
     assert bool(notes) == noted
@@ -82,7 +90,7 @@ def test_it_is_on_where_images_are_few(wanted, count, changed, noted):
 def test_both_steps_see_changed_images(name, monkeypatch):
     """D is never shown a picture that was not augmented: with everything blanked out, all its logits are equal."""
     blobs = data.load("fake", 16, Path())
-    options = dataclasses.replace(RECIPES[name].options, width=4, diffaugment=True, norm="none")
+    options = dataclasses.replace(RECIPES[name].options, width=4, augment="diffaugment", norm="none")
     monkeypatch.setattr(augment, "CHANGES", (torch.zeros_like,))
     method = RECIPES[name].method(options, blobs)
     seen = []

@@ -10,10 +10,15 @@ import torch
 from torch import nn
 
 CALMER = "try a lower --learning-rate, or --precision fp32"
+BALANCE = "try a stronger R1 (--penalty r1, --gamma), --augment, or a lower --learning-rate-d"
 PATIENCE = 20  # log lines in a row before a discriminator counts as the winner
 # Diversity, as a share of that of real pictures: of twenty runs those that went well stayed above 0.32 once they had
 # been lively, and a ProGAN that drew one and the same hand, in other light, lay between 0.25 and 0.35.
 LIVELY, COLLAPSED = 0.5, 0.3
+# Within a class, of that of real pictures of the class: one face per class, drawn on flat cartoons, lay below 0.17.
+COLLAPSED_IN_CLASS, SNAPSHOTS_IN_A_ROW = 0.2, 2
+# What D's and G's losses say when D has been winning, and over how many images that is too long.
+D_BELOW, G_ABOVE, TOO_LONG = 0.2, 4.0, 20_000
 
 
 class Collapsed(Exception):
@@ -28,21 +33,32 @@ def diversity(images: np.ndarray) -> float:
     return float(distances.sum() / max(len(flat) * (len(flat) - 1), 1) / math.sqrt(flat.shape[1]))
 
 
+def class_diversity(images: np.ndarray, labels: np.ndarray) -> dict[int, float]:
+    """The diversity within each label of which there are two images at least."""
+    members = {int(label): images[labels == label] for label in np.unique(labels)}
+    return {label: diversity(found) for label, found in members.items() if len(found) > 1}
+
+
 class Guard:
     """Says what has gone wrong, in one sentence with a remedy, or None.
 
     Args:
         real: pictures of the data set, uint8 (N, H, W, C): how much variety there should be.
         won_below: D's loss under which it has won; None where D's loss has no floor (a critic's).
+        labelled: images and labels of the data set, where the network is told labels.
     """
 
-    def __init__(self, real: np.ndarray, won_below: float | None):
+    def __init__(
+        self, real: np.ndarray, won_below: float | None, labelled: tuple[np.ndarray, np.ndarray] | None = None
+    ):
         self.real_diversity = diversity(real)
         self.won_below = won_below
-        self.num_won = 0
+        self.class_diversity = class_diversity(*labelled) if labelled else {}
+        self.num_won = self.num_alike = 0
+        self.winning_since: int | None = None
         self.was_lively = False
 
-    def check_losses(self, means: Mapping[str, float]) -> str | None:
+    def check_losses(self, means: Mapping[str, float], images_seen: int = 0) -> str | None:
         """Look at one log line."""
         for name, value in means.items():
             if not math.isfinite(value):
@@ -52,7 +68,21 @@ class Guard:
         if self.num_won == PATIENCE:
             return (
                 f"the discriminator has won (its loss stays below {self.won_below}), so the generator learns nothing: "
-                "try --penalty r1, --real-label 0.9 or --diffaugment True"
+                "try --penalty r1, --real-label 0.9 or --augment diffaugment"
+            )
+        return self._check_balance(means, images_seen)
+
+    def _check_balance(self, means: Mapping[str, float], images_seen: int) -> str | None:
+        winning = self.won_below is not None and means.get("D", math.inf) < D_BELOW and means.get("G", 0) > G_ABOVE
+        if not winning:
+            self.winning_since = None
+        elif self.winning_since is None:
+            self.winning_since = images_seen
+        elif images_seen - self.winning_since >= TOO_LONG:
+            self.winning_since = None
+            return (
+                f"the discriminator wins for long (D's loss below {D_BELOW}, G's above {G_ABOVE:g} over "
+                f"{TOO_LONG // 1000} kimg): {BALANCE}"
             )
         return None
 
@@ -62,8 +92,8 @@ class Guard:
             return None
         return f"weights are no longer finite: {CALMER}"
 
-    def check_images(self, images: np.ndarray) -> str | None:
-        """Look at the pictures of the fixed seeds, uint8 (N, H, W, C)."""
+    def check_images(self, images: np.ndarray, labels: np.ndarray | None = None) -> str | None:
+        """Look at the images of the fixed seeds, uint8 (N, H, W, C), and their labels (N,) where there are any."""
         share = diversity(images) / max(self.real_diversity, 1e-9)
         if share >= LIVELY:
             self.was_lively = True
@@ -72,4 +102,20 @@ class Guard:
                 f"the pictures have become alike (diversity {share:.0%} of real ones): "
                 "the generator has collapsed; try --penalty r1, another --loss or a lower --learning-rate"
             )
-        return None
+        # Before it is trained a network draws one grey for all: the classes must differ, and yet nothing within them.
+        return self._check_classes(images, labels) if labels is not None and share >= COLLAPSED else None
+
+    def _check_classes(self, images: np.ndarray, labels: np.ndarray) -> str | None:
+        shares = {
+            label: found / max(self.class_diversity[label], 1e-9)
+            for label, found in class_diversity(images, labels).items()
+            if label in self.class_diversity
+        }
+        share = sum(shares.values()) / len(shares) if shares else 1.0
+        self.num_alike = self.num_alike + 1 if share < COLLAPSED_IN_CLASS else 0
+        if self.num_alike < SNAPSHOTS_IN_A_ROW:
+            return None
+        return (
+            f"the images of a class have become alike (diversity within a class {share:.0%} of real ones): "
+            f"the generator draws one image for each; {BALANCE}"
+        )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from pretrained.media.images import grid
@@ -16,6 +17,7 @@ from trainer.data.pairs import Pairs, spread
 
 SEEDS = range(64)
 NUM_ROWS = 8
+PER_CLASS = 8
 STRENGTHS = (0.5, 1.0)
 
 
@@ -27,11 +29,13 @@ class Preview:
         pictures: uint8 (N, H, W, C), by the network alone.
         sheet: uint8 (H, W, C), laid out for people.
         text: what the sheet shows, as JSON values.
+        labels: int64 (N,), of the images, where the network is told labels.
     """
 
     images: np.ndarray
     sheet: np.ndarray
     text: dict[str, Any]
+    labels: np.ndarray | None = None
 
 
 def real_images(dataset: Dataset) -> np.ndarray:
@@ -45,12 +49,23 @@ def real_images(dataset: Dataset) -> np.ndarray:
     return images.permute(0, 2, 3, 1).numpy()
 
 
+def labelled_images(dataset: Dataset, num_classes: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Some images of each class that a preview shows, uint8 (N, H, W, C), and their labels (N,)."""
+    if dataset.labels is None or not num_classes:
+        return None
+    shown = range(min(num_classes, len(SEEDS) // 2))
+    chosen = torch.cat([(dataset.labels == label).nonzero()[:PER_CLASS, 0] for label in shown])
+    return dataset.images[chosen].permute(0, 2, 3, 1).numpy(), dataset.labels[chosen].numpy()
+
+
 def draw(pipeline: Generate, dataset: Dataset) -> Preview:
     """The fixed seeds, or rows of source, output and target, through the pipeline that everybody uses."""
     if isinstance(dataset, (Pairs, Domains)):
         return _rows(pipeline, dataset)
     images = pipeline.sample(SEEDS)
-    return Preview(images, grid(images), {"id": pipeline.config.name, "seeds": list(SEEDS)})
+    classes = pipeline.config.classes
+    labels = np.array([seed % len(classes) for seed in SEEDS]) if classes else None
+    return Preview(images, grid(images), {"id": pipeline.config.name, "seeds": list(SEEDS)}, labels)
 
 
 def _rows(pipeline: Any, dataset: Pairs | Domains) -> Preview:

@@ -39,9 +39,13 @@ MAX_ROLLBACKS = 3
 STORED = {"fp32": torch.float32, "fp16": torch.float16}
 
 
-def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam) -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam, is_judge: bool = False) -> torch.optim.Optimizer:
     """The paper's optimiser, with what the recipe says otherwise."""
-    learning_rate = recipe.learning_rate or paper.learning_rate * (RATE if recipe.base else 1)
+    learning_rate = (
+        (is_judge and recipe.learning_rate_d)
+        or recipe.learning_rate
+        or paper.learning_rate * (RATE if recipe.base else 1)
+    )
     if paper.kind == "rmsprop":
         return torch.optim.RMSprop(network.parameters(), learning_rate)
     return torch.optim.Adam(network.parameters(), learning_rate, recipe.betas or paper.betas, fused=True)
@@ -87,7 +91,8 @@ class Trainer:
         self.base: dict[str, Any] = {}  # what the model card says of it
         self.alone_since: Tensor | None = None  # while D is trained alone: its first loss
         self.optimizers = {
-            network: make_optimizer(network, recipe, self.method.optimizer) for network in self.networks.values()
+            network: make_optimizer(network, recipe, self.method.optimizer, name in self.judges)
+            for name, network in self.networks.items()
         }
         # Statistics, which a process updates by its own pictures: batch norm's, a mean style, BEGAN's k.
         owners = [*self.networks.values(), self.method]
@@ -98,7 +103,13 @@ class Trainer:
         self.batches = self.data.batches(recipe.batch_size, recipe.seed, self.device, recipe.horizontal_flip)
         self.seconds = 0.0
         self.num_rollbacks = 0
-        self.guard = Guard(preview.real_images(self.data), self.method.won_below)
+        self.guard = self.make_guard()
+
+    def make_guard(self) -> Guard:
+        """A guard that has seen nothing yet."""
+        condition = self.method.checkpoint().get("condition")
+        labelled = preview.labelled_images(self.data, len(condition["classes"]) if condition else 0)
+        return Guard(preview.real_images(self.data), self.method.won_below, labelled)
 
     def published(self, name: str) -> nn.Module:
         """The network of the checkpoint `name`, as it is trained."""
@@ -193,9 +204,8 @@ class Trainer:
     def check(self, run: Run) -> str | None:
         """What the guard says of the weights, and of the pictures of the fixed seeds."""
         pipeline = pipelines.make(self.average.network, self.config(run), self.device)
-        return self.guard.check_weights(self.method) or self.guard.check_images(
-            preview.draw(pipeline, self.data).images
-        )
+        drawn = preview.draw(pipeline, self.data)
+        return self.guard.check_weights(self.method) or self.guard.check_images(drawn.images, drawn.labels)
 
     def recover(self, run: Run, problem: str) -> None:
         """Do as --on-collapse says: go on, go back to the last good snapshot, or raise Collapsed."""
@@ -212,7 +222,7 @@ class Trainer:
         kimg = self.batches.images_seen / 1000
         tqdm.write(f"{problem}; back to {kimg:g} kimg with half the learning rate", file=sys.stderr)
         torch.manual_seed(self.recipe.seed + num_rollbacks)  # or the same noise would lead to the same end
-        self.guard = Guard(preview.real_images(self.data), self.method.won_below)
+        self.guard = self.make_guard()
 
     def step(self) -> dict[str, Tensor]:
         """One round of the method's updates; returns the terms of its losses, not yet fetched from the device."""
@@ -324,7 +334,7 @@ def _loop(trainer: Trainer, run: Run) -> None:
                     loss = sum(values[name] for name in values.keys() - {"images/s", *trainer.method.measures})
                     trainer.alone_since = finetune.still_alone(trainer.alone_since, loss, seen)
                 bar.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
-                problem = trainer.guard.check_losses(values)
+                problem = trainer.guard.check_losses(values, seen)
             if seen // between_snapshots > before // between_snapshots or seen >= total or received:
                 problem = distributed.broadcast(problem or (trainer.check(run) if is_main_process else None))
                 ignored = settings.on_collapse == "ignore" and not trainer.guard.check_weights(trainer.method)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pretrained import networks
 from pretrained.system.errors import InputError
-from trainer.augment import choose
+from trainer.augment import AugmentOptions, choose
 from trainer.data.dataset import Batches, Dataset
 from trainer.losses import LOSSES, PENALTIES, Targets
 from trainer.method import Adam, Method, Updates
@@ -19,7 +19,7 @@ from trainer.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(AugmentOptions):
     """How the two networks are made, and what they minimise."""
 
     network: Literal["dcgan", "mlp"] = "dcgan"
@@ -51,8 +51,6 @@ class Options:
     """Normalisation in D; auto is batch, and layer under a penalty, which must not see the rest of the batch."""
     conditional: bool = False
     """Learn the classes too: labels of a named set, or sub-folders."""
-    diffaugment: bool | None = None
-    """Show D changed pictures only, real and fake alike; by default below 5,000 pictures."""
 
 
 class GAN(Method):
@@ -82,7 +80,7 @@ class GAN(Method):
         self.spec = {"class": f"{options.network}.Generator", "z_dim": options.z_dim, **shape}
         self.G = networks.build(self.spec)
         self.D = networks.build({"class": f"{options.network}.Discriminator", "norm": self._norm(), **shape})
-        self.augment = choose(options.diffaugment, data, self.notes)
+        self.augment = choose(options, data, self.notes, self.loss.midpoint is not None)
 
     def _norm(self) -> str:
         if self.options.norm == "auto":
@@ -106,7 +104,9 @@ class GAN(Method):
             with torch.set_grad_enabled(self.options.reuse_fakes and not steps_left):
                 drawn = self.G(self.noise(x), y)
             fake, real = self.augment(drawn.detach()), self.augment(x)
-            terms = {"D": self.loss.discriminator(self.D(real, y).float(), self.D(fake, y).float(), self.targets)}
+            logits = self.D(real, y).float()
+            terms = {"D": self.loss.discriminator(logits, self.D(fake, y).float(), self.targets)}
+            self.measures = self.augment.observe(logits - (self.loss.midpoint or 0))
             if self.penalty_weight and batches.num_batches % self.options.penalty_every == 0:
                 penalty = self.penalty.function(partial(self.D, y=y), real, fake.float())
                 terms["penalty"] = self.penalty_weight * self.options.penalty_every * penalty

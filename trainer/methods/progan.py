@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from pretrained import networks
 from pretrained.checkpoint import Config
 from pretrained.networks.progan import STEPS, upsample
 from pretrained.system.errors import InputError
-from trainer.augment import choose
+from trainer.augment import AugmentOptions, choose
 from trainer.data.dataset import Batches, Dataset
 from trainer.losses import LOSSES, PENALTIES, Targets
 from trainer.method import Adam, Method, Updates
@@ -23,7 +24,7 @@ LOSS, PENALTY = LOSSES["wgan-gp"], PENALTIES["wgan-gp"]
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(AugmentOptions):
     """How the networks are made, and how fast they grow."""
 
     fade_kimg: float = 600.0
@@ -40,8 +41,6 @@ class Options:
     """Channels at full size, doubled with each halving, 8 times at most."""
     widest: int = 0
     """Channels at 4 px, where they are more than 8 times the width: so a model grows into a higher resolution."""
-    diffaugment: bool | None = None
-    """Show D changed pictures only, real and fake alike; by default below 5,000 pictures."""
 
 
 def grown(images_seen: int, stable_kimg: float, fade_kimg: float, num_levels: int, begin: int = 0) -> int:
@@ -71,9 +70,13 @@ class ProGAN(Method):
         self.D = networks.build({"class": "progan.Discriminator", **shape})
         self.register_buffer("begin", torch.tensor(0))
         self.grow(0)
-        self.augment = choose(options.diffaugment, data, self.notes)
+        self.augment = choose(options, data, self.notes, has_midpoint=False)
         kimg = (len(self.G.blocks) - 1) * (options.stable_kimg + options.fade_kimg)
         self.notes.append(f"full size is reached at {kimg:g} kimg; until then pictures are coarser")
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Also of a run from before there was fine-tuning."""
+        return super().load_state_dict({"begin": torch.tensor(0), **state_dict}, *args, **kwargs)
 
     def grow(self, images_seen: int) -> None:
         """Set both networks to where they should be after so many pictures."""

@@ -17,7 +17,7 @@ from pretrained import networks
 from pretrained.inputs.text import encode, words
 from pretrained.networks.stackgan import FACTOR
 from pretrained.system.errors import InputError
-from trainer.augment import choose
+from trainer.augment import AugmentOptions, choose
 from trainer.data.dataset import Batches, Dataset
 from trainer.losses import bce
 from trainer.method import Method, Updates
@@ -27,7 +27,7 @@ NUM_EXAMPLES = 64
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(AugmentOptions):
     """How the networks are made, and when stage II begins."""
 
     stage_one_kimg: float = 200.0
@@ -40,8 +40,6 @@ class Options:
     """Length of a word's embedding."""
     width: int = 64
     """Channels of the small picture's widest map; the deeper ones have more."""
-    diffaugment: bool | None = None
-    """Show D changed pictures only, real and fake alike; by default below 5,000 pictures."""
 
 
 def matching(real: Tensor, wrong: Tensor, fake: Tensor, differs: Tensor) -> Tensor:
@@ -77,7 +75,7 @@ class StackGAN(Method):
         self.D1 = networks.build({"class": "stackgan.Discriminator", **small, **shape})
         large["width"] = max(options.width // FACTOR, 4)
         self.D2 = networks.build({"class": "stackgan.Discriminator", **large, **shape})
-        self.augment = choose(options.diffaugment, data, self.notes)
+        self.augment = choose(options, data, self.notes)
         begin = f"stage II begins at {options.stage_one_kimg:g} kimg"
         self.notes.append(f"{len(self.vocabulary):,} words are learnt; {begin}")
 
@@ -94,6 +92,7 @@ class StackGAN(Method):
             fake = self.augment(draw(self.noise(x), y)[0])
         features = D.blocks(real)
         logits = D.match(features, y).float(), D.match(features, other).float(), D(fake, y).float()
+        self.measures = self.augment.observe(logits[0])
         yield D, {f"D{stage}": matching(*logits, differs=(other != y).any(dim=1))}
         fake, divergence = draw(self.noise(x), y)
         logits = D(self.augment(fake), y).float()

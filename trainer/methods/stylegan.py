@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pretrained import networks
 from pretrained.system.errors import InputError
-from trainer.augment import choose
+from trainer.augment import AugmentOptions, choose
 from trainer.data.dataset import Batches, Dataset
 from trainer.losses import LOSSES, PENALTIES, Targets
 from trainer.method import Adam, Method, Updates
@@ -25,7 +25,7 @@ LOSS, R1 = LOSSES["non-saturating"], PENALTIES["r1"]
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(AugmentOptions):
     """How the networks are made, and how D is kept smooth."""
 
     gamma: float = 1.0
@@ -46,14 +46,13 @@ class Options:
     """Layers from z to w."""
     conditional: bool = False
     """Learn the classes too: labels of a named set, or sub-folders."""
-    diffaugment: bool | None = None
-    """Show D changed pictures only, real and fake alike; by default below 5,000 pictures."""
 
 
 class StyleGAN(Method):
     """A style-based G against a residual D."""
 
     optimizer = Adam(2e-3, (0.0, 0.99))
+    won_below = LOSS.won_below
 
     def __init__(self, options: Options, data: Dataset):
         super().__init__(options, data)
@@ -68,7 +67,7 @@ class StyleGAN(Method):
         self.spec = {"class": "stylegan.Generator", **shape, **mapping}
         self.G = networks.build(self.spec)
         self.D = networks.build({"class": "stylegan.Discriminator", **shape})
-        self.augment = choose(options.diffaugment, data, self.notes)
+        self.augment = choose(options, data, self.notes)
 
     def styles(self, x: Tensor, y: Tensor | None) -> Tensor:
         """ws (N, num_styles, w_dim): two latents for a picture, with a random change-over between them (2018, 3.1)."""
@@ -95,7 +94,9 @@ class StyleGAN(Method):
         real = self.augment(x)
         with torch.no_grad():
             fake = self.augment(self.G.synthesis(self.styles(x, y)))
-        terms = {"D": LOSS.discriminator(self.D(real, y).float(), self.D(fake, y).float(), Targets())}
+        logits = self.D(real, y).float()
+        terms = {"D": LOSS.discriminator(logits, self.D(fake, y).float(), Targets())}
+        self.measures = self.augment.observe(logits)
         if batches.num_batches % self.options.penalty_every == 0:
             strength = self.options.gamma * self.options.penalty_every
             terms["R1"] = strength * R1.function(lambda x: self.D(x, y), real, fake)

@@ -46,6 +46,49 @@ def test_a_discriminator_that_has_won():
     assert not any(Guard(LIVELY, None).check_losses({"D": -50.0}) for _ in range(100)), "a critic's loss has no floor"
 
 
+def test_a_discriminator_that_wins_for_long():
+    guard = Guard(LIVELY, 0.01)
+    said = [guard.check_losses({"D": 0.1, "G": 6.0}, seen) for seen in range(0, 20_001, 1000)]
+    assert said[:-1] == [None] * 20
+    for words in ("wins for long", "--penalty r1", "--augment", "--learning-rate-d"):
+        assert words in said[-1]
+    guard = Guard(LIVELY, 0.01)
+    for seen in range(0, 60_000, 1000):
+        assert guard.check_losses({"D": 0.1 if seen % 10_000 else 0.5, "G": 6.0}, seen) is None, (
+            "it is beaten now and then"
+        )
+        assert guard.check_losses({"D": 0.1, "G": 1.0}, seen) is None
+    critic = Guard(LIVELY, None)
+    assert not any(critic.check_losses({"D": -9.0, "G": 9.0}, seen) for seen in range(0, 60_000, 1000))
+
+
+def test_images_that_are_alike_within_a_class():
+    """What StyleGAN drew of flat cartoons: five lively classes, one face in each."""
+    labels = np.arange(64) % 5
+    faces = np.random.RandomState(2).randint(0, 256, (5, 8, 8, 1))
+    noise = np.random.RandomState(3).randint(-9, 10, (64, 8, 8, 1))
+    collapsed = np.clip(faces[labels] + noise, 0, 255).astype(np.uint8)
+    assert Guard(LIVELY, None).check_images(collapsed) is None, "what is drawn of all classes together is lively"
+    guard = Guard(LIVELY, None, (LIVELY, labels))
+    assert guard.check_images(collapsed, labels) is None
+    assert "within a class" in guard.check_images(collapsed, labels)
+    guard = Guard(LIVELY, None, (LIVELY, labels))
+    grey = np.full_like(LIVELY, 128)
+    assert not any(guard.check_images(images, labels) for images in (grey, grey, LIVELY, collapsed, LIVELY, collapsed))
+
+
+def test_a_conditional_run_is_measured_by_class():
+    trainer = loop.Trainer(shrink("cdcgan-mnist"), loop.Settings(device="cpu", threads=1))
+    assert trainer.guard.class_diversity.keys() == {0, 1}
+    assert loop.Trainer(RECIPE, loop.Settings(device="cpu", threads=1)).guard.class_diversity == {}
+
+
+def test_d_may_learn_more_slowly():
+    recipe = replace(RECIPE, learning_rate=1e-3, learning_rate_d=1e-4)
+    trainer = loop.Trainer(recipe, loop.Settings(device="cpu", threads=1))
+    assert [trainer.optimizers[trainer.method.get_submodule(name)].defaults["lr"] for name in "GD"] == [1e-3, 1e-4]
+
+
 @pytest.fixture
 def breaks_at(monkeypatch):
     """Make the weights of G NaN at the n-th step, the first `times` times that it comes."""
@@ -95,7 +138,7 @@ def test_stop(tmp_path, breaks_at):
 
 
 def test_ignore_goes_on_and_saves(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(Guard, "check_images", lambda self, images: "all alike")
+    monkeypatch.setattr(Guard, "check_images", lambda self, images, labels: "all alike")
     train(RECIPE, tmp_path, snapshots=4, on_collapse="ignore")
     assert "all alike" in capsys.readouterr().err
     assert checkpoint.read_config(tmp_path / "model.safetensors").training["kimg"] == 0.064
