@@ -8,10 +8,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from pretrained.system import server
+
 
 @asynccontextmanager
 async def ready(app: st.App) -> AsyncIterator[None]:
-    """Import what takes seconds before anybody comes, and without making the server wait for it."""
+    """Know who can come, and import what takes seconds before anybody does, without making the server wait for it."""
+    server.listen_on(st.get_option("server.address"))
     threading.Thread(target=importlib.import_module, args=["pretrained.pipelines"], daemon=True).start()
     yield
 

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from gradio_ui.page import build
+from pretrained.system import server
 from pretrained.system.errors import InputError, fail
 
 HERE = Path(__file__).parent
@@ -32,8 +33,10 @@ def launch(**options: Any) -> None:
     mcp = os.environ.get("GANVAS_MCP", "") not in ("", "0")
     if mcp and importlib.util.find_spec("mcp") is None:
         raise InputError("GANVAS_MCP asks for an MCP server, which needs one more package: pip install 'gradio[mcp]'")
+    server.listen_on(options.get("server_name") or os.environ.get("GRADIO_SERVER_NAME") or "localhost")
     build().queue(max_size=MAX_WAITING).launch(
         share=False,
+        show_error=False,
         max_file_size=MAX_FILE_SIZE,
         mcp_server=mcp,
         theme=gr.themes.Default(primary_hue=ACCENT, neutral_hue="stone", **FONTS),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import safetensors
 import safetensors.torch
@@ -16,13 +17,14 @@ from torch import nn
 
 from pretrained import networks
 from pretrained.system.errors import InputError
-from pretrained.system.files import write_atomic
+from pretrained.system.files import open_regular, write_atomic
 
 FORMAT = 1
 MODEL, CONFIG, CARD, SAMPLES = "model.safetensors", "config.json", "README.md", "samples.png"
 MAX_CONFIG_CHARACTERS = 1_000_000
 MAX_HEADER = 4 * 2**20  # bytes; a network of a hundred layers takes 15,000
 MAX_DEPTH = 64  # of lists and objects in each other
+MAX_NUMBER = 2**53  # whole numbers beyond are not the same in every language, and some are no float at all
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
 
@@ -92,6 +94,8 @@ def _parse(text: str) -> Any:
         raise InputError(f"the config is not valid JSON: {str(error)[:200]}") from None
     level = [values]
     for _ in range(MAX_DEPTH):
+        if any(isinstance(value, (int, float)) and abs(value) > MAX_NUMBER for value in level):
+            raise InputError(f"the config holds a number beyond {MAX_NUMBER:,}")
         parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, (dict, list))]
         level = [value for part in parts for value in part]
         if not level:
@@ -155,7 +159,7 @@ def _write(folder: Path, state: dict[str, torch.Tensor], config: Config) -> None
 
 def check_header(path: Path) -> None:
     """Refuse a safetensors file with a header so long that parsing it would take seconds."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         length = int.from_bytes(file.read(8), "little")
     if length > min(path.stat().st_size, MAX_HEADER):
         raise InputError(
@@ -195,8 +199,8 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
-def _config(path: Path, metadata: Mapping[str, str] | None) -> Config:
-    if "ganvas" not in (metadata or {}):
+def _config(path: object, metadata: Mapping[str, str] | None) -> Config:
+    if not isinstance((metadata or {}).get("ganvas"), str):
         raise InputError(f"{path} carries no Ganvas config: see `python -m pretrained convert --help`")
     try:
         return Config.from_json(metadata["ganvas"])
@@ -210,36 +214,86 @@ def read_config(path: Path) -> Config:
         return _config(path, file.metadata())
 
 
+def outline(header: Mapping[str, Any], where: object) -> tuple[nn.Module, Config]:
+    """The network of a header without memory, on the meta device, and its config, if it holds exactly its tensors.
+
+    Args:
+        header: what a safetensors file begins with.
+        where: the file, for what is said of it.
+
+    Raises:
+        InputError: it is refused; says why.
+    """
+    stored = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    config = _config(where, header.get("__metadata__"))
+    network = networks.build_on_meta(config.network)
+    expected = network.state_dict()
+    if stored.keys() != expected.keys():
+        missing, extra = sorted(expected.keys() - stored.keys()), sorted(stored.keys() - expected.keys())
+        raise InputError(f"{where} is refused: missing tensors {missing[:3]}, unexpected tensors {extra[:3]}")
+    for name, tensor in expected.items():
+        shape, dtype = stored[name].get("shape"), DTYPES.get(stored[name].get("dtype"))
+        if shape != list(tensor.shape):
+            raise InputError(f"{where} is refused: {name} has shape {shape}, not {list(tensor.shape)}")
+        if dtype is None or dtype.is_floating_point != tensor.is_floating_point():
+            raise InputError(f"{where} is refused: {name} is stored as {stored[name].get('dtype')}")
+    return network, config
+
+
+def read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
+    """What an open safetensors file begins with: types, shapes and places of its tensors, and where the first begins.
+
+    Raises:
+        InputError: it is no whole safetensors file.
+    """
+    length = int.from_bytes(file.read(8), "little")
+    try:
+        header = json.loads(file.read(min(length, MAX_HEADER)))
+        entries = [entry for name, entry in header.items() if name != "__metadata__"]
+        ends = [place for entry in entries for place in entry["data_offsets"]]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise InputError(f"{path} is not a whole safetensors file: its header is not understood") from None
+    if any(type(end) is not int or not 0 <= end <= os.fstat(file.fileno()).st_size - 8 - length for end in ends):
+        raise InputError(f"{path} is not a whole safetensors file: it is shorter than its header says")
+    return header, 8 + length
+
+
 def load(path: Path) -> tuple[nn.Module, Config]:
     """Rebuild the network of a checkpoint, in eval mode, in float32, on the CPU.
 
     The network is laid out without memory first and compared with the header, so that nothing is allocated for a
-    file that does not hold exactly its tensors.
+    file that does not hold exactly its tensors. They are read one after another into memory of their own, so that one
+    tensor is taken beside the network; a mapped file that somebody cuts short would end the process.
 
     Raises:
         InputError: which file, and why it is refused.
     """
-    with _open(path) as file:
-        config = _config(path, file.metadata())
-        network = networks.build_on_meta(config.network)
-        expected = network.state_dict()
-        names = set(file.keys())
-        if names != expected.keys():
-            missing, extra = sorted(expected.keys() - names), sorted(names - expected.keys())
-            raise InputError(f"{path} is refused: missing tensors {missing[:3]}, unexpected tensors {extra[:3]}")
-        for name, tensor in expected.items():
-            stored = file.get_slice(name)
-            shape, dtype = tuple(stored.get_shape()), DTYPES.get(stored.get_dtype())
-            if shape != tuple(tensor.shape):
-                raise InputError(f"{path} is refused: {name} has shape {shape}, not {tuple(tensor.shape)}")
-            if dtype is None or dtype.is_floating_point != tensor.is_floating_point():
-                raise InputError(f"{path} is refused: {name} is stored as {stored.get_dtype()}")
-    state = {name: tensor.to(expected[name].dtype) for name, tensor in _tensors(path).items() if name in expected}
-    for name, tensor in state.items():
-        if not torch.isfinite(tensor).all():
-            raise InputError(f"{path} is refused: {name} holds numbers that are not finite")
+    with _open(path):  # its own look at the header
+        pass
     try:
-        network.load_state_dict(state, strict=True, assign=True)
-    except RuntimeError:  # it had these tensors a moment ago
-        raise InputError(f"{path} has changed while it was read: try again") from None
+        with open_regular(path) as file:
+            header, start = read_header(file, path)
+            network, config = outline(header, path)
+            state = {name: _read_tensor(file, path, start, header[name]) for name in network.state_dict()}
+            file.seek(0)
+            if read_header(file, path) != (header, start):
+                raise InputError(f"{path} has changed while it was read: try again")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and tensor.numel() and not all(end.isfinite() for end in tensor.aminmax()):
+            raise InputError(f"{path} is refused: {name} holds numbers that are not finite")
+    network.load_state_dict(state, strict=True, assign=True)
     return network.eval().requires_grad_(False), config
+
+
+def _read_tensor(file: BinaryIO, path: Path, start: int, entry: Mapping[str, Any]) -> torch.Tensor:
+    """A tensor of the file, whole numbers as they are and others as float32."""
+    tensor = torch.empty(entry["shape"], dtype=DTYPES[entry["dtype"]])
+    first, last = entry["data_offsets"]
+    file.seek(start + first)
+    if last - first != tensor.nbytes or (
+        tensor.numel() and file.readinto(tensor.view(-1).view(torch.uint8).numpy().data) != tensor.nbytes
+    ):
+        raise InputError(f"{path} has changed while it was read: try again")
+    return tensor.float() if tensor.is_floating_point() else tensor

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pretrained import checkpoint, hub, pipelines
 from pretrained.system.errors import InputError
+from pretrained.trial import check_drawable
 
 __all__ = ["InputError", "available", "load", "resolve"]
 
@@ -62,5 +63,8 @@ def load(id: str, device: str = "auto") -> pipelines.Generate | pipelines.Transl
     """
     target = pipelines.pick_device(device)
     path, revision = resolve(id)
+    check_drawable(checkpoint.read_config(path))
     network, config = checkpoint.load(path)
+    if counters := {name: value for name, value in network.named_buffers() if not value.is_floating_point()}:
+        check_drawable(config, counters)
     return pipelines.make(network, config, target, revision)

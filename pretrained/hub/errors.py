@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from pretrained.system.errors import InputError
 
 LOGIN = "run `hf auth login`, or set HF_TOKEN to a token with write access from https://huggingface.co/settings/tokens"
+SLOW_AFTER, MIN_RATE = 60, 1000  # seconds, and bytes per second
 LONGEST = 120  # seconds after which nothing is tried again
 # 412 is the answer when somebody else committed since we looked.
 TRANSIENT = {408, 412, 429, 500, 502, 503, 504}
@@ -64,6 +65,22 @@ def raise_if_busy(response: Any) -> None:
     if response.status_code in TRANSIENT:
         response.read()
         hf_raise_for_status(response)
+
+
+def raise_if_slow(response: Any) -> None:
+    """Have the body of an answer end in an error if it comes slower than MIN_RATE: each part of it may be in time."""
+    read = response.iter_raw
+
+    def watched(chunk_size: int | None = None) -> Iterator[bytes]:
+        start, count = time.monotonic(), 0
+        for part in read(chunk_size):
+            count += len(part)
+            seconds = time.monotonic() - start
+            if seconds > SLOW_AFTER and count < MIN_RATE * seconds:
+                raise OSError(f"it comes slower than {MIN_RATE} bytes per second")
+            yield part
+
+    response.iter_raw = watched
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pretrained import checkpoint
-from pretrained.hub.errors import raise_if_busy, retry
+from pretrained.hub import guest_cache
+from pretrained.hub.errors import raise_if_busy, raise_if_slow, retry
 from pretrained.pipelines import directions
 from pretrained.run_files import DISCRIMINATOR
 from pretrained.system.errors import InputError
@@ -28,6 +30,7 @@ MAX_BYTES = {
 }
 # Seconds of silence to put up with: to connect, to read, to write, to wait for a free connection.
 TIMEOUT = (10, 60, 60, 60)
+COMMIT = re.compile(r"[0-9a-f]{40}")
 Tell = Callable[[int, int], object]
 _changing_the_session = threading.Lock()
 
@@ -49,17 +52,26 @@ def api() -> HfApi:
     with _changing_the_session:
         session = get_session()
         if session.timeout.read is None:
-            hooks = session.event_hooks | {"response": [*session.event_hooks["response"], raise_if_busy]}
+            hooks = session.event_hooks | {"response": [*session.event_hooks["response"], raise_if_busy, raise_if_slow]}
             # Not only this session: the client opens another when a connection fails.
             set_client_factory(lambda: type(session)(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT))
     return HfApi(library_name="ganvas")
 
 
-def ask(repo_id: str, revision: str | None = None) -> ModelInfo:
-    """One request: the commit, and the name, the size and the digest of each file."""
+def ask(repo_id: str, revision: str | None = None, as_guest: bool = False) -> ModelInfo:
+    """One request: the commit, and the name, the size and the digest of each file.
+
+    Raises:
+        InputError: what answers names no commit, or another one than was asked for.
+    """
     from huggingface_hub import constants
 
-    return api().model_info(repo_id, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    how = {"timeout": constants.HF_HUB_ETAG_TIMEOUT, "token": False if as_guest else None}
+    info = api().model_info(repo_id, revision=revision, files_metadata=True, **how)
+    is_asked_for = info.sha == revision or not COMMIT.fullmatch(revision or "")
+    if not COMMIT.fullmatch(info.sha or "") or not is_asked_for:
+        raise InputError(f"{repo_id}: the Hub answers with commit {str(info.sha)[:40]!r} for {revision!r}: try again")
+    return info
 
 
 def size(info: ModelInfo, name: str) -> int | None:
@@ -67,10 +79,21 @@ def size(info: ModelInfo, name: str) -> int | None:
     return next((file.size or 0 for file in info.siblings if file.rfilename == name), None)
 
 
-def download(info: ModelInfo, name: str, tell: Tell | None = None) -> Path:
+def check_size(info: ModelInfo, name: str) -> int:
+    """The bytes of a file; InputError when there is none of this name, or it is larger than MAX_BYTES."""
+    bytes = size(info, name)
+    if bytes is None:
+        raise InputError(f"{info.id} holds no {name} at {info.sha[:7]}: it is not a Ganvas checkpoint")
+    if bytes > MAX_BYTES[name]:
+        raise InputError(f"{name} of {info.id} has {bytes:,} bytes: at most {MAX_BYTES[name]:,} are downloaded")
+    return bytes
+
+
+def download(info: ModelInfo, name: str, tell: Tell | None = None, as_guest: bool = False) -> Path:
     """A file of that commit in the Hub's own cache, whole.
 
     Args:
+        as_guest: without the host's token, into a cache that holds nothing else.
         tell: is given the bytes that are there and those of the whole file, from any thread; what it raises ends the
             download, unless it comes by Xet.
 
@@ -78,20 +101,18 @@ def download(info: ModelInfo, name: str, tell: Tell | None = None) -> Path:
         InputError: there is no such file, or it is larger than MAX_BYTES.
         Exception: whatever `hub_errors.sentences` has a sentence for.
     """
-    if size(info, name) is None:
-        raise InputError(f"{info.id} holds no {name} at {info.sha[:7]}: it is not a Ganvas checkpoint")
-    if size(info, name) > MAX_BYTES[name]:
-        raise InputError(
-            f"{name} of {info.id} has {size(info, name):,} bytes: at most {MAX_BYTES[name]:,} are downloaded"
-        )
-    return retry(lambda: _download(info, name, tell), "fetch")
+    check_size(info, name)
+    return retry(lambda: _download(info, name, tell, as_guest), "fetch")
 
 
-def _download(info: ModelInfo, name: str, tell: Tell | None) -> Path:
+def _download(info: ModelInfo, name: str, tell: Tell | None, as_guest: bool) -> Path:
     from huggingface_hub import hf_hub_download
 
-    how = {"tqdm_class": _telling(tell, size(info, name))} if tell else {}
+    how = {"token": False, "cache_dir": guest_cache.folder()} if as_guest else {}
+    how |= {"tqdm_class": _telling(tell, size(info, name))} if tell else {}
     path = Path(hf_hub_download(info.id, name, revision=info.sha, library_name="ganvas", **how))
+    if path.parent.name != info.sha:
+        raise OSError(f"{name} of {info.id} came at another commit than {info.sha}")
     announced = next(file for file in info.siblings if file.rfilename == name)
     # The client compares sizes alone, and takes what lies in the cache as it is.
     if not _is_whole(path, announced.lfs.sha256 if announced.lfs else announced.blob_id):
@@ -117,11 +138,12 @@ def _telling(tell: Tell, whole: int) -> type:
     return Bar
 
 
-def cached(repo_id: str, revision: str) -> Path | None:
+def cached(repo_id: str, revision: str, as_guest: bool = False) -> Path | None:
     """The folder with the last commit of a revision that was downloaded; None if there is none, or it is not whole."""
     from huggingface_hub import try_to_load_from_cache
 
-    model = try_to_load_from_cache(repo_id, checkpoint.MODEL, revision=revision)
+    where = guest_cache.folder() if as_guest else None
+    model = try_to_load_from_cache(repo_id, checkpoint.MODEL, cache_dir=where, revision=revision)
     if not isinstance(model, str):
         return None
     files = [Path(model).with_name(name) for name in (checkpoint.MODEL, directions.FILE)]

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pretrained import checkpoint
+from pretrained.hub import guest_cache
 from pretrained.hub.account import check_name, check_secrets, check_writable
 from pretrained.hub.errors import as_input_error, is_transient, retry
-from pretrained.hub.files import Tell, api, ask, cached, download, is_offline, size
+from pretrained.hub.files import COMMIT, Tell, api, ask, cached, download, is_offline, size
+from pretrained.hub.header import check_header
 from pretrained.hub.model_card import is_edited, model_card, tags_of
 from pretrained.pipelines import directions
 from pretrained.run_files import DISCRIMINATOR
@@ -27,13 +29,14 @@ if TYPE_CHECKING:
 
 TAG = "ganvas"
 REVISION = re.compile(r"(?!.*\.\.)\w[\w.-]*(/\w[\w.-]*)*")
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 log = logging.getLogger(__name__)
 
 
-def pull(repo_id: str, revision: str | None = None, tell: Tell | None = None) -> tuple[Path, str]:
-    """Download a checkpoint through the Hub's own cache.
+def pull(
+    repo_id: str, revision: str | None = None, tell: Tell | None = None, as_guest: bool = False
+) -> tuple[Path, str]:
+    """Download a checkpoint through the Hub's own cache, once its header says that it can be drawn.
 
     The revision is resolved to a commit once, so that a push in between cannot mix two versions. Offline, or when the
     Hub cannot be reached, it is the last commit of that revision that was pulled.
@@ -42,6 +45,8 @@ def pull(repo_id: str, revision: str | None = None, tell: Tell | None = None) ->
         repo_id: "user/name".
         revision: a branch, tag or commit; None is the main branch.
         tell: is told how far the weights are, as `hub_files.download` says.
+        as_guest: for a visitor who has no authority of the host: without its token, and through a cache with a quota
+            that holds nothing else.
 
     Returns:
         The folder with model.safetensors, and the 40 hexadecimal digits of the commit.
@@ -55,13 +60,19 @@ def pull(repo_id: str, revision: str | None = None, tell: Tell | None = None) ->
     check_name(repo_id)
     if not REVISION.fullmatch(revision):
         raise InputError(f"{revision!r} is not a revision: give a branch, a tag or a commit, as in {repo_id}@main")
-    before = cached(repo_id, revision)
+    before = cached(repo_id, revision, as_guest)
+    if before and as_guest:
+        guest_cache.use(repo_id)
     if before and (is_offline() or COMMIT.fullmatch(revision)):
         return before, before.name
     with as_input_error(repo_id, revision):
         try:
-            info = ask(repo_id, revision) if before else retry(lambda: ask(repo_id, revision))
-            model = download(info, checkpoint.MODEL, tell)
+            info = ask(repo_id, revision, as_guest) if before else retry(lambda: ask(repo_id, revision, as_guest))
+            if as_guest:
+                guest_cache.make_room(repo_id, size(info, checkpoint.MODEL) or 0)
+            if not (before and before.name == info.sha):
+                check_header(info, as_guest)
+            model = download(info, checkpoint.MODEL, tell, as_guest)
         except Exception as error:
             if not before or not is_transient(error):
                 raise
@@ -69,8 +80,8 @@ def pull(repo_id: str, revision: str | None = None, tell: Tell | None = None) ->
             return before, before.name
         if size(info, checkpoint.CONFIG) is not None:
             # Loading needs the model alone; the Hub counts a download by its config.json.
-            download(info, checkpoint.CONFIG)
-    _pull_directions(info)
+            download(info, checkpoint.CONFIG, as_guest=as_guest)
+    _pull_directions(info, as_guest)
     if revision != info.sha:
         # The cache notes where a branch points only when a file is asked for by that branch; it may be read-only.
         with contextlib.suppress(InputError):
@@ -78,13 +89,13 @@ def pull(repo_id: str, revision: str | None = None, tell: Tell | None = None) ->
     return model.parent, info.sha
 
 
-def _pull_directions(info: ModelInfo) -> None:
+def _pull_directions(info: ModelInfo, as_guest: bool) -> None:
     """Download the directions too, where there are any; a checkpoint is whole without."""
     if size(info, directions.FILE) is None:
         return
     try:
         with as_input_error(info.id, info.sha):
-            download(info, directions.FILE)
+            download(info, directions.FILE, as_guest=as_guest)
     except InputError as error:
         log.warning("%s of %s is left out: %s", directions.FILE, info.id, error)
 
@@ -155,13 +166,14 @@ def nothing_lost(folder: Path, repo_id: str, private: bool = False, with_discrim
     return f"nothing was lost, this pushes it again: {shlex.join(command)}"
 
 
-def list_models(author: str | None = None, *tags: str, limit: int = 100) -> list[ModelInfo]:
+def list_models(author: str | None = None, *tags: str, limit: int = 100, as_guest: bool = False) -> list[ModelInfo]:
     """The newest Ganvas checkpoints, of one author or of all; each has an id, a pipeline_tag, downloads, likes.
 
     Offline, they are those that were pulled before.
 
     Args:
         tags: what they must carry beside the tag of all Ganvas checkpoints.
+        as_guest: without the host's token.
 
     Raises:
         InputError: the Hub is out of reach.
@@ -170,7 +182,7 @@ def list_models(author: str | None = None, *tags: str, limit: int = 100) -> list
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
     if is_offline():
-        return list(islice(_pulled(author, {*tags}), limit))
+        return [] if as_guest else list(islice(_pulled(author, {*tags}), limit))
 
     def newest() -> list[ModelInfo]:
         # HfApi.list_models waits without end for a silent Hub, and 23 s for one that is out of reach.
@@ -178,7 +190,9 @@ def list_models(author: str | None = None, *tags: str, limit: int = 100) -> list
         query |= {"author": author} if author else {}
         timeout = constants.HF_HUB_ETAG_TIMEOUT
         address = f"{constants.ENDPOINT}/api/models"
-        answer = get_session().get(address, params=query, headers=build_hf_headers(), timeout=timeout)
+        answer = get_session().get(
+            address, params=query, headers=build_hf_headers(token=False if as_guest else None), timeout=timeout
+        )
         hf_raise_for_status(answer)
         return [ModelInfo(**model) for model in answer.json()]
 
@@ -199,7 +213,7 @@ def _pulled(author: str | None, wanted: set[str]) -> Iterator[ModelInfo]:
                 yield ModelInfo(id=f"{owner}/{name}", tags=found)
 
 
-def peek(repo_id: str) -> tuple[checkpoint.Config, Path | None]:
+def peek(repo_id: str, as_guest: bool = False) -> tuple[checkpoint.Config, Path | None]:
     """The config of a checkpoint on the Hub, and the file of its samples.png if it has one; no weights are pulled.
 
     Raises:
@@ -207,15 +221,15 @@ def peek(repo_id: str) -> tuple[checkpoint.Config, Path | None]:
     """
     from huggingface_hub import constants
 
-    if is_offline() and (before := cached(repo_id, constants.DEFAULT_REVISION)):
+    if is_offline() and (before := cached(repo_id, constants.DEFAULT_REVISION, as_guest)):
         samples = before / checkpoint.SAMPLES
         return checkpoint.read_config(before / checkpoint.MODEL), samples if samples.exists() else None
     with as_input_error(repo_id):
-        info = retry(lambda: ask(repo_id))
-        text = download(info, checkpoint.CONFIG).read_text("utf-8", errors="replace")
+        info = retry(lambda: ask(repo_id, as_guest=as_guest))
+        text = download(info, checkpoint.CONFIG, as_guest=as_guest).read_text("utf-8", errors="replace")
         config = checkpoint.Config.from_json(text)
         has_samples = size(info, checkpoint.SAMPLES) is not None
-        return config, download(info, checkpoint.SAMPLES) if has_samples else None
+        return config, download(info, checkpoint.SAMPLES, as_guest=as_guest) if has_samples else None
 
 
 def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:

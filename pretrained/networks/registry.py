@@ -126,6 +126,8 @@ class _Untouched(TorchFunctionMode):
             return args[0] if args else kwargs["tensor"]
         if function is torch.randn:
             function = torch.empty
+        if function is torch.tensor:  # a number that says how far the network has grown
+            kwargs = {**(kwargs or {}), "device": "cpu"}
         return function(*args, **(kwargs or {}))
 
 

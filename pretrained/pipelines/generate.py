@@ -45,7 +45,10 @@ class Generate:
         if self.config.input.get("style") and not hasattr(self.network, "synthesis"):
             raise InputError(f"the config's 'input' says \"style\", but {self.config.network['class']} has none")
         self._check_text()
-        self.network = raise_on_oom(lambda: self.network.to(self.device, memory_format=torch.channels_last))
+        if missing := {"size", "channels", "z_dim"} - self.config.network.keys():
+            raise InputError(f"{self.config.network['class']} draws nothing from noise: it has no {min(missing)}")
+        if self.device.type != "meta":
+            self.network = raise_on_oom(lambda: self.network.to(self.device, memory_format=torch.channels_last))
 
     @property
     def space(self) -> str:

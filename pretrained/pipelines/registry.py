@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
+from pretrained import networks
 from pretrained.checkpoint import Config
 from pretrained.pipelines.generate import Autoencode, Generate, autoencoder
 from pretrained.pipelines.translate import Translate
@@ -41,6 +44,7 @@ def expect(pipeline: Generate | Translate, kind: str) -> Generate | Translate:
 
 def make(network: nn.Module, config: Config, device: torch.device, revision: str = "") -> Generate | Translate:
     """The pipeline that `config` names, around `network`."""
+    config = replace(config, network=networks.complete(config.network))
     if config.pipeline not in PIPELINES:
         raise InputError(f"unknown pipeline {config.pipeline!r}: one of {', '.join(PIPELINES)}")
     kind = PIPELINES[config.pipeline]

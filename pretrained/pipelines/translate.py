@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal, get_args
 
@@ -12,8 +12,10 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
+from pretrained import networks
 from pretrained.checkpoint import Config
 from pretrained.media.images import flatten, from_source, from_uint8, to_pil, to_uint8
+from pretrained.networks.cost import Cost, check
 from pretrained.pipelines import degradations
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import MAX_SIDE, channels_of, options_of
@@ -42,8 +44,10 @@ class Translate:
     revision: str = ""
 
     def __post_init__(self) -> None:
+        self._affordable: set[torch.Size] = set()
         self.inputs, self.channels = channels_of(self.config, self.network)
-        self.network = raise_on_oom(lambda: self.network.to(self.device, memory_format=torch.channels_last))
+        if self.device.type != "meta":
+            self.network = raise_on_oom(lambda: self.network.to(self.device, memory_format=torch.channels_last))
 
     @property
     def size(self) -> int | None:
@@ -206,14 +210,27 @@ class Translate:
         height, width = source.shape[2:]
         masked = self.config.input.get("mask", False)
         x = from_source(_padded(source, self.network.multiple), masked)
+        self._check_cost(x.shape)
         remedy = "give a smaller picture, --fit tile or --device cpu"
-        y = raise_on_oom(lambda: self._paint(x.to(self.device), strength).cpu(), remedy)
+        y = raise_on_oom(lambda: self.run(x.to(self.device), strength).cpu(), remedy)
         y = y[..., : height * self.scale, : width * self.scale].float()
         if masked and self.inputs == self.channels:
             return torch.where(source[:, -1:] > 127, y, from_uint8(source[:, : self.inputs]))
         return y
 
-    def _paint(self, x: Tensor, strength: float) -> Tensor:
+    def _check_cost(self, shape: torch.Size) -> None:
+        """Refuse a source that the network takes too much memory for, before it is taken."""
+        if shape in self._affordable:
+            return
+        network = networks.build_on_meta(self.config.network).eval()
+        meta = replace(self, network=network, device=torch.device("meta"))
+        with torch.inference_mode(), meta.device, Cost() as cost:
+            meta.run(torch.empty(shape), 1.0)
+        check(f"{self.config.name} at {shape[3]} x {shape[2]} px", network, cost)
+        self._affordable.add(shape)
+
+    def run(self, x: Tensor, strength: float) -> Tensor:
+        """What the network makes of x (N, inputs, H, W) on its device, without any care for memory."""
         x = x.contiguous(memory_format=torch.channels_last)
         return self.network(x, x.new_tensor([strength])) if self.config.input.get("strength") else self.network(x)
 

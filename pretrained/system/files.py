@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from pretrained.system.errors import InputError
 
@@ -16,6 +18,21 @@ from pretrained.system.errors import InputError
 def cache_folder() -> Path:
     """Where what can be made again is kept: ganvas below $XDG_CACHE_HOME, else below ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file to read; a pipe, a device or a socket in its place, which could be waited for without end, is refused.
+
+    Raises:
+        InputError: it is none.
+        OSError: as `open` does.
+    """
+    # Without O_NONBLOCK a pipe that nobody writes to would be waited for here already.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(f"{path} is no file: a pipe, a device or a folder cannot be read")
+    return open(descriptor, "rb")
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -230,10 +230,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return 200, headers | {"Content-Length": str(entry["size"])}, b""
         data = self.hub.read(entry)
-        if match := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
-            start = int(match[1])
-            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-            return 206, headers, data[start:]
+        if match := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            start, end = int(match[1]), min(len(data), int(match[2] or len(data)) + 1)
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
+            return 206, headers, data[start:end]
         return 200, headers, data
 
 

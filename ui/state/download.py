@@ -19,23 +19,27 @@ class Left(Exception):
 
 
 @st.cache_resource(max_entries=64, ttl=HUB_PATIENCE, show_spinner=False)
-def _shelf(repo_id: str, revision: str | None) -> dict[str, tuple[Path, str]]:
+def _shelf(repo_id: str, revision: str | None, as_guest: bool) -> dict[str, tuple[Path, str]]:
     """Where a checkpoint lies once it is here; a cached function could not show progress meanwhile."""
     return {}
 
 
-def pull(repo_id: str, revision: str | None) -> tuple[Path, str]:
-    """The file of a checkpoint on the Hub and its commit; the page ends here when that is cancelled."""
-    done = _shelf(repo_id, revision)
-    if "here" not in done:
-        folder, commit = _fetch(repo_id, revision)
+def pull(repo_id: str, revision: str | None, as_guest: bool = False) -> tuple[Path, str]:
+    """The file of a checkpoint on the Hub and its commit; the page ends here when that is cancelled.
+
+    Args:
+        as_guest: without the host's token, as `hub.pull` says.
+    """
+    done = _shelf(repo_id, revision, as_guest)
+    if "here" not in done or not done["here"][0].exists():
+        folder, commit = _fetch(repo_id, revision, as_guest)
         done["here"] = folder / checkpoint.MODEL, commit
     return done["here"]
 
 
-def _fetch(repo_id: str, revision: str | None) -> tuple[Path, str]:
+def _fetch(repo_id: str, revision: str | None, as_guest: bool) -> tuple[Path, str]:
     """`hub.pull` in a thread of its own, since only a page that writes can be cancelled."""
-    key, left, here, whole = ("pull", repo_id, revision), Event(), 0, 0
+    key, left, here, whole = ("pull", repo_id, revision, as_guest), Event(), 0, 0
 
     def tell(now: int, total: int) -> None:
         nonlocal here, whole
@@ -46,7 +50,7 @@ def _fetch(repo_id: str, revision: str | None) -> tuple[Path, str]:
     unless_cancelled(key)
     pool = ThreadPoolExecutor(1, "pull")
     try:
-        pulled = pool.submit(hub.pull, repo_id, revision, tell)
+        pulled = pool.submit(hub.pull, repo_id, revision, tell, as_guest)
         if wait([pulled], PATIENCE).not_done:
             with cancellable(key, f"Asking the Hub for {repo_id} …") as (_, move):
                 while wait([pulled], EVERY).not_done:

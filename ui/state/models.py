@@ -18,6 +18,7 @@ import torch
 import pretrained
 from pretrained import checkpoint, loading
 from pretrained.pipelines.registry import Generate, Translate
+from pretrained.system import server
 from pretrained.system.errors import InputError
 from ui.state import memory
 from ui.state.comparisons import MOST
@@ -153,19 +154,30 @@ def alone(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def local_models() -> list[str]:
-    """The bundled checkpoints, then the runs, the newest first, then those that lie in a folder below."""
+    """The bundled checkpoints, or those of $GANVAS_MODELS, then runs, the newest first, then those in folders below.
+
+    Visitors of a server see its runs only where its owner allows it.
+    """
+    offered = server.listed() or pretrained.available()
+    if not server.allows_folder(str(RUNS)):
+        return offered
     found = [*RUNS.glob(f"*/{checkpoint.MODEL}"), *RUNS.glob(f"*/*/{checkpoint.MODEL}")]
     models = sorted(found, key=lambda model: (len(model.parts), -model.stat().st_mtime))
-    return [*pretrained.available(), *(str(model.parent) for model in models)]
+    return [*offered, *(str(model.parent) for model in models)]
 
 
 def locate(id: str) -> tuple[Path, str]:
     """The file of a model and its commit. What a visitor types is looked up on the Hub only, never as a path."""
+    match = loading.HUB_ID.fullmatch(id)
     if id in local_models():
+        if id in server.listed() and match and not Path(id).exists():
+            return pull(match["repo_id"], match["revision"])
         return pretrained.resolve(id)
-    if not (match := loading.HUB_ID.fullmatch(id)):
+    if not match:
         raise InputError(f"{id[:100]!r} is no model: choose one, or type a Hugging Face Hub repository, user/name")
-    return pull(match["repo_id"], match["revision"])
+    if not server.allows(id):
+        raise InputError(f"{id[:100]!r} is not offered here: choose one of the list")
+    return pull(match["repo_id"], match["revision"], as_guest=server.has_strangers())
 
 
 def load(id: str, path: Path, revision: str) -> Model:

@@ -18,6 +18,7 @@ from pretrained.inputs.latents import MAX_SEED
 from pretrained.inputs.seeds import few_seeds
 from pretrained.media.images import encode_png, open_image
 from pretrained.pipelines.degradations import DEGRADATIONS
+from pretrained.system import server
 from pretrained.system.errors import InputError
 from ui.state import comparisons
 from ui.state.comparisons import MOST
@@ -64,7 +65,7 @@ def first_choice(ready: dict[str, list[str]]) -> list[str]:
 
 def choose() -> list[Chosen]:
     """The checkpoints to compare; the page ends in a sentence where there are too few, or one is refused."""
-    ready = comparisons.sets(RUNS)
+    ready = comparisons.sets(RUNS) if server.allows_folder(str(RUNS)) else {}
     if "checkpoints" not in st.session_state and not st.query_params.get_all("checkpoints"):
         st.session_state["checkpoints"] = first_choice(ready)
     if ready:
@@ -231,7 +232,7 @@ def memorised(chosen: list[Chosen]) -> None:
         "than real pictures do that it has not seen."
     )
     local = local_models()
-    places = [one.id for one in chosen if one.id in local]
+    places = [one.id for one in chosen if one.id in local and not server.has_strangers()]
     for id in places:
         found = comparisons.nearest(Path(id))
         if found:

@@ -13,6 +13,7 @@ from PIL import Image
 from pretrained.checkpoint import SAMPLES
 from pretrained.hub import model_card
 from pretrained.media.images import encode_png, open_image
+from pretrained.system import server
 from pretrained.system.errors import InputError
 from pretrained.system.symlinks import reject_escaping_symlink
 from ui.state import runs
@@ -229,7 +230,7 @@ def show(folder: Path, was_live: bool) -> None:
 
 
 st.title("Watch it learn")
-found = runs.folders(RUNS)
+found = runs.folders(RUNS) if server.allows_folder(str(RUNS)) else []
 if not found:
     st.info("No run in runs/ yet: `python -m trainer` starts one, and it can be watched here from its first minute.")
     st.stop()

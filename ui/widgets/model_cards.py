@@ -14,6 +14,7 @@ import pretrained
 from pretrained import checkpoint, hub
 from pretrained.checkpoint import MODEL, SAMPLES, Config
 from pretrained.media.images import encode_png, open_image
+from pretrained.system import server
 from pretrained.system.errors import InputError
 from ui.state.download import HUB_PATIENCE
 from ui.state.models import local_models
@@ -59,6 +60,8 @@ def _corner(path: str, modified: int, side: int) -> bytes | None:
 
 def card_of(id: str) -> Card:
     """A bundled checkpoint, or one in the folder of a run."""
+    if id in server.listed() and id not in pretrained.available():
+        return peek(id)
     path, _ = pretrained.resolve(id)
     try:
         return Card(id, checkpoint.read_config(path), path.with_name(SAMPLES))
@@ -74,7 +77,7 @@ def at_hand() -> list[Card]:
 def peek(id: str) -> Card:
     """A checkpoint on the Hub."""
     try:
-        return Card(id, *hub.peek(id))
+        return Card(id, *hub.peek(id, as_guest=server.has_strangers() and id not in server.listed()))
     except InputError as error:
         return Card(id, problem=error.named(str))
 
@@ -89,9 +92,11 @@ def offered(name: str) -> list[Card]:
     if not HUB_NAME.fullmatch(name):
         raise InputError(f"{name[:100]!r} is neither a user nor a tag: those have letters, digits, '-', '.' and '_'")
     # What the host's own token could see beside is nobody's business.
-    models = hub.list_models(name, limit=MOST) or hub.list_models(None, name, limit=MOST)
+    as_guest = server.has_strangers()
+    models = hub.list_models(name, limit=MOST, as_guest=as_guest)
+    models = models or hub.list_models(None, name, limit=MOST, as_guest=as_guest)
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(peek, [model.id for model in models if not model.private]))
+        return list(pool.map(peek, [model.id for model in models if not model.private and server.allows(model.id)]))
 
 
 def facts(config: Config) -> str:
