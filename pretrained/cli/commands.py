@@ -254,7 +254,9 @@ def deploy_space(options: argparse.Namespace) -> None:
         return
     name = options.repo_id or deploy.default_name(options.id)
     repo_id = hub.check_writable(name)
-    print(deploy.publish(deploy.build(options.id, options.space), repo_id, options.space, options.private))
+    files = deploy.build(options.id, options.space)
+    print(deploy.listing(files), file=sys.stderr)
+    print(deploy.publish(files, repo_id, options.space, options.private))
 
 
 def _load(options: argparse.Namespace, kind: str = "generate") -> Generate | Translate:

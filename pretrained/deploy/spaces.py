@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +34,11 @@ PREVIEW_SEEDS = range(32)
 APP = ("app.py", "ui", "pretrained", ".streamlit/config.toml", "requirements.txt")
 GRADIO_APP = ("gradio_app.py", "gradio_ui", "pretrained", "ui/icon.svg")
 WEIGHTS = "pretrained/weights"
+# What the project's files are called where git cannot say which they are.
+SUFFIXES = {".py", ".css", ".js", ".html", ".svg"}
+NAMES = {"Dockerfile", "README.md", "requirements.txt", "config.toml", "onnxruntime-LICENSE.txt"}
+NAMES |= {checkpoint.MODEL, checkpoint.CONFIG, checkpoint.SAMPLES, directions.FILE}
+log = logging.getLogger(__name__)
 # Of the app, what the page has in common with it.
 SHARED = ("widgets/canvas.js", "widgets/canvas.css", "wordmark.svg", "icon.svg")
 
@@ -62,15 +69,49 @@ def build(id: str, kind: str) -> dict[str, bytes]:
 
 
 def _below(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files in a folder, with their paths there; not what Python or an editor leaves in it."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if path.is_file() and path.suffix != ".pyi" and not any(map(_is_litter, name.parts)):
-            yield name.as_posix(), path
+    """The project's own files in a folder, or that file itself, with their paths there.
+
+    What else lies there, such as somebody's credentials, is left out, and said.
+
+    Raises:
+        InputError: one of them is a link, or lies in a folder that is one.
+    """
+    for path in _own(folder):
+        if path.resolve() != ROOT.resolve() / path.relative_to(ROOT):
+            raise InputError(f"{path} is a link: nothing is published through links, put the file itself there")
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path
 
 
-def _is_litter(part: str) -> bool:
-    return part == "__pycache__" or part.startswith(".")
+def _own(folder: Path) -> list[Path]:
+    """What git tracks there; in a copy of the project without git, what has the name of such a file."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--", str(folder.relative_to(ROOT))]
+    there = [folder] if not folder.is_dir() else sorted(path for path in folder.rglob("*") if not _is_litter(path))
+    try:
+        listed = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode().split("\0")
+        tracked = {ROOT / name for name in listed if name}
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        tracked = set()
+    if tracked:
+        own = [path for path in there if path in tracked]
+    else:
+        own = [path for path in there if path.is_symlink() or path.suffix in SUFFIXES or path.name in NAMES]
+    if left := [str(path.relative_to(ROOT)) for path in there if path.is_file() and path not in own]:
+        log.warning("%d files that are not the project's stay here: %s", len(left), ", ".join(left[:10]))
+    return own
+
+
+def _is_litter(path: Path) -> bool:
+    """What Python or an editor leaves."""
+    parts = path.relative_to(ROOT).parts
+    return (
+        path.is_dir() or path.suffix == ".pyi" or any(part == "__pycache__" or part.startswith(".") for part in parts)
+    )
+
+
+def listing(files: Mapping[str, bytes]) -> str:
+    """What is sent, a line for each file."""
+    return "\n".join(f"{len(data):>12,}  {name}" for name, data in sorted(files.items()))
 
 
 def _static(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
@@ -96,8 +137,7 @@ def _app(names: Sequence[str]) -> dict[str, bytes]:
     files = {}
     for name in names:
         path = ROOT / name
-        below = _below(path) if path.is_dir() else [("", path)]
-        files |= {f"{name}/{inner}".rstrip("/"): file.read_bytes() for inner, file in below}
+        files |= {f"{name}/{inner}".removesuffix("/."): file.read_bytes() for inner, file in _below(path)}
     return files
 
 

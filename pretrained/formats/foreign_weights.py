@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pretrained.checkpoint import check_header
 from pretrained.system.errors import InputError
+from pretrained.system.files import open_regular
 
 MAX_BYTES = 4 * 2**30  # of a file, and of the tensors in it
 MAX_DEPTH = 4  # of dictionaries in dictionaries
@@ -33,6 +34,8 @@ def read(path: Path) -> Any:
         InputError: there is no such file, it is too large, or it is none of weights alone.
     """
     try:
+        with open_regular(path):
+            pass
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path} has {path.stat().st_size / 2**30:.1f} GiB: at most {MAX_BYTES >> 30}")
         if path.suffix == ".safetensors":
@@ -40,6 +43,8 @@ def read(path: Path) -> Any:
             return safetensors.torch.load_file(path)
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
+                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                    raise InputError(f"{path} is compressed, which torch.save never does: save it again by torch.save")
                 if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
                     raise InputError(f"{path} unpacks to more than {MAX_BYTES >> 30} GiB")
         with warnings.catch_warnings():

@@ -11,15 +11,16 @@ from pathlib import Path
 
 from pretrained.system import server
 from pretrained.system.errors import InputError
-from pretrained.system.files import cache_folder
 
 YOUNG = 600  # seconds since its last use in which a checkpoint may still be read
 _freeing = threading.Lock()
 
 
 def folder() -> Path:
-    """Its place, beside what else can be made again."""
-    return cache_folder() / "visitors"
+    """Its place, beside the Hub's own cache."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HOME) / "ganvas-visitors"
 
 
 def use(repo_id: str) -> None:

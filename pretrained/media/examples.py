@@ -11,7 +11,8 @@ from pretrained.checkpoint import SAMPLES
 from pretrained.media.images import open_image
 from pretrained.system.errors import InputError
 
-MAX_ROWS = 16
+MAX_ROWS, MAX_COLUMNS = 16, 16
+MAX_CHARACTERS = 100_000
 
 
 def examples(checkpoint: Path, scale: int = 1) -> list[tuple[Image.Image, dict[str, Image.Image]]]:
@@ -25,17 +26,22 @@ def examples(checkpoint: Path, scale: int = 1) -> list[tuple[Image.Image, dict[s
     if not path.exists():
         return []
     try:
-        with Image.open(path) as file:
-            columns = json.loads(file.info.get("ganvas", "{}")).get("columns", [])
+        with Image.open(path, formats=["PNG"]) as file:
+            columns = json.loads(file.info.get("ganvas", "{}")[:MAX_CHARACTERS]).get("columns", [])
         sheet = open_image(path)
-    except (InputError, OSError, ValueError, AttributeError):
+    except (InputError, OSError, ValueError, AttributeError, TypeError, RecursionError, Image.DecompressionBombError):
         return []
-    if "source" not in columns or sheet.width % len(columns):
+    is_table = isinstance(columns, list) and 1 <= len(columns) <= MAX_COLUMNS and "source" in columns
+    if not is_table or sheet.width % len(columns) or sheet.width // len(columns) < scale:
         return []
     side = sheet.width // len(columns)
     rows = []
     for top in range(0, min(sheet.height // side, MAX_ROWS) * side, side):
-        cells = {name: sheet.crop((i * side, top, (i + 1) * side, top + side)) for i, name in enumerate(columns)}
+        cells = {
+            name: sheet.crop((i * side, top, (i + 1) * side, top + side))
+            for i, name in enumerate(columns)
+            if isinstance(name, str)
+        }
         small = cells["source"].resize((side // scale,) * 2, Image.Resampling.NEAREST)
         rows.append((small, {name: cells[name] for name in ("mask", "second") if name in cells}))
     return rows

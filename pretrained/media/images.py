@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import io
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -14,6 +17,7 @@ from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageErro
 from torch import Tensor
 
 from pretrained.system.errors import InputError
+from pretrained.system.files import open_regular
 
 MAX_PIXELS = 100_000_000  # of what is made
 COMPRESSION = 3  # of PNG: two thirds of the time that zlib takes by default, for a twentieth more bytes
@@ -26,6 +30,8 @@ HELD = ("WEBP", "AVIF")
 MAX_PROGRESSIVE = MAX_READ // 2
 MAX_SCANNED = 10 * MAX_PROGRESSIVE  # pixels times scans
 START_OF_SCAN = b"\xff\xda"
+# What is opened, whatever a file is called: others unpack a thousandfold (JPEG 2000), or start programs (EPS).
+FORMATS = ("Png", "Jpeg", "WebP", "Gif", "Bmp", "Tiff", "Avif", "Ppm")
 # What a folder is searched for.
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 
@@ -140,7 +146,7 @@ def open_image(source: str | os.PathLike[str] | BinaryIO, channels: int = 3, max
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is not ours
-            image = Image.open(source)
+            image = Image.open(_regular(source), formats=_formats())
         with image:
             if "progressive" in image.info:
                 _check_scans(image)
@@ -154,9 +160,24 @@ def open_image(source: str | os.PathLike[str] | BinaryIO, channels: int = 3, max
     except InputError:
         raise
     except UnidentifiedImageError as error:  # its message would show a Python object
-        raise InputError("not a picture that can be read: no kind of picture file that is known") from error
+        raise InputError("not a picture that can be read: a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF will do") from error
     except Exception as error:  # Pillow's decoders raise many kinds on a broken file
         raise InputError(f"not a picture that can be read: {error}") from error
+
+
+@functools.cache
+def _formats() -> list[str]:
+    """FORMATS, once Pillow has learnt them: it loads no more by itself where it is told which."""
+    for name in FORMATS:
+        importlib.import_module(f"PIL.{name}ImagePlugin")
+    return [name.upper() for name in FORMATS]
+
+
+def _regular(source: str | os.PathLike[str] | BinaryIO) -> str | os.PathLike[str] | BinaryIO:
+    if isinstance(source, (str, os.PathLike)):
+        with open_regular(Path(source)):
+            pass
+    return source
 
 
 def _check_scans(image: Image.Image) -> None:

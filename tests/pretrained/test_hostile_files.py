@@ -8,11 +8,13 @@ import os
 import struct
 import subprocess
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from helpers.bounds import encoded, within_bounds
 from helpers.small import CLASSES, save_small
 from PIL import Image
@@ -20,7 +22,8 @@ from PIL import Image
 import pretrained
 from pretrained import checkpoint
 from pretrained.formats.convert import convert
-from pretrained.media.images import START_OF_SCAN, open_image
+from pretrained.media.examples import examples
+from pretrained.media.images import START_OF_SCAN, encode_png, open_image
 from pretrained.system.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -192,3 +195,60 @@ def test_an_id_made_to_harm_is_refused(monkeypatch, id):
     with within_bounds(), pytest.raises(InputError) as refused:
         pretrained.load(id, "cpu")
     assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("kind", ["JPEG2000", "EPS", "PDF", "ICO", "PCX", "TGA"])
+def test_pictures_of_other_kinds_are_not_opened(kind):
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32)).save(buffer, kind)
+    with pytest.raises(InputError, match="a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF will do"):
+        open_image(io.BytesIO(buffer.getvalue()))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+def test_pictures_of_these_kinds_are_opened(kind):
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32)).save(buffer, kind)
+    assert open_image(io.BytesIO(buffer.getvalue())).size == (32, 32)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"columns": "source"}',
+        json.dumps({"columns": ["source"] * 5000}),
+        '{"columns": []}',
+        '{"columns": [["source"]]}',
+        '{"columns": {"source": 1}}',
+        '{"columns": 7}',
+        "[" * 50_000,
+        "9" * 50_000,
+        '{"columns": ["source", 9, null]}',
+    ],
+)
+def test_a_sheet_that_lies_about_its_columns_shows_no_examples(tmp_path, text):
+    (tmp_path / checkpoint.SAMPLES).write_bytes(encode_png(Image.new("RGB", (30, 10)), {"ganvas": text}))
+    for scale in (1, 8):
+        for source, beside in examples(tmp_path / checkpoint.MODEL, scale):
+            assert min(source.size) > 0
+            assert not beside
+
+
+def test_a_compressed_file_of_weights_is_refused_unpacked(tmp_path):
+    path = tmp_path / "bomb.pth"
+    torch.save({"weight": torch.zeros(2**24)}, tmp_path / "whole.pth")
+    with zipfile.ZipFile(tmp_path / "whole.pth") as whole, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name in whole.namelist():
+            bomb.writestr(name, whole.read(name))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(InputError, match="is compressed"):
+        convert(path)
+
+
+def test_pipes_and_devices_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    for path in (tmp_path / "a.png", Path("/dev/zero")):
+        with pytest.raises(InputError, match="is no file"):
+            open_image(path)
+        with pytest.raises(InputError, match="is no file"):
+            convert(path)

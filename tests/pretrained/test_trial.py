@@ -130,7 +130,7 @@ def test_loading_takes_little_more_than_the_network(tmp_path):
 def test_a_pipe_in_place_of_a_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "model.safetensors")
     for path in (tmp_path / "model.safetensors", Path("/dev/zero")):
-        with pytest.raises(InputError, match="no file"):
+        with pytest.raises(InputError, match="is no file"):
             checkpoint.read_config(path)
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -273,3 +274,37 @@ def test_the_runtime_is_checked_and_kept(registry, tmp_path, monkeypatch):
     cached.write_bytes(data[:-1])
     with pytest.raises(InputError, match=r"cannot be downloaded .*ound.* `npm pack onnxruntime-web@"):
         onnx_runtime_web.files()
+
+
+@pytest.fixture(params=["git", "no git"])
+def checkout(request, tmp_path, monkeypatch) -> Path:
+    """A small project, as a clone or as an unpacked archive."""
+    root = tmp_path / "project"
+    (root / "ui").mkdir(parents=True)
+    (root / "ui" / "main.py").write_text("")
+    (root / "ui" / "style.css").write_text("")
+    if request.param == "git":
+        for command in (["init", "-q"], ["add", "."]):
+            subprocess.run(["git", "-C", root, *command], check=True)
+    monkeypatch.setattr(deploy, "ROOT", root)
+    return root
+
+
+def test_only_the_projects_files_are_published(checkout, caplog):
+    (checkout / "ui" / "credentials.json").write_text("{}")
+    (checkout / "ui" / "notes.txt").write_text("private")
+    assert deploy._app(["ui"]).keys() == {"ui/main.py", "ui/style.css"}
+    assert "2 files that are not the project's stay here: ui/credentials.json, ui/notes.txt" in caplog.text
+
+
+@pytest.mark.parametrize("target", ["id_rsa", "ui/main.py"])
+def test_a_link_among_them_is_refused(checkout, target):
+    (checkout / "id_rsa").write_text("private")
+    (checkout / "ui" / "style.css").unlink()
+    (checkout / "ui" / "style.css").symlink_to(checkout / target)
+    with pytest.raises(InputError, match=r"style\.css is a link"):
+        deploy._app(["ui"])
+
+
+def test_what_is_sent_is_listed():
+    assert deploy.listing({"b": b"12", "a": bytes(1500)}) == "       1,500  a\n           2  b"

@@ -1,6 +1,7 @@
 """Visitors have no authority of the host, and what they name is looked at before it is fetched."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 from helpers.hub_client import ID, Client, make_checkpoint
+from huggingface_hub import constants
 
 from pretrained import checkpoint
 from pretrained.hub import errors, files, guest_cache
@@ -25,6 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_private_repository_is_the_hosts_alone(client: Client, folder: Path) -> None:
+    shutil.rmtree(client.home / "ganvas-visitors", ignore_errors=True)
     client.push(folder)
     client.hub.repos[f"models/{ID}"]["private"] = True
     assert client.pull()  # the host has it, and it lies in the host's cache
@@ -39,8 +42,8 @@ def test_a_visitor_gets_a_public_one_and_into_another_cache(client: Client, fold
     mine, commit = client.pull()
     theirs, same = client.value(PULL)
     assert commit == same
-    assert "visitors" in Path(theirs).parts
-    assert "visitors" not in mine.parts
+    assert "ganvas-visitors" in Path(theirs).parts
+    assert "ganvas-visitors" not in mine.parts
     assert (Path(theirs) / checkpoint.MODEL).read_bytes() == (mine / checkpoint.MODEL).read_bytes()
 
 
@@ -99,7 +102,7 @@ def test_who_can_come(monkeypatch, address: str | None, space: str, strangers: b
 
 
 def test_the_cache_forgets_the_least_used(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path))
     monkeypatch.setenv(server.CACHE, "2500")
     for age, name in enumerate(("new", "older", "oldest")):
         place = guest_cache.folder() / f"models--alice--{name}"
