@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pretrained import checkpoint, hub, pipelines
+from pretrained import checkpoint, hub, pipelines, titles
 from pretrained.system.errors import InputError
 from pretrained.trial import check_drawable
 
@@ -16,8 +16,10 @@ HUB_ID = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
 def available() -> list[str]:
-    """The names of the bundled checkpoints."""
-    return sorted(folder.parent.name for folder in BUNDLED.glob(f"*/{checkpoint.MODEL}"))
+    """The names of the bundled checkpoints: those that have a title, in the order of the table, then the others."""
+    names = sorted(file.parent.name for file in BUNDLED.glob(f"*/{checkpoint.MODEL}"))
+    titled = [name for name in titles.table() if name in names]
+    return [*titled, *(name for name in names if name not in titled)]
 
 
 def resolve(id: str) -> tuple[Path, str]:

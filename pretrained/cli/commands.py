@@ -25,16 +25,18 @@ from pretrained.pipelines.projection import encoded, project
 from pretrained.pipelines.registry import Generate, Translate, autoencoder, expect
 from pretrained.system.errors import InputError, one_line
 from pretrained.system.files import write_atomic
+from pretrained.titles import title_of
 
 NUM_STRENGTHS = 9  # on a sheet of directions: the middle one is 0
 
 
 def show_list(options: argparse.Namespace) -> None:
-    """Print each bundled checkpoint: its name, what its pictures are of, and their size."""
+    """Print each bundled checkpoint: its name, its title, the size of its pictures and what it was trained on."""
     for name in pretrained.available():
         config = checkpoint.read_config(pretrained.resolve(name)[0])
         size = f"{config.size} px" if config.size else "any size"
-        print(f"{name:24} {_plain(size)}  {_plain(config.training.get('data', ''))}")
+        title = title_of(config).title
+        print(f"{name:24} {_plain(title):40} {_plain(size):8}  {_plain(config.training.get('data', ''))}")
 
 
 def show_info(options: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from pretrained.checkpoint import SAMPLES, Config
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import KINDS
 from pretrained.system.errors import InputError
+from pretrained.titles import title_of
 
 # What each pipeline is called on the Hub, what it does, and how it is used from a shell and from Python.
 USES = {
@@ -166,6 +167,9 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
     _, does, shell, python = USES[config.pipeline]
     size, source = config.size, training.get("data")
     yield f"# {_plain(config.name)}"
+    title, caption = title_of(config)
+    if title != config.name:
+        yield f"**{_plain(title)}.** {_plain(caption)}".rstrip()
     yield (
         f"A {_plain(config.network['class'])} network that {does}"
         + (f", {_plain(size)}×{_plain(size)} pixels" if size else "")

@@ -92,7 +92,7 @@ class Generate:
         """
         seeds = list(seeds)
         conditions = self.conditions(seeds, label, text)
-        images = list(self._render(self.latents(seeds), conditions, truncation, move=move))
+        images = list(self.render(self.latents(seeds), conditions, truncation, move=move))
         return np.stack(images) if images else np.zeros((0, 0, 0, 0), np.uint8)
 
     def to_latents(
@@ -137,7 +137,7 @@ class Generate:
         conditions = self.conditions([row for row, _ in pairs], label)
         coarse, fine = (dict(zip(seeds, self.latents(seeds))) for seeds in (rows, columns))
         zs = [np.stack([coarse[row], fine[column]]) for row, column in pairs]
-        images = list(self._render(zs, conditions, truncation, layers))
+        images = list(self.render(zs, conditions, truncation, layers))
         return np.stack(images) if images else np.zeros((0, 0, 0, 0), np.uint8)
 
     def walk(
@@ -160,7 +160,7 @@ class Generate:
             conditions = latents.blend(np.eye(len(self.config.classes))[conditions], num_frames, loop)
         else:
             conditions = conditions[:1] * num_frames
-        yield from self._render(latents.walk(self.latents(seeds), num_frames, loop), conditions, truncation)
+        yield from self.render(latents.walk(self.latents(seeds), num_frames, loop), conditions, truncation)
 
     def conditions(
         self, seeds: Sequence[int], label: int | None = None, text: str | None = None
@@ -204,14 +204,22 @@ class Generate:
                 len(batch),
             )
 
-    def _render(
+    def render(
         self,
         zs: Iterable[np.ndarray],
         conditions: Iterable[Any],
-        truncation: float,
+        truncation: float = 1.0,
         layers: int | None = None,
         move: np.ndarray | None = None,
     ) -> Iterator[np.ndarray]:
+        """The pictures of latents, uint8 (H, W, C) each, drawn BATCH_SIZE at a time as they are asked for.
+
+        Args:
+            zs: (z_dim,) each; with `layers`, the coarse and the fine one of a mixture, (2, z_dim).
+            conditions: for each, what `conditions` gives for a seed.
+            truncation, move: as for `sample`.
+            layers: as for `mix`.
+        """
         offset = 0 if move is None else torch.from_numpy(move.astype(np.float32)).to(self.device)
         for z, y, count in self._batches(zip(zs, conditions)):
             if layers is None:
@@ -263,12 +271,12 @@ class Autoencode(Generate):
 
     def decode(self, zs: Sequence[np.ndarray], label: int | None = None) -> np.ndarray:
         """The pictures of latents (z_dim,) -> uint8 (N, H, W, C); label as for `sample`, by place."""
-        return np.stack(list(self._render(zs, self.conditions(range(len(zs)), label), 1.0)))
+        return np.stack(list(self.render(zs, self.conditions(range(len(zs)), label), 1.0)))
 
     def reconstruct(self, image: Image.Image) -> np.ndarray:
         """A picture as the network sees it: encoded and decoded -> uint8 (H, W, C)."""
         z, label = self._encode(image)
-        return next(self._render([z], [label], 1.0))
+        return next(self.render([z], [label], 1.0))
 
     def edit(self, image: Image.Image, label: int) -> np.ndarray:
         """A picture made one of another class, all else kept -> uint8 (H, W, C)."""
@@ -281,7 +289,7 @@ class Autoencode(Generate):
         ends = [self._encode(image) for image in (first, last)]
         zs = latents.walk([z for z, _ in ends], num_frames, loop=False)
         labels = [ends[2 * frame >= num_frames][1] for frame in range(num_frames)]
-        yield from self._render(zs, labels, 1.0)
+        yield from self.render(zs, labels, 1.0)
 
     @torch.inference_mode()
     def _encode(self, image: Image.Image) -> tuple[np.ndarray, int]:

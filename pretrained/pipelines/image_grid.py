@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pretrained.media.images import MAX_PIXELS, encode_png, enlarge, grid
+from pretrained.pipelines import write as typeset
 from pretrained.pipelines.directions import Direction, move
 from pretrained.pipelines.registry import Generate, Translate, autoencoder
 from pretrained.pipelines.translate import Fit
@@ -163,6 +164,21 @@ def translate(
     made = np.asarray(pipeline.translate(image, mask, strength, second, degrade, seed, fit))
     recipe = {"strength": strength, "degrade": degrade, "seed": seed, "fit": fit}
     return _encode(pipeline, id, made.reshape(*made.shape[:2], -1), 1, recipe)
+
+
+def write(
+    pipeline: Generate,
+    id: str,
+    text: str,
+    seed: int = 0,
+    truncation: float = 1.0,
+    scale: int = 1,
+    invert: bool = False,
+) -> bytes:
+    """What `write.write` makes of a text -> PNG; the rest is as for `render`."""
+    drawn = typeset.write(pipeline, text, seed, truncation, scale, invert)
+    recipe = {"text": text, "seed": seed, "truncation": truncation, "scale": scale, "invert": invert}
+    return _encode(pipeline, id, drawn, 1, recipe)
 
 
 def _check_size(pipeline: Generate, count: int, scale: int) -> None:

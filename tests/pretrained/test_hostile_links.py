@@ -13,6 +13,8 @@ from helpers.hostile import SEEDS, VALUES
 from helpers.small import CLASSES, save_able, save_small
 from streamlit.testing.v1 import AppTest
 
+from ui.menu import PAGES as MENU
+
 ROOT = Path(__file__).parents[2]
 SECONDS, MEGABYTES = 8.0, 500  # of processor time, for a page
 # What each page reads of a link, and a checkpoint that fills it.
@@ -47,8 +49,7 @@ def visit(folder, monkeypatch):
 
     def run(page: str, **link: str) -> tuple[AppTest, list[str]]:
         app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
-        if page != "samples":  # which is the first
-            app.switch_page(f"views/{page}.py")
+        app.switch_page(MENU[page].file)
         app.query_params.update(link)
         peak, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         app.run()

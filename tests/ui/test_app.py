@@ -14,6 +14,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import pretrained
+from pretrained.checkpoint import read_config
+from ui.menu import PAGES as MENU
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["samples.py", "walk.py"]
@@ -42,8 +44,8 @@ def open_page(folder, monkeypatch):
         app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
         app.query_params.update(link)
         app.run()
-        if page != PAGES[0]:
-            app.switch_page(f"views/{page}").run()
+        if page != PAGES[0] or "model" not in link:
+            app.switch_page(MENU[page.removesuffix(".py")].file).run()
         assert not app.exception
         return app
 
@@ -67,10 +69,10 @@ def test_a_page_offers_what_the_checkpoint_takes(open_page, page, model, has_lab
 
 def test_bundled_checkpoints_come_first_then_the_runs(open_page):
     options = open_page().sidebar.selectbox[0].options
-    bundled = pretrained.available()
-    assert options[: len(bundled)] == bundled
-    runs = {"plain", "labelled", *ABLE.values(), *TRANSLATORS}
-    assert set(options[len(bundled) :]) == {f"runs/{name}" for name in runs}
+    bundled = [name for name in pretrained.available() if "noise" in read_config(pretrained.resolve(name)[0]).input]
+    assert [option.rpartition(" · ")[2] for option in options[: len(bundled)]] == bundled
+    assert options[0] != bundled[0]  # they have titles
+    assert set(options[len(bundled) :]) == {f"runs/{name}" for name in ("plain", "labelled", *ABLE.values())}
 
 
 @pytest.mark.parametrize(
@@ -92,18 +94,26 @@ def test_a_page_offers_what_else_the_checkpoint_can_do(open_page, page, model, o
 @pytest.mark.parametrize(
     ("page", "model", "words"),
     [
-        ("mix.py", "plain", ("plain has no styles to mix; choose ", "runs/styled")),
-        ("mix.py", "encoder", ("encoder has no styles to mix; choose ", "runs/styled")),
-        ("encode.py", "styled", ("runs/encoder", "runs/editor")),
-        ("translate.py", "plain", ("plain draws from seeds, and translates no pictures", "runs/sketch")),
-        ("walk.py", "sketch", ("sketch makes no pictures from seeds; choose ", "dcgan-mnist")),
+        ("mix.py", "plain", "runs/plain has no styles to mix: this is stylegan-fashion."),
+        ("encode.py", "styled", "runs/styled has no encoder to look at a picture with: this is icgan-mnist."),
+        ("translate.py", "plain", "runs/plain translates no pictures: this is draw-emoji."),
+        ("walk.py", "sketch", "runs/sketch makes no pictures from seeds: this is "),
+        ("write.py", "labelled", "runs/labelled has no characters to write with: this is "),
     ],
 )
-def test_a_link_to_a_page_that_the_checkpoint_cannot_fill_names_one_that_can(open_page, page, model, words):
+def test_a_link_to_a_page_that_the_checkpoint_cannot_fill_opens_it_with_one_that_can(open_page, page, model, words):
     app = open_page(page, model=f"runs/{model}")
-    said = app.info[0].value.replace("\\", "")
-    assert all(word in said for word in words)
-    assert not {"Coarse layers", "A picture"} & (labels(app) | {box.label for box in app.file_uploader})
+    assert words in app.info[0].value.replace("\\", "")
+    assert f"runs/{model}" not in app.sidebar.selectbox[0].options
+    assert not app.error
+
+
+def test_each_kind_of_page_remembers_its_model(open_page):
+    app = open_page("samples.py", model="runs/plain")
+    app.switch_page(MENU["translate"].file).run()
+    assert app.sidebar.selectbox[0].value == "draw-emoji"
+    app.switch_page(MENU["samples"].file).run()
+    assert app.sidebar.selectbox[0].value == "runs/plain"
 
 
 def test_a_text_is_drawn_and_told_to_the_shell(open_page):

@@ -121,7 +121,7 @@ def test_the_pad_moves_the_image(browser, url, folder, monkeypatch, model, windo
     np.testing.assert_allclose(kept.vector, 2 * directions.find(pipeline, "sefa")[2])
 
 
-@pytest.mark.parametrize("page", ["views/explore.py", "views/edit.py"])
+@pytest.mark.parametrize("page", ["views/explore.py", "views/photos/edit.py"])
 def test_a_network_that_reads_is_moved_and_bad_directions_are_a_sentence(folder, monkeypatch, page):
     monkeypatch.chdir(folder)
     reader = folder / "runs" / "reader"

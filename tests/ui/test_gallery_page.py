@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 import pretrained
-from pretrained import checkpoint
+from pretrained import checkpoint, titles
 from pretrained.checkpoint import Config
 from pretrained.hub import model_card
 from pretrained.media.images import encode_png, grid
@@ -74,6 +74,11 @@ def env(shelf: Hub, tmp_path_factory) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("HF_")} | ours
 
 
+def titles_of(id: str) -> str:
+    """What a card is called."""
+    return titles.table()[id]["title"] if id in titles.table() else id
+
+
 def fits(page: Page) -> bool:
     needed, there = page.locator(".stMain").evaluate("e => [e.scrollWidth, e.clientWidth]")
     return needed <= there
@@ -100,11 +105,12 @@ def card_called(page: Page, name: str) -> Locator:
 
 
 def test_the_gallery_shows_what_is_at_hand_and_opens_it(browser, url):
-    with visit(browser, f"{url}/browse?model=dcgan-mnist", color_scheme="dark", **PHONE) as page:
+    with visit(browser, f"{url}/gallery?model=dcgan-mnist", color_scheme="dark", **PHONE) as page:
         ids = [*pretrained.available(), "runs/broken", "runs/labelled", "runs/plain", "runs/sketch"]
         names = page.locator("[class*=st-key-cards-] strong")
         expect(names).to_have_count(len(ids))
-        assert sorted(names.all_inner_texts()) == sorted(ids)  # what lies in a run's own folder is no card
+        called = [titles_of(id) for id in ids]
+        assert sorted(names.all_inner_texts()) == sorted(called)  # what lies in a run's own folder is no card
         expect(card_called(page, "runs/labelled")).to_contain_text("dcgan · 32 px · noise · 2 labels")
         expect(card_called(page, "runs/labelled")).to_contain_text("Licence: MIT")
         expect(card_called(page, "runs/sketch")).to_contain_text("It has no picture")
@@ -112,12 +118,12 @@ def test_the_gallery_shows_what_is_at_hand_and_opens_it(browser, url):
         corner = pixels(card_called(page, "runs/labelled").locator("img"))
         assert corner.shape == (model_cards.SIDE, model_cards.SIDE, 3)
         assert fits(page)
-        left, right = (card_called(page, name).bounding_box() for name in pretrained.available()[:2])
+        left, right = (card_called(page, titles_of(name)).bounding_box() for name in pretrained.available()[:2])
         assert left["y"] == right["y"]
         assert left["x"] < right["x"]
         page.get_by_role("button", name="Open runs/sketch", exact=True).click()
-        expect(page.get_by_role("heading", name="Translate")).to_be_visible()
-        page.wait_for_url(f"{url}/?model=runs%2Fsketch")
+        expect(page.get_by_role("heading", name="Draw")).to_be_visible()
+        page.wait_for_url(f"{url}/translate?model=runs%2Fsketch")
 
 
 def test_a_preview_is_the_corner_of_the_samples(folder):
@@ -128,7 +134,7 @@ def test_a_preview_is_the_corner_of_the_samples(folder):
 
 
 def test_what_an_author_or_a_tag_offers_is_a_click_away(browser, url, shelf):
-    with visit(browser, f"{url}/browse?model=dcgan-mnist&hub=alice", **PHONE) as page:
+    with visit(browser, f"{url}/gallery?model=dcgan-mnist&hub=alice", **PHONE) as page:
         offered = page.locator(".st-key-cards-hub")
         expect(offered.locator("strong")).to_have_text(["alice/tiny", "alice/drawn"])
         expect(page.get_by_role("heading", name="Here")).to_be_visible()

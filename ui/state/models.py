@@ -18,15 +18,17 @@ import torch
 import pretrained
 from pretrained import checkpoint, loading
 from pretrained.pipelines.registry import Generate, Translate
+from pretrained.pipelines.write import characters
 from pretrained.system import server
 from pretrained.system.errors import InputError
+from pretrained.titles import title_of
+from ui.menu import PAGES
 from ui.state import memory
 from ui.state.comparisons import MOST
 from ui.state.device_queue import DeviceQueue
 from ui.state.download import pull
 
 RUNS = Path("runs")
-BASIC = {"noise"}  # what is offered while there is no checkpoint
 ROOM = 2 * MOST  # models in memory; pages look theirs up as often as they draw, and must not push each other out
 QUIET, FORGOTTEN = 5, 300  # seconds without work, until free memory is given back and until models are let go
 # Sessions run in threads of one process, and share its device.
@@ -59,67 +61,118 @@ class Model:
         return self.pipeline.config.network["size"]
 
 
-def choose_model() -> set[str]:
-    """The sidebar's first line: choose a checkpoint, or type a Hub id -> what it can do, as `_abilities` says.
+# What a checkpoint cannot do that lacks an ability, for the sentence that says so.
+LACKS = {
+    "noise": "makes no pictures from seeds",
+    "source": "translates no pictures",
+    "style": "has no styles to mix",
+    "encode": "has no encoder to look at a picture with",
+    "characters": "has no characters to write with",
+}
 
-    It stands in main.py, so that pages share it.
+
+def choose_model(need: str) -> None:
+    """The sidebar's first line: choose a checkpoint that can do what the page needs, or type a Hub id.
+
+    It stands in main.py, so that pages share it. Where the present one cannot, the page opens with one that can: that
+    of the last visit to such a page, or else the first.
     """
-    local = local_models()
-    if "model" not in st.session_state:
-        st.session_state["model"] = st.query_params.get("model", local[0] if local else None)
-    id = st.sidebar.selectbox(
+    state, link = st.session_state, st.query_params
+    if link.get("model", state.get("told")) != state.get("told"):  # a link, not what was written there below
+        state["model"] = link["model"]
+    state["instead"] = ""
+    able = [id for id in local_models() if need in abilities_of(id)]
+    id = (state.get("model") or next(iter(able), "")).strip()
+    if abilities_of(id) and id not in able and able:  # one that cannot be read is told about
+        state["instead"] = f"{id} {LACKS[need]}: this is " if "model" in link else ""
+        last = state.get(f"last {need}")
+        id = last if last in able else able[0]
+        state["instead"] = state["instead"] and f"{state['instead']}{id}."
+    offered = able if id in able or not id else [*able, id]
+
+    def take() -> None:
+        state["model"] = state[f"model for {need}"] or id
+
+    # Not cleared by Escape, since there is no empty choice; a new list of choices is a new widget.
+    state[f"model for {need}"] = id
+    st.sidebar.selectbox(
         "Model",
-        local,
-        index=None,
-        key="model",
+        offered,
+        key=f"model for {need}",
+        format_func=titled,
+        on_change=take,
         accept_new_options=True,
         placeholder="user/name",
         help="Choose one, or type a Hugging Face Hub repository, user/name or user/name@revision, and press Enter.",
     )
-    # A bound widget leaves its default out of the link, whose meaning would change when a new run appears.
-    if id and st.query_params.get("model") != id:
-        st.query_params["model"] = id
+    state["model"] = state["told"] = state[f"last {need}"] = id
+    if id and link.get("model") != id:
+        link["model"] = id
     try:
-        st.session_state["file"] = locate((id or "").strip()) if id else None
-        return _abilities(st.session_state["file"][0]) if id else BASIC
+        state["file"] = locate(id) if id else None
     except InputError as error:
-        st.session_state["file"] = error  # for the page to show, below its title
-        return BASIC
+        state["file"] = error  # for the page to show, below its title
 
 
-def chosen_model(ability: str = "noise", lacks: str = "makes no pictures from seeds") -> Model:
+def chosen_model(ability: str = "noise") -> Model:
     """The checkpoint of the sidebar, loaded and described there; a mistake ends the page in a sentence.
 
     Args:
-        ability: what the page needs; without it, the page ends in a sentence that names checkpoints that have it.
-        lacks: how that sentence goes on after the name of the checkpoint, e.g. "has no styles".
+        ability: what the page needs, a key of LACKS.
     """
     file = st.session_state["file"]
     if file is None:
         st.info("Type a Hugging Face Hub repository, user/name, in the sidebar; or train one: `python -m trainer`.")
         st.stop()
+    if instead := st.session_state["instead"]:
+        st.info(escape_markdown(instead), icon=":material/swap_horiz:")
     with as_input_error():
         if isinstance(file, InputError):
             raise file
-        model = load(st.session_state["model"].strip(), *file)
+        model = load(st.session_state["model"], *file)
     with st.sidebar:
         _describe(model)
-    if not model.pipeline.config.input.get(ability):
-        able = [id for id in local_models() if ability in _abilities(locate(id)[0])]
-        instead = (
-            f"; choose {' or '.join(map(escape_markdown, able[:8]))}" if able else ", nor has any other checkpoint here"
-        )
-        st.info(f"{escape_markdown(model.pipeline.config.name)} {lacks}{instead}.")
+    abilities = _abilities(*model.key)
+    if ability not in abilities:
+        st.info(f"{escape_markdown(model.pipeline.config.name)} {LACKS[ability]}.")
+        for entry in PAGES.values():
+            if entry.need in abilities:
+                st.page_link(entry.file, label=f"Open it in {entry.title}", icon=entry.icon)
         st.stop()
     return model
 
 
-def _abilities(path: Path) -> set[str]:
-    """What the config of a checkpoint says that it takes: noise, and perhaps style, text or encode; or a source."""
+def abilities_of(id: str) -> set[str]:
+    """What a checkpoint at hand can do, as `_abilities` says; nothing where there is none, or it cannot be read."""
+    if id not in local_models():
+        return set()
+    path, revision = pretrained.resolve(id)
+    return _abilities(str(path), revision, path.stat().st_mtime_ns)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _abilities(path: str, revision: str, modified: int) -> set[str]:
+    """What the config of a checkpoint says that it takes: noise, and perhaps style, text or encode; or a source.
+
+    Where its classes are single characters, it can write: "characters".
+    """
     try:
-        return {ability for ability, said in checkpoint.read_config(path).input.items() if said}
+        config = checkpoint.read_config(Path(path))
     except InputError:
-        return BASIC
+        return set()
+    return {name for name, said in config.input.items() if said} | ({"characters"} if characters(config) else set())
+
+
+def titled(id: str) -> str:
+    """A model as people choose it: its title, and the name that it has in links and commands."""
+    title = _title(id)
+    return title if title == id else f"{title} · {id}"
+
+
+def _title(id: str) -> str:
+    if id not in pretrained.available():
+        return id
+    return title_of(checkpoint.read_config(pretrained.resolve(id)[0])).title
 
 
 @contextmanager

@@ -54,8 +54,10 @@ def first_choice(ready: dict[str, list[str]]) -> list[str]:
     if ready:
         return next(iter(ready.values()))
     configs = {id: config for id in local_models() if (config := card_of(id).config)}
-    id = st.session_state["model"]
+    id = st.session_state.get("model")
     if id not in configs:
+        id = next((id for id, config in configs.items() if config.pipeline == "generate"), None)
+    if id is None:
         return []
     data = configs[id].training.get("data")
     alike = [other for other in configs if other != id and configs[other].pipeline == configs[id].pipeline]

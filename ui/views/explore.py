@@ -17,7 +17,7 @@ from ui.state.cache import cached
 from ui.state.models import DEVICE, Model, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.widgets import direction_controls
 from ui.widgets.canvas import png_url
-from ui.widgets.controls import conditions, whole_number
+from ui.widgets.controls import conditions, copy_link, random_seed, say_what, surprise, whole_number
 from ui.widgets.image_grid import LARGE, download_png, show_large, table
 
 SIDE = 256  # px of the picture that is moved, about
@@ -88,7 +88,8 @@ def turn(seed: int, known: Mapping[str, Direction], how: How) -> None:
             f"Seed {seed}" + (", moved" if moves else ""),
             f"Seed {seed}" + (said and f" moved: {said}"),
         )
-    download_png(png, file_name(model, f"seed-{seed}-moved", ".png"))
+    download_png(model, png, file_name(model, f"seed-{seed}-moved", ".png"))
+    copy_link()
     direction_controls.keep(model, known, moves)
     shell("sample", model, "moved.png", seeds=seed, **how, **direction_controls.shell_moves(model, moves))
 
@@ -111,6 +112,7 @@ def overview(seed: int, known: Mapping[str, Direction], how: How) -> None:
 def by_directions() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = seed_field("Seed", 0, "seed", "The picture to start from.")
+        surprise(lambda: {"seed": random_seed()}, "Another seed, at random")
         known = direction_controls.choose(model)
         how = conditions(model)
     turn(seed, known, how)
@@ -122,6 +124,9 @@ def one_number() -> None:
     space, dim = model.pipeline.space, direction_controls.dim(model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = seed_field("Seed", 0, "seed", "The picture in the middle.")
+        surprise(
+            lambda: {"seed": random_seed(), "number": 1 + random_seed() % dim}, "Another seed and number, at random"
+        )
         help = f"Which of the {dim} numbers of {space} is changed; all others stay."
         number = whole_number(f"Number of {space}", 1, dim, 1, "number", width=150, help=help)
         how = conditions(model)
@@ -134,7 +139,8 @@ def one_number() -> None:
             scale = max(1, LARGE // model.size)
             st.dialog(f"{clicked[0]} at {clicked[1]:g}")(show_large)(png, scale * model.size)
     png = sweep(seed, known, how)
-    download_png(png, file_name(model, f"seed-{seed}-axis-{number}", ".png"))
+    download_png(model, png, file_name(model, f"seed-{seed}-axis-{number}", ".png"))
+    copy_link()
     shell("directions", model, "strip.png", rows=f"axis-{number}", seed=seed, **how)
 
 
@@ -145,6 +151,7 @@ def arithmetic() -> None:
         a = seed_field("Seed", 0, "a", "The picture to start from.")
         b = seed_field("minus seed", 1, "b", "What is taken away.")
         c = seed_field("plus seed", 2, "c", "What is added.")
+        surprise(lambda: {name: random_seed() for name in "abc"}, "Other seeds, at random")
         how = conditions(model)
     moves = {} if b == c else {f"seed-{b}": -1.0, f"seed-{c}": 1.0}
     with as_input_error(), st.container(horizontal=True, vertical_alignment="center"):
@@ -154,7 +161,8 @@ def arithmetic() -> None:
         with st.container(width="content"):
             png = moved(a, moves, {}, how)
             show(png, SMALL, f"= {a} − {b} + {c}", f"Seed {a} minus seed {b} plus seed {c}")
-    download_png(png, file_name(model, f"seeds-{a}-{b}-{c}", ".png"))
+    download_png(model, png, file_name(model, f"seeds-{a}-{b}-{c}", ".png"))
+    copy_link()
     signed = [f"{name}={strength:g}" for name, strength in moves.items()] or None
     shell("sample", model, "sum.png", seeds=a, **how, move=signed)
 
@@ -163,9 +171,7 @@ WAYS = {"Directions": by_directions, "One number": one_number, "Arithmetic": ari
 
 st.title("Explore")
 model = chosen_model()
-st.caption(
-    f"{escape_markdown(model.pipeline.config.name)} · Move the picture of a seed, and see what the network has found."
-)
+say_what(model, "Move the picture of a seed, and see what the network has found.")
 way = st.segmented_control(
     "Way",
     list(WAYS),
@@ -177,4 +183,6 @@ way = st.segmented_control(
 )
 WAYS[way or "Directions"]()
 if model.pipeline.space == "w":
-    st.page_link("mix.py", label="Mix styles of two seeds", icon=":material/blender:", query_params={"model": model.id})
+    st.page_link(
+        "views/mix.py", label="Mix styles of two seeds", icon=":material/blender:", query_params={"model": model.id}
+    )

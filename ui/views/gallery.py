@@ -8,6 +8,8 @@ import streamlit as st
 
 from pretrained import hub
 from pretrained.system.errors import InputError
+from pretrained.titles import title_of
+from ui.menu import PAGES, first_page
 from ui.state.models import error_text, escape_markdown
 from ui.widgets.model_cards import MOST, Card, at_hand, facts, licence, offered, preview
 
@@ -23,13 +25,16 @@ def show(card: Card) -> None:
             st.image(shown, width="stretch", output_format="PNG", alt=f"Pictures of {card.id}")
         else:
             st.caption("It has no picture.")
-        st.markdown(f"**{escape_markdown(card.id)}**")
+        title, caption = title_of(card.config)
+        st.markdown(f"**{escape_markdown(card.id if title == card.config.name else title)}**")
+        if caption:
+            st.caption(escape_markdown(caption))
         st.caption(f"{escape_markdown(facts(card.config))}  \n{escape_markdown(licence(card.config))}")
         st.button(
             f"Open {escape_markdown(card.id)}",
             key=f"open {card.id}",
             on_click=st.session_state.update,
-            args=({"model": card.id, "open": True},),
+            args=({"model": card.id, "open": first_page(set(card.config.input))},),
             help=f"Choose {escape_markdown(card.id)}, and go to the first page that it fills",
             icon=":material/open_in_new:",
             width="stretch",
@@ -41,6 +46,9 @@ def show_all(cards: Sequence[Card], key: str) -> None:
         for card in cards:
             show(card)
 
+
+if page := st.session_state.pop("open", None):  # a model was chosen
+    st.switch_page(PAGES[page].file, query_params={"model": st.session_state["model"]})
 
 st.title("Gallery")
 st.caption("All checkpoints at hand, and those on the Hugging Face Hub. Open one, and play.")

@@ -11,8 +11,16 @@ from pretrained.pipelines import image_grid
 from pretrained.pipelines.generate import BATCH_SIZE
 from pretrained.system.errors import InputError
 from ui.state.cache import cached
-from ui.state.models import Model, as_input_error, chosen_model, escape_markdown, file_name, shell
-from ui.widgets.controls import label_picker, seeds_field, truncation_slider
+from ui.state.models import Model, as_input_error, chosen_model, file_name, shell
+from ui.widgets.controls import (
+    copy_link,
+    label_picker,
+    random_seeds,
+    say_what,
+    seeds_field,
+    surprise,
+    truncation_slider,
+)
 from ui.widgets.image_grid import LARGE, download_png, show_large, show_seed, table
 
 MAX_SEEDS = 16  # on a side
@@ -34,7 +42,7 @@ def show_pair(model: Model, row: int, column: int, layers: int, how: Mapping[str
     show_large(render(model, [row], [column], layers, scale, how), scale * width)
     st.caption(f"On the left the seed of the coarse styles, {row}; above it that of the fine ones, {column}.")
     png = render(model, [row], [column], layers, 1, how)
-    download_png(png, file_name(model, f"mix-{row}-{column}-{layers}", ".png"))
+    download_png(model, png, file_name(model, f"mix-{row}-{column}-{layers}", ".png"), key="large file")
 
 
 @st.fragment
@@ -57,6 +65,7 @@ def work(model: Model) -> None:
             help=f"How many of the {most} layers follow the row. The first ones shape the picture, the last colour it.",
         )
         how = {"label": label_picker(model), "truncation": truncation_slider()}
+        surprise(lambda: {"coarse": random_seeds(4), "fine": random_seeds(6)}, "Other seeds, at random")
     with as_input_error():
         rows, columns = (few_seeds(text or "", MAX_SEEDS) for text in typed.values())
         if (count := (1 + len(rows)) * (1 + len(columns))) * model.size**2 > MAX_PIXELS:
@@ -73,17 +82,16 @@ def work(model: Model) -> None:
         else:
             show_seed(model, rows[down - 1] if down else columns[across - 1], how)
     download_png(
+        model,
         png,
         file_name(model, f"mix-{typed['rows']}-{typed['columns']}-{layers}", ".png"),
         "The pictures pixel for pixel. The file says in its metadata how to make it again.",
     )
+    copy_link()
     shell("mix", model, "mix.png", **typed, layers=layers, **how)
 
 
 st.title("Mix")
-model = chosen_model("style", "has no styles to mix")
-st.caption(
-    f"{escape_markdown(model.pipeline.config.name)} · Each picture takes the coarse styles of the seed on its left, "
-    "and the fine ones of the seed above it."
-)
+model = chosen_model("style")
+say_what(model, "Each picture takes the coarse styles of the seed on its left, and the fine ones of the seed above it.")
 work(model)

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from pretrained.inputs.latents import MAX_SEED
-from ui.state.models import Model, as_input_error, chosen_model, escape_markdown, file_name, shell
-from ui.widgets.controls import conditions, whole_number
+from ui.state.models import Model, as_input_error, chosen_model, file_name, shell
+from ui.widgets.controls import conditions, copy_link, random_seed, say_what, surprise, whole_number
 from ui.widgets.image_grid import download_png, gallery
 
 MAX_COUNT = 256
@@ -20,18 +20,18 @@ def work(model: Model) -> None:
         first = whole_number("First seed", 0, MAX_SEED, 0, "seed", width=150)
         columns = whole_number("Columns", 1, 32, 8, "columns", width=130)
         how = conditions(model)
+        surprise(lambda: {"seed": random_seed()}, "Other seeds, at random")
     seeds = range(first, min(first + count, MAX_SEED + 1))
     with as_input_error():
         png = gallery(model, list(seeds), columns, how)
-    download_png(
-        png,
-        file_name(model, f"seeds-{seeds[0]}-{seeds[-1]}", ".png"),
-        "The pictures pixel for pixel. The file says in its metadata how to make it again.",
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = file_name(model, f"seeds-{seeds[0]}-{seeds[-1]}", ".png")
+        download_png(model, png, name, "The file says in its metadata how to make it again.")
+        copy_link()
     shell("sample", model, "grid.png", seeds=f"{seeds[0]}-{seeds[-1]}", columns=columns, **how)
 
 
 st.title("Samples")
 model = chosen_model()
-st.caption(f"{escape_markdown(model.pipeline.config.name)} · One seed is one picture. Click it to see it large.")
+say_what(model, "One seed is one picture. Click it to see it large.")
 work(model)

@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageColor, ImageOps
 
 from pretrained.inputs.latents import MAX_SEED
 from pretrained.media.images import encode_png
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import KINDS, POORER, pen_for
 from pretrained.system.errors import InputError
+from pretrained.titles import title_of
 from ui.state.examples import examples
 from ui.state.models import Model, as_input_error, chosen_model, error_text, escape_markdown, file_name, shell
 from ui.state.translation import WIDTH, Done, translate
 from ui.widgets.canvas import canvas, curtain
-from ui.widgets.controls import whole_number
+from ui.widgets.controls import copy_link, whole_number
 from ui.widgets.image_grid import download_png
 from ui.widgets.upload import MAX_FILES, MAX_MEGABYTES, SUFFIXES, read
 
@@ -29,10 +30,28 @@ Named = list[tuple[str, Image.Image, dict[str, Image.Image]]]  # a name, a pictu
 
 
 def draw(model: Model) -> Named:
-    """What is on the canvas, as soon as drawing stops."""
-    pen = pen_for(model.pipeline.config)
-    drawing = canvas(f"canvas {model.id}", "Draw here", (pen.side, pen.side), pen.palette, pen.paper, brush=pen.brush)
-    return [] if drawing is None else [("drawing", drawing, {})]
+    """What is on the canvas, as soon as drawing stops; before the first stroke, an example."""
+    pen, found = pen_for(model.pipeline.config), examples(model) if begins_drawn(model) else []
+    st.caption("An example is drawn here: add to it, or press Clear and draw your own." if found else "Draw here.")
+    drawing = canvas(
+        f"canvas {model.id}",
+        "Draw here",
+        (pen.side, pen.side),
+        pen.palette,
+        pen.paper,
+        brush=pen.brush,
+        start=encode_png(found[0][0]) if found else None,
+        store=f"ganvas {model.id}",
+    )
+    if drawing is None:
+        return [("example-1", *found[0])] if found else []
+    is_empty = drawing.getcolors(1) == [(pen.side**2, ImageColor.getrgb(pen.paper))]
+    return [] if is_empty else [("drawing", drawing, {})]
+
+
+def begins_drawn(model: Model) -> bool:
+    """Whether its sources are what people draw, so that an example can be gone on with."""
+    return model.pipeline.kind in ("sketch", "labels") and bool(examples(model))
 
 
 def upload(model: Model) -> Named:
@@ -66,9 +85,11 @@ WAYS = {"Draw": draw, "Upload": upload, "Camera": photograph, "Examples": choose
 
 
 def ways(model: Model) -> list[str]:
-    """How a picture can come here."""
+    """How a picture can come here; the first is that of arrival, with an example of what is done."""
     missing = set() if pen_for(model.pipeline.config) else {"Draw"}
-    return [way for way in WAYS if way not in missing | (set() if examples(model) else {"Examples"})]
+    missing |= set() if examples(model) else {"Examples"}
+    first = "Draw" if begins_drawn(model) else "Examples"
+    return sorted((way for way in WAYS if way not in missing), key=lambda way: way != first)
 
 
 def knobs(model: Model, way: str) -> dict[str, Any]:
@@ -120,16 +141,16 @@ def show(model: Model, name: str, done: Done, beside_canvas: bool) -> None:
     """Source and output beside each other, and upon each other; the canvas stands for the source."""
     with Image.open(io.BytesIO(done.shown)) as image:
         size = image.size
-    width = max(1, WIDTH // size[0]) * size[0]  # a whole number of screen pixels for each of its own
     if not beside_canvas:
-        with st.container(width=width):
-            st.image(done.source, "Source", width=width, output_format="PNG")
-    with st.container(width=width):
-        st.image(done.shown, "Output", width=width, output_format="PNG")
-        download_png(done.output, file_name(model, name, ".png"))
-    with st.container(width=width):
-        curtain(f"curtain {model.id}", done.source, done.shown, ("the source", "the output"), size, width)
-        st.caption("Both: draw the curtain")
+        with st.container(width=WIDTH, key="smooth-source"):
+            st.image(done.source, "Source", width=WIDTH, output_format="PNG")
+    with st.container(width=WIDTH, key="smooth-output"):
+        st.image(done.shown, "Output", width=WIDTH, output_format="PNG")
+        download_png(model, done.output, file_name(model, name, ".png"))
+        copy_link()
+    with st.container(width=WIDTH):
+        curtain(f"curtain {model.id}", done.source, done.shown, ("the source", "the output"), size, WIDTH)
+        st.caption("Both: drag across to compare")
 
 
 def show_all(model: Model, done: dict[str, Done]) -> None:
@@ -166,7 +187,8 @@ def work(model: Model) -> None:
             st.stop()
         if len(images) == 1:
             name, image, extras = images[0]
-            done = translate(model, image, complete(model, image, {**how, **extras}))
+            with row, st.spinner("Drawing …", width=WIDTH):
+                done = translate(model, image, complete(model, image, {**how, **extras}))
             with row if way == "Draw" else st.container(horizontal=True, gap="medium"):
                 show(model, _safe(name), done, way == "Draw")
         else:
@@ -181,11 +203,13 @@ def work(model: Model) -> None:
     shell("translate", model, "out.png", input="in.png", **({} if how.get("degrade") else files), **flags)
 
 
-st.title("Translate")
-model = chosen_model("source", "draws from seeds, and translates no pictures")
+title = st.empty()
+model = chosen_model("source")
+title.title("Draw" if pen_for(model.pipeline.config) else "Translate")
 kind, config = model.pipeline.kind, model.pipeline.config
 made = escape_markdown(str(config.input["source"].get("target", "a picture")))[:100]
 st.caption(
-    f"{escape_markdown(config.name)} · From {KINDS[kind]} to {made}. It is looked at in memory, and kept nowhere."
+    f"**{escape_markdown(title_of(config).title)}** · From {KINDS[kind]} to {made}. "
+    "Your picture is processed in memory and not stored."
 )
 work(model)

@@ -5,8 +5,8 @@ from functools import partial
 import streamlit as st
 
 from pretrained.inputs.seeds import few_seeds
-from ui.state.models import Model, as_input_error, chosen_model, escape_markdown, shell
-from ui.widgets.controls import conditions, film_fields, seeds_field
+from ui.state.models import Model, as_input_error, chosen_model, shell
+from ui.widgets.controls import conditions, copy_link, film_fields, random_seeds, say_what, seeds_field, surprise
 from ui.widgets.image_grid import gallery
 from ui.widgets.video_player import MAX_FRAMES, film, film_downloads, play
 
@@ -22,6 +22,7 @@ def work(model: Model) -> None:
         num_frames, fps = film_fields(120, MAX_FRAMES)
         how = conditions(model)
         loop = st.toggle("Loop", True, key="loop", bind="query-params")
+        surprise(lambda: {"seeds": random_seeds(4)}, "Other seeds, at random")
     with as_input_error():
         seeds = few_seeds(typed or "", MAX_SEEDS)
 
@@ -38,11 +39,12 @@ def work(model: Model) -> None:
             examples = config.input["text"]["examples"]
             kept["text"] = examples[seeds[0] % len(examples)]
         gallery(model, seeds, min(5, len(seeds)), kept)
+        copy_link()
         film_downloads(model, key, draw, num_frames, fps, f"walk-{typed}")
     shell("walk", model, "walk.mp4", seeds=typed, frames=num_frames, fps=fps, **how, open=not loop)
 
 
 st.title("Walk")
 model = chosen_model()
-st.caption(f"{escape_markdown(model.pipeline.config.name)} · A film that wanders from seed to seed.")
+say_what(model, "A film that wanders from seed to seed.")
 work(model)

@@ -65,8 +65,23 @@ function choice(entries, chosen, choose, dress) {
   return group;
 }
 
+// A browser may refuse to store anything, as in a private window: the drawing then lasts as long as the page.
+function keep(store, url) {
+  try {
+    localStorage.setItem(store, url);
+  } catch {}
+}
+
+function keptDrawing(store) {
+  try {
+    return localStorage.getItem(store);
+  } catch {
+    return null;
+  }
+}
+
 function setUp(root, data, setStateValue) {
-  const { width, height, background, backdrop, brush } = data;
+  const { width, height, background, backdrop, brush, start, store } = data;
   const palette = Object.fromEntries(data.palette);
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width, height];
@@ -83,13 +98,17 @@ function setUp(root, data, setStateValue) {
 
   const tell = () => {
     clearTimeout(timer);
+    canvas.ariaBusy = true;
     timer = setTimeout(() => {
       const flat = copy(canvas);
       const paper = flat.getContext("2d");
       paper.globalCompositeOperation = "destination-over";
       paper.fillStyle = background;
       paper.fillRect(0, 0, width, height);
-      setStateValue("drawing", flat.toDataURL("image/png"));
+      const url = flat.toDataURL("image/png");
+      root.told += 1;
+      setStateValue("drawing", { url, count: root.told });
+      if (store) keep(store, url);
     }, PAUSE);
   };
   const remember = () => {
@@ -136,6 +155,18 @@ function setUp(root, data, setStateValue) {
     goBack();
   };
 
+  // What was drawn before the page was loaded again, else what there is to begin with.
+  const kept = store && keptDrawing(store);
+  if (kept ?? start) {
+    const image = new Image();
+    image.onload = () => {
+      if (undo.length) return; // somebody was faster
+      context.drawImage(image, 0, 0, width, height);
+      if (kept) tell();
+    };
+    image.src = kept ?? start;
+  }
+
   const size = document.createElement("input");
   Object.assign(size, { type: "range", min: 1, max: Math.max(8, Math.round(width / 6)), value: brush });
   size.ariaLabel = size.title = "Width of the brush";
@@ -162,7 +193,11 @@ function setUp(root, data, setStateValue) {
 
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".canvas");
-  const key = JSON.stringify(data);
+  const { seen, ...rest } = data;
+  const key = JSON.stringify(rest);
+  root.told ??= Date.now(); // greater than that of a page that was left
+  const canvas = root.querySelector("canvas");
+  if (canvas && seen >= root.told) canvas.ariaBusy = false;
   if (root.key === key) return; // a rerun of the page leaves the drawing alone
   root.key = key;
   setUp(root, data, setStateValue);

@@ -7,6 +7,7 @@ import binascii
 import io
 from collections.abc import Mapping
 
+import streamlit as st
 from PIL import Image
 
 from pretrained.media.images import open_image
@@ -29,6 +30,8 @@ def canvas(
     background: str = "#ffffff",
     backdrop: bytes | None = None,
     brush: int = 3,
+    start: bytes | None = None,
+    store: str | None = None,
 ) -> Image.Image | None:
     """A canvas -> what has been drawn, "RGB" of `size`, or None before the first stroke.
 
@@ -37,10 +40,13 @@ def canvas(
         background: the colour of the paper, where nothing is drawn.
         backdrop: a PNG to see below the drawing, which is no part of it.
         brush: width of a stroke in pixels of the drawing.
+        start: a PNG that is on the canvas at first; it is not told as a drawing until somebody draws.
+        store: the name under which the browser keeps the drawing, for when the page is loaded again.
 
     Raises:
         InputError: the browser sent something that is no drawing.
     """
+    told = st.session_state.get(key, {}).get("drawing")
     drawing = _canvas(
         key=key,
         data={
@@ -51,6 +57,9 @@ def canvas(
             "background": background,
             "backdrop": backdrop and png_url(backdrop),
             "brush": brush,
+            "start": start and png_url(start),
+            "store": store,
+            "seen": told.get("count") if isinstance(told, dict) else None,
         },
         default={"drawing": None},
         on_drawing_change=lambda: None,
@@ -58,7 +67,8 @@ def canvas(
     return None if drawing is None else _decode(drawing)
 
 
-def _decode(url: object) -> Image.Image:
+def _decode(drawing: object) -> Image.Image:
+    url = drawing.get("url") if isinstance(drawing, dict) else None
     if not isinstance(url, str) or not url.startswith(PNG_URL) or len(url) > MAX_CHARACTERS:
         raise InputError("the browser sent no drawing")
     try:

@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 import math
+import random
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
 
+from pretrained.titles import title_of
 from ui.state.models import Model, escape_markdown
+from ui.widgets.component import component
 
 OWN = "each seed's own"
+MAX_SURPRISE = 100_000  # seeds that a surprise chooses from: short enough to be said
+
+_link = component("link", '<div class="link"><button type="button">Copy link</button></div>')
+
+
+def say_what(model: Model, line: str) -> None:
+    """Below the title of a page: what the model is called, and what can be done with it here."""
+    st.caption(f"**{escape_markdown(title_of(model.pipeline.config).title)}** · {line}")
+
+
+def surprise(values: Callable[[], Mapping[str, Any]], help: str) -> None:
+    """A button that sets widgets to values drawn at random, by their keys."""
+    st.button("Surprise me", on_click=lambda: st.session_state.update(values()), icon=":material/casino:", help=help)
+
+
+def random_seed() -> int:
+    """A seed that a surprise goes to."""
+    return random.randrange(MAX_SURPRISE)
+
+
+def random_seeds(count: int) -> str:
+    """As many seeds that a surprise goes to, as a field for seeds takes them."""
+    return ",".join(str(random_seed()) for _ in range(count))
+
+
+def copy_link(key: str = "copy link") -> None:
+    """A button that copies the address of the page, in which all is said that is set on it."""
+    _link(key=key, data={})
 
 
 def conditions(model: Model) -> dict[str, Any]:

@@ -10,12 +10,16 @@ from typing import Any
 import streamlit as st
 
 from pretrained.inputs.latents import MAX_SEED
+from pretrained.media.images import enlarge_png
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.generate import BATCH_SIZE
+from pretrained.titles import is_pixel_art, title_of
 from ui.state.cache import cached
 from ui.state.models import Model, escape_markdown, file_name
 from ui.widgets.component import component
 
+FILE = 512  # px of the longer side of a downloaded picture, at least
+WAYS = {"smooth": f"Smooth, {FILE} px", "pixels": f"Pixels, {FILE} px", "plain": "As drawn"}
 LARGE = 448  # px of one picture alone, at most: what a small dialog has room for
 
 _gallery = component("gallery", '<div class="gallery"></div>')
@@ -56,7 +60,8 @@ def gallery(model: Model, seeds: Sequence[int], columns: int, how: Mapping[str, 
 
 def show_seed(model: Model, seed: int, how: Mapping[str, Any]) -> None:
     """The picture of a seed in a dialog."""
-    st.dialog(f"Seed {seed}")(_show)(model, seed, how)
+    st.session_state["large"] = seed
+    st.dialog(title_of(model.pipeline.config).title)(_show)(model, how)
 
 
 def render(model: Model, seeds: Sequence[int], columns: int, scale: int, how: Mapping[str, Any]) -> bytes:
@@ -71,19 +76,54 @@ def show_large(png: bytes, width: int) -> None:
     st.image(png, width=min(LARGE, width), output_format="PNG")  # the automatic choice is JPEG, with losses
 
 
-def download_png(png: bytes, name: str, help: str | None = None) -> None:
-    st.download_button("Download PNG", png, name, "image/png", on_click="ignore", icon=":material/download:", help=help)
+def download_png(model: Model, png: bytes, name: str, help: str | None = None, key: str | None = "file") -> None:
+    """A button, and beside it how the file is enlarged to FILE px: pixel art by repeating pixels, unless it is chosen.
+
+    Args:
+        key: of the choice, where "file" stands in the link; None for none, where one beside it counts.
+    """
+    first = "pixels" if is_pixel_art(model.pipeline.config) else "smooth"
+    ways = sorted(WAYS, key=lambda way: way != first)
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
+        place = st.empty()
+        way = st.session_state.get("file", first)
+        if key:
+            way = st.selectbox(
+                "Size of the file",
+                ways,
+                format_func=WAYS.get,
+                key=key,
+                bind="query-params" if key == "file" else None,
+                label_visibility="collapsed",
+                width=170,
+                help="How the picture is enlarged for the file that is downloaded.",
+            )
+        data = png if way == "plain" else enlarge_png(png, FILE, way != "pixels")
+        place.download_button(
+            "Download PNG", data, name, "image/png", on_click="ignore", icon=":material/download:", help=help
+        )
 
 
-def _show(model: Model, seed: int, how: Mapping[str, Any]) -> None:
+def _step(by: int) -> None:
+    st.session_state["large"] = min(max(st.session_state["large"] + by, 0), MAX_SEED)
+
+
+def _show(model: Model, how: Mapping[str, Any]) -> None:
+    seed = st.session_state["large"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Previous", on_click=_step, args=(-1,), disabled=seed == 0, shortcut="Left")
+        st.markdown(f"**Seed {seed}**", width="content")
+        st.button("Next", on_click=_step, args=(1,), disabled=seed == MAX_SEED, shortcut="Right")
     scale = max(1, LARGE // model.size)
     show_large(render(model, [seed], 1, scale, how), scale * model.size)
     about = [*_told(model, seed, how), f"{model.size} × {model.size} px"]
     st.caption(" · ".join(map(escape_markdown, about)))
     with st.container(horizontal=True, vertical_alignment="center"):
-        download_png(render(model, [seed], 1, 1, how), file_name(model, f"seed-{seed}", ".png"))
+        download_png(
+            model, render(model, [seed], 1, 1, how), file_name(model, f"seed-{seed}", ".png"), key="large file"
+        )
         st.page_link(
-            "walk.py",
+            "views/walk.py",
             label="Walk from here",
             icon=":material/conversion_path:",
             query_params={"model": model.id, "seeds": f"{seed}-{min(seed + 3, MAX_SEED)}"},

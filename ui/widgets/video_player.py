@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -40,8 +41,8 @@ def film(key: tuple, draw: Draw, num_frames: int, fps: int, suffix: str = ".mp4"
     return done[suffix]
 
 
-def play(mp4: bytes) -> None:
-    st.video(mp4, loop=True, autoplay=True, muted=True, width=384)
+def play(mp4: bytes, width: int | Literal["stretch"] = 384) -> None:
+    st.video(mp4, loop=True, autoplay=True, muted=True, width=width)
 
 
 def film_downloads(model: Model, key: tuple, draw: Draw, num_frames: int, fps: int, what: str) -> None:

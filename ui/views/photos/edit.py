@@ -104,7 +104,7 @@ def turn(square: Image.Image, step: Step, known: Mapping[str, Direction], flags:
             st.caption(f"Drawn as {escape_markdown(model.pipeline.config.classes[step.condition])}.")
         error = np.abs(step.image.astype(int) - np.asarray(square).reshape(step.image.shape)).mean()
         st.caption(f"Before it is moved, pixels are {error:.1f} of 255 away from yours on average.")
-    download_png(png, file_name(model, "edited", ".png"))
+    download_png(model, png, file_name(model, "edited", ".png"))
     direction_controls.keep(model, known, moves)
     shell("project", model, "out.png", input="in.png", **flags, **direction_controls.shell_moves(model, moves))
 

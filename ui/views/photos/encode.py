@@ -34,7 +34,7 @@ def upload(label: str) -> Image.Image | None:
 
 
 st.title("Encode")
-model = chosen_model("encode", "has no encoder to look at a picture with")
+model = chosen_model("encode")
 classes = model.pipeline.config.classes
 st.caption(
     f"{escape_markdown(model.pipeline.config.name)} · Your picture as the network sees it: encoded, and drawn again."
@@ -60,7 +60,12 @@ with st.container(horizontal=True, gap="large"):
                 st.image(image, "Yours", width=width, output_format="PNG")
                 drawn = escape_markdown(classes[seen if label is None else label]) if classes else ""
                 st.image(png, f"Drawn as {drawn}" if classes else "Drawn again", width=width, output_format="PNG")
-            download_png(png, file_name(model, f"reconstruction-{place + 1}", ".png"))
+            download_png(
+                model,
+                png,
+                file_name(model, f"reconstruction-{place + 1}", ".png"),
+                key=None if place and first else "file",
+            )
 shell("reconstruct", model, "out.png", input="in.png", label=label)
 
 if first is not None and last is not None:

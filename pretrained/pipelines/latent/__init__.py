@@ -1,0 +1,1 @@
+"""Moving the point of a picture by hand."""
