@@ -144,10 +144,11 @@ def chosen_model(ability: str = "noise") -> Model:
 
 def abilities_of(id: str) -> set[str]:
     """What a checkpoint at hand can do, as `_abilities` says; nothing where there is none, or it cannot be read."""
-    if id not in local_models():
-        return set()
-    path, revision = pretrained.resolve(id)
-    return _abilities(str(path), revision, path.stat().st_mtime_ns)
+    try:
+        path, revision = locate(id) if id in local_models() else (None, "")
+    except InputError:
+        path, revision = None, ""
+    return _abilities(str(path), revision, path.stat().st_mtime_ns) if path else set()
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
