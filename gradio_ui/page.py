@@ -20,7 +20,7 @@ from pretrained.inputs.latents import MAX_SEED
 from pretrained.media.examples import examples
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.registry import Generate, Translate
-from pretrained.pipelines.translator_input import KINDS, POORER, pen_for
+from pretrained.pipelines.translator_input import KINDS, pen_for
 
 OWN = "each seed's own"
 CACHE_SECONDS = 3600  # how long a picture can be fetched
@@ -224,8 +224,8 @@ def _translate_knobs(name: str, pipeline: Translate) -> Knobs:
     if given.get("second"):
         knobs["second"] = Upload(label="The second picture")
     if pipeline.kind in DEGRADATIONS:
-        knobs["degrade"] = gr.Checkbox(True, label=POORER[pipeline.kind])
-        if pipeline.kind in ("mask", "noise", "blur"):
+        knobs["degrade"] = gr.Checkbox(True, label=DEGRADATIONS[pipeline.kind].label)
+        if DEGRADATIONS[pipeline.kind].is_random:
             knobs["seed"] = _whole("Seed", 0, 0, MAX_SEED)
     fits = ["crop", "stretch", "tile"] if pipeline.size else ["crop", "tile"]
     knobs |= _strength(pipeline.config)

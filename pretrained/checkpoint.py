@@ -25,6 +25,7 @@ MAX_CONFIG_CHARACTERS = 1_000_000
 MAX_HEADER = 4 * 2**20  # bytes; a network of a hundred layers takes 15,000
 MAX_DEPTH = 64  # of lists and objects in each other
 MAX_NUMBER = 2**53  # whole numbers beyond are not the same in every language, and some are no float at all
+RENAMED = {"mosaic": "downsample"}  # degradations, as older checkpoints and runs call them
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
 
@@ -67,6 +68,7 @@ class Config:
         if version > FORMAT:
             raise InputError(f"the checkpoint has format {version}, newer than this Ganvas reads ({FORMAT}): update it")
         _check_fields(values)
+        _rename(values)
         return Config(**values)
 
     @property
@@ -101,6 +103,14 @@ def _parse(text: str) -> Any:
         if not level:
             return values
     raise InputError(f"the config is nested more than {MAX_DEPTH} deep")
+
+
+def _rename(values: dict[str, Any]) -> None:
+    """Call degradations by their names of today."""
+    for part, owner, key in (("input", "source", "kind"), ("training", "options", "degradation")):
+        found = values.get(part, {}).get(owner)
+        if isinstance(found, dict) and isinstance(found.get(key), str):
+            found[key] = RENAMED.get(found[key], found[key])
 
 
 def _check_fields(values: Mapping[str, Any]) -> None:

@@ -16,7 +16,8 @@ from pretrained.system.files import full_output
 from pretrained.system.symlinks import reject_escaping_symlink
 from trainer import distributed
 from trainer.cli import compare, evaluate, nearest
-from trainer.cli.parse import Command, Push, parse, parse_as, parse_known
+from trainer.cli.parse import Captions, Command, Push, parse, parse_as, parse_known
+from trainer.data import captions
 from trainer.distributed import Lost
 from trainer.loop import train as loop
 from trainer.loop.collapse import Collapsed
@@ -80,6 +81,12 @@ def find_nearest(arguments: Sequence[str]) -> None:
     print(json.dumps(nearest.run(parse_as(nearest.Command, "nearest", arguments)), indent=2))
 
 
+def name_images(arguments: Sequence[str]) -> None:
+    """Write captions from the names of image files."""
+    folder = parse_as(Captions, "captions", arguments).folder
+    print(f"{captions.write(folder)} captions in {folder / captions.FILE}")
+
+
 def train(arguments: Sequence[str]) -> None:
     """Train the recipe that the arguments name, and publish it if they say so."""
     command = parse(arguments)
@@ -128,6 +135,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "evaluate": measure,
     "compare": compare_losses,
     "nearest": find_nearest,
+    "captions": name_images,
 }
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from pretrained.checkpoint import Config
 from trainer import data
 from trainer.data.dataset import Batches, Dataset
+from trainer.data.files.reading import AS_FOUND, Reading
 
 Updates = Iterator[tuple[nn.Module, dict[str, Tensor]]]
 
@@ -65,9 +66,11 @@ class Method(nn.Module, ABC):
     layout: torch.memory_format = torch.channels_last
 
     @classmethod
-    def read(cls, options: Any, name: str, size: int, root: Path, channels: int | None) -> Dataset:
+    def read(
+        cls, options: Any, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+    ) -> Dataset:
         """What it trains on: the data set `name`, as --data gives it, at `size` px."""
-        return data.load(name, size, root, channels)
+        return data.load(name, size, root, channels, how=how)
 
     def __init__(self, options: Any, data: Dataset):
         super().__init__()

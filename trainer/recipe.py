@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from pretrained.system.errors import InputError
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.method import Method
 
 
@@ -45,6 +46,8 @@ class Recipe:
     """The published weights are an average over training with this half-life, in thousands of pictures."""
     horizontal_flip: bool = False
     """Mirror half of the pictures."""
+    reading: Annotated[Reading, tyro.conf.arg(name="")] = AS_FOUND
+    """How the files of a folder or .zip are read."""
     seed: int = 0
     """Fixes the weights at the start, the noise and the order of the pictures."""
     base: Annotated[str | None, tyro.conf.arg(name="from")] = None

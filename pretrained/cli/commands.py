@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -19,11 +18,12 @@ from pretrained.formats.convert import convert
 from pretrained.formats.export_onnx import export
 from pretrained.hub.model_card import model_card
 from pretrained.media import video
-from pretrained.media.images import SUFFIXES, open_image
+from pretrained.media.files import list_images, output_names, shown
+from pretrained.media.images import open_image
 from pretrained.pipelines import directions, image_grid
 from pretrained.pipelines.projection import encoded, project
 from pretrained.pipelines.registry import Generate, Translate, autoencoder, expect
-from pretrained.system.errors import InputError, one_line
+from pretrained.system.errors import InputError, as_flag, one_line
 from pretrained.system.files import write_atomic
 from pretrained.titles import title_of
 
@@ -189,32 +189,35 @@ def write_translation(options: argparse.Namespace) -> None:
     how = {name: getattr(options, name) for name in ("mask", "strength", "second", "degrade", "seed", "fit")}
     if not options.input.is_dir():
         try:
-            image = open_image(options.input)
+            image = open_image(options.input, levels=options.levels, any_format=True)
         except InputError as error:
             raise InputError(f"--input {options.input}: {error}") from None
         write_atomic(options.out, image_grid.translate(pipeline, options.id, image, **how))
         return
     from tqdm import tqdm
 
-    files = sorted(file for file in options.input.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise InputError(f"--input {options.input} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-    names = [file.relative_to(options.input) for file in files]
-    same = Counter(name.with_suffix("") for name in names)
+    listing = list_images(options.input, skip=options.out)
+    left_out = listing.left_out()
+    if not listing.images:
+        raise InputError(f"`input` {shown(str(options.input))} holds no pictures{f' ({left_out})' if left_out else ''}")
+    if left_out:
+        print(left_out, file=sys.stderr)
+    names = [entry.name for entry in listing.images]
     broken = []
-    for file, name in zip(tqdm(files, unit="picture", disable=None), names):
-        out = name.with_suffix(".png") if same[name.with_suffix("")] == 1 else name.with_name(f"{name.name}.png")
+    for name, out in zip(tqdm(names, unit="picture", disable=None), output_names(names)):
         try:
-            made = image_grid.translate(pipeline, options.id, open_image(file), **how)
+            image = open_image(options.input / name, levels=options.levels, any_format=True)
+            made = image_grid.translate(pipeline, options.id, image, **how)
         except InputError as error:
-            broken.append(f"{name}: {error}")
+            broken.append(f"{shown(name)}: {error}")
         else:
             write_atomic(options.out / out, made)
-    if len(broken) == len(files):
-        raise InputError(f"--input {options.input}: {broken[0]}")
+    if len(broken) == len(names):
+        raise InputError(f"`input` {shown(str(options.input))}: {broken[0]}")
     if broken:
-        shown = "; ".join(broken[:3]) + ("; ..." if len(broken) > 3 else "")
-        print(f"left out {len(broken)} of {len(files)} pictures: {_plain(shown)}", file=sys.stderr)
+        some = "; ".join(broken[:5]) + (f"; and {len(broken) - 5} more" if len(broken) > 5 else "")
+        said = InputError(f"left out {len(broken)} of {len(names)} pictures: {some}")
+        print(said.named(as_flag), file=sys.stderr)
 
 
 def write_export(options: argparse.Namespace) -> None:

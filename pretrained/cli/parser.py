@@ -248,6 +248,13 @@ def _add_translation(translate: Parser) -> None:
     translate.add_argument(
         "--input", type=Path, required=True, metavar="PATH", help="a picture of any kind and size, or a folder of them"
     )
+    translate.add_argument(
+        "--levels",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="the values of black and white in pictures of 16 or 32 bits, where the format leaves them open: 0 4095",
+    )
     translate.add_argument("--mask", **file, help="white where there is a hole to fill, for a network that fills holes")
     translate.add_argument("--second", **file, help="what to show beside, for a network that takes two pictures")
     translate.add_argument(

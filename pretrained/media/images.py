@@ -16,6 +16,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
+from pretrained.media.files import formats
 from pretrained.system.errors import InputError
 from pretrained.system.files import open_regular
 
@@ -30,10 +31,13 @@ HELD = ("WEBP", "AVIF")
 MAX_PROGRESSIVE = MAX_READ // 2
 MAX_SCANNED = 10 * MAX_PROGRESSIVE  # pixels times scans
 START_OF_SCAN = b"\xff\xda"
-# What is opened, whatever a file is called: others unpack a thousandfold (JPEG 2000), or start programs (EPS).
+# What is opened of a stranger, whatever a file is called: others unpack a thousandfold (JPEG 2000), or start programs.
 FORMATS = ("Png", "Jpeg", "WebP", "Gif", "Bmp", "Tiff", "Avif", "Ppm")
-# What a folder is searched for.
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
+WIDEST = 65535  # the value of white in 16 bits
+NEARLY_BLACK, TWELVE_BITS = 255, 4095  # of 16 bits
+LFS = b"version https://git-lfs"
+
+Levels = tuple[float, float]  # the values of black and white
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
@@ -104,18 +108,52 @@ def enlarge_png(png: bytes, side: int, smooth: bool) -> bytes:
         return encode_png(large, getattr(image, "text", {}))
 
 
-def flatten(image: Image.Image, channels: int = 3) -> Image.Image:
-    """A PIL image of any mode as "RGB" or "L": turned as its EXIF says, transparency on white, 16 bits scaled to 8."""
+def flatten(image: Image.Image, channels: int = 3, levels: Levels | None = None) -> Image.Image:
+    """A PIL image of any mode as "RGB" or "L": turned as its EXIF says, transparency on white, deep values in 8 bits.
+
+    Args:
+        levels: the values that are black and white in an image of 16 or 32 bits; None is as its format says.
+
+    Raises:
+        InputError: its format does not say it.
+    """
+    deep = image.mode.startswith("I") or image.mode == "F"
+    known = (levels or _levels(image)) if deep else None
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # or it would be copied
         image = ImageOps.exif_transpose(image)
     image.load()
-    if image.mode.startswith("I") or image.mode == "F":
-        top = 65535 if max(np.asarray(image.crop(box)).max() for box in _bands(image)) > 255 else 255
-        image = _by_bands(image, "L", lambda band: _scaled(band, top))
+    if deep:
+        low, high = known if levels else _checked(image, known)
+        image = _by_bands(image, "L", lambda band: _scaled(band, low, high))
     if image.has_transparency_data:
         image = _by_bands(image, "RGB", _on_white)
     mode = "L" if channels == 1 else "RGB"
     return image if image.mode == mode else image.convert(mode)
+
+
+def _levels(image: Image.Image) -> Levels | None:
+    """The values of black and white that the format and the mode of a deep image define."""
+    if image.mode == "F":
+        return 0.0, 1.0
+    bits = getattr(image, "tag_v2", {}).get(258, (16,))  # TIFF's BitsPerSample; 12 of them come as they are
+    if image.mode.startswith("I;16"):
+        return 0, 2 ** bits[0] - 1
+    return (0, WIDEST) if image.format in ("PNG", "PPM") else None  # Pillow scales these to 16 bits
+
+
+def _checked(image: Image.Image, levels: Levels | None) -> Levels:
+    """The same levels, unless the values leave open what black and white are."""
+    low, high = image.getextrema()
+    name = f"values from {low:g} to {high:g}"
+    remedy = "set `levels` to the values of black and white"
+    if image.mode == "F" and not (low >= -1e-3 and high <= 1 + 1e-3):
+        raise InputError(f"floating-point {name} have no range that is known (0 to 1 is): {remedy}")
+    if levels is None:
+        raise InputError(f"32-bit {name} have no range that is known: {remedy}")
+    # Cameras, scanners and microscopes write 10 or 12 bits like this. What is nearly black in 16 bits may be so.
+    if levels[1] == WIDEST and NEARLY_BLACK < high <= TWELVE_BITS:
+        raise InputError(f"16-bit {name} may be of 12 bits: {remedy}, 0 {TWELVE_BITS} or 0 {WIDEST}")
+    return levels
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
@@ -131,9 +169,9 @@ def _by_bands(image: Image.Image, mode: str, change: Callable[[Image.Image], Ima
     return changed
 
 
-def _scaled(image: Image.Image, top: int) -> Image.Image:
-    levels = np.asarray(image, np.float32)
-    return Image.fromarray((levels.clip(0, top) * (255 / top)).astype(np.uint8))
+def _scaled(image: Image.Image, low: float, high: float) -> Image.Image:
+    values = np.nan_to_num(np.asarray(image, np.float32), nan=low)
+    return Image.fromarray(((values.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8))
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -150,18 +188,28 @@ def fit(image: Image.Image, size: int, channels: int = 3) -> Tensor:
     return from_uint8(levels).permute(0, 3, 1, 2)
 
 
-def open_image(source: str | os.PathLike[str] | BinaryIO, channels: int = 3, max_pixels: int = MAX_READ) -> Image.Image:
-    """Any picture file as "RGB" or "L", by `flatten`.
+def open_image(
+    source: str | os.PathLike[str] | BinaryIO,
+    channels: int = 3,
+    max_pixels: int = MAX_READ,
+    levels: Levels | None = None,
+    any_format: bool = False,
+) -> Image.Image:
+    """Any image file as "RGB" or "L", by `flatten`.
 
     A JPEG of more than `max_pixels` is decoded at a half, a quarter or an eighth of its size, within bounds.
 
+    Args:
+        levels: the values that are black and white in a file of 16 or 32 bits; None is as its format says.
+        any_format: whether formats are read that only files of one's own should have: JPEG 2000, TGA, PSD, ...
+
     Raises:
-        InputError: it cannot be read, or holds more than `max_pixels`.
+        InputError: it cannot be read, holds more than `max_pixels`, or does not say which values are black and white.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is not ours
-            image = Image.open(_regular(source), formats=_formats())
+            image = Image.open(_regular(source), formats=_all_formats() if any_format else _formats())
         with image:
             if "progressive" in image.info:
                 _check_scans(image)
@@ -171,10 +219,12 @@ def open_image(source: str | os.PathLike[str] | BinaryIO, channels: int = 3, max
                 max_pixels = min(max_pixels, MAX_HELD)
             if image.width * image.height > max_pixels:
                 raise InputError(f"{image.width} x {image.height} px is too large: at most {max_pixels:,} pixels")
-            return flatten(image, channels)
+            return flatten(image, channels, levels)
     except InputError:
         raise
     except UnidentifiedImageError as error:  # its message would show a Python object
+        if _is_lfs_pointer(source):
+            raise InputError("a git-LFS pointer in place of a picture: fetch it with git lfs pull") from error
         raise InputError("not a picture that can be read: a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF will do") from error
     except Exception as error:  # Pillow's decoders raise many kinds on a broken file
         raise InputError(f"not a picture that can be read: {error}") from error
@@ -188,11 +238,25 @@ def _formats() -> list[str]:
     return [name.upper() for name in FORMATS]
 
 
+@functools.cache
+def _all_formats() -> list[str]:
+    """All that Pillow reads by itself."""
+    return sorted(set(formats().values()))
+
+
 def _regular(source: str | os.PathLike[str] | BinaryIO) -> str | os.PathLike[str] | BinaryIO:
     if isinstance(source, (str, os.PathLike)):
         with open_regular(Path(source)):
             pass
     return source
+
+
+def _is_lfs_pointer(source: str | os.PathLike[str] | BinaryIO) -> bool:
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as file:
+            return file.read(len(LFS)) == LFS
+    source.seek(0)
+    return source.read(len(LFS)) == LFS
 
 
 def _check_scans(image: Image.Image) -> None:

@@ -28,13 +28,24 @@ class Degradation:
 
     Attributes:
         function: uint8 pictures (N, C, H, W), seeds, options -> uint8 sources (N, channels(C), H', W').
-        channels: those of the source, given those of the picture.
+        source: what comes out, as a person would say it.
+        label: of a switch that does it.
         options: what may be set beside, each from the first to the second number.
+        channels: those of the source, given those of the picture.
+        is_random: whether the seed changes anything.
+        masks: whether the last channel of a source is the mask of a hole.
+        scores_source: whether a source is such a picture as its target, so that it can be scored as well: what doing
+            nothing would give.
     """
 
     function: Callable[..., Tensor]
-    channels: Callable[[int], int] = lambda channels: channels
+    source: str
+    label: str
     options: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    channels: Callable[[int], int] = lambda channels: channels
+    is_random: bool = False
+    masks: bool = False
+    scores_source: bool = False
 
 
 def degrade(kind: str, images: Tensor, seeds: Seeds, options: Mapping[str, Any] | None = None) -> Tensor:
@@ -76,7 +87,7 @@ def grey(images: Tensor, seeds: Seeds) -> Tensor:
     return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).to(torch.uint8)[:, None]
 
 
-def mosaic(images: Tensor, seeds: Seeds, scale: int = 4) -> Tensor:
+def downsample(images: Tensor, seeds: Seeds, scale: int = 4) -> Tensor:
     """The mean of each `scale` x `scale` square -> (N, C, H // scale, W // scale); a rest is cut off."""
     height, width = (side // scale for side in images.shape[2:])
     if not height or not width:
@@ -207,10 +218,38 @@ def _levels(images: Tensor) -> Tensor:
 
 
 DEGRADATIONS = {
-    "sketch": Degradation(sketch, lambda channels: 1, {"detail": (0, 1)}),
-    "grey": Degradation(grey, lambda channels: 1),
-    "mosaic": Degradation(mosaic, options={"scale": (2, 8)}),
-    "mask": Degradation(mask, lambda channels: channels + 1, {"strokes": (0, 1)}),
-    "noise": Degradation(noise, options={"low": (0, 255), "high": (0, 255)}),
-    "blur": Degradation(blur, options={"low": (0.1, 16), "high": (0.1, 16)}),
+    "sketch": Degradation(
+        sketch,
+        "a sketch, in black lines on white",
+        "Trace its outlines first",
+        {"detail": (0, 1)},
+        channels=lambda channels: 1,
+    ),
+    "grey": Degradation(grey, "a picture without colours", "Take its colours away first", channels=lambda channels: 1),
+    "downsample": Degradation(downsample, "a small picture", "Shrink it first", {"scale": (2, 8)}, scores_source=True),
+    "mask": Degradation(
+        mask,
+        "a picture with a hole",
+        "Cut a hole at random",
+        {"strokes": (0, 1)},
+        channels=lambda channels: channels + 1,
+        is_random=True,
+        masks=True,
+    ),
+    "noise": Degradation(
+        noise,
+        "a noisy picture",
+        "Add noise first",
+        {"low": (0, 255), "high": (0, 255)},
+        is_random=True,
+        scores_source=True,
+    ),
+    "blur": Degradation(
+        blur,
+        "a blurred picture",
+        "Blur it first",
+        {"low": (0.1, 16), "high": (0.1, 16)},
+        is_random=True,
+        scores_source=True,
+    ),
 }

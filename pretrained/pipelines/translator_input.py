@@ -15,25 +15,10 @@ from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.system.errors import InputError
 
 # What a source can be: a picture made poorer, or one of another kind.
-KINDS = {
-    "sketch": "a sketch, in black lines on white",
-    "grey": "a picture without colours",
-    "mosaic": "a small picture",
-    "mask": "a picture with a hole",
-    "noise": "a noisy picture",
-    "blur": "a blurred picture",
+KINDS = {name: row.source for name, row in DEGRADATIONS.items()} | {
     "picture": "a picture",
     "labels": "a map of labels, each with its colour",
     "pose": "a pose",
-}
-# What making a picture poorer does, for those kinds that `degradations` can make.
-POORER = {
-    "sketch": "Trace its outlines first",
-    "grey": "Take its colours away first",
-    "mosaic": "Shrink it first",
-    "mask": "Cut a hole at random",
-    "noise": "Add noise first",
-    "blur": "Blur it first",
 }
 CRAYONS = {
     "black": "#000000",
@@ -77,7 +62,8 @@ def pen_for(config: Config) -> Pen | None:
 def options_of(config: Config) -> dict[str, Any]:
     """The options of the degradation that a config names, all of them."""
     source = config.input["source"]
-    scale = {"scale": config.input.get("scale", 1)} if source["kind"] == "mosaic" else {}
+    has_scale = "scale" in DEGRADATIONS[source["kind"]].options
+    scale = {"scale": config.input.get("scale", 1)} if has_scale else {}
     return degradations.check(source["kind"], source.get("options", {}) | scale)
 
 
@@ -106,8 +92,8 @@ def channels_of(config: Config, network: nn.Module) -> tuple[int, int]:
         raise InputError(f"the config's network reads pictures of {inputs} channels and makes {channels}: 1 or 3")
     if source["kind"] in DEGRADATIONS:
         options_of(config)
-        made = DEGRADATIONS[source["kind"]].channels(channels)
-        if made != inputs + given["mask"] or (source["kind"] == "mask") != given["mask"]:
+        row = DEGRADATIONS[source["kind"]]
+        if row.channels(channels) != inputs + given["mask"] or row.masks != given["mask"]:
             raise InputError(f"the config's network, with {inputs} channels to read, is none for {source['kind']!r}")
     return inputs, channels
 

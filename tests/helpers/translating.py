@@ -33,7 +33,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "style": (RESNET | {"strength": True}, {"source": {"kind": "picture"}, "size": None, "strength": True}),
     "square": (RESNET, {"source": {"kind": "picture"}, "size": 32}),
-    "enlarge": (SRRESNET, {"source": {"kind": "mosaic"}, "size": None, "scale": 4}),
+    "enlarge": (SRRESNET, {"source": {"kind": "downsample"}, "size": None, "scale": 4}),
     "clean": (DNCNN, {"source": {"kind": "noise", "options": {"low": 25, "high": 25}}}),
     "sharpen": (DNCNN | {"channels": 1}, {"source": {"kind": "blur"}}),
     "fill": (CONTEXT, {"source": {"kind": "mask", "options": {"strokes": 1}}, "size": 32, "mask": True}),

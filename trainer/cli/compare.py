@@ -112,7 +112,7 @@ def run(command: Command, arguments: Sequence[str]) -> str:
     }
     for words in commands.values():
         _run_of(words).check(resume=True)
-    reference = data.load(recipe.data, recipe.size, base.settings.data_root, recipe.channels, split="test")
+    reference = data.load(recipe.data, recipe.size, base.settings.data_root, recipe.channels, "test", recipe.reading)
     weights, device = base.settings.feature_weights, pick_device(base.settings.device)
     extractor = features.load("auto", weights, device) if weights else None
     outcomes = []

@@ -6,19 +6,23 @@ import contextlib
 import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
 import pretrained
+from pretrained import networks
 from pretrained.checkpoint import Config
+from pretrained.media.images import Levels
 from pretrained.pipelines.registry import Generate
 from pretrained.pipelines.translate import Translate
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from trainer import data
-from trainer.data.domains import Domains
-from trainer.data.pairs import Pairs
+from trainer.data.dataset import Dataset
+from trainer.data.files.frame import Resize
+from trainer.data.files.layout import Name
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.loop.settings import Settings
 from trainer.method import published_name
 from trainer.methods.recipes import RECIPES
@@ -38,7 +42,11 @@ class Command:
     data_root: Path = Settings.data_root
     """Where named sets are looked for, and downloaded to; $GANVAS_DATA."""
     split: Literal["test", "train"] = "test"
-    """Which part of a named set; test is what a network cannot have learnt by heart."""
+    """Which part of a named set, or of a folder that is split; the network has not seen test."""
+    layout: Name = Reading.layout
+    """What a folder is; auto tells by the names."""
+    levels: Levels | None = None
+    """Black and white in images of 16 or 32 bits, where the format leaves them open; by default as in training."""
     samples: int = 5000
     """How many pictures are made: seeds 0 and up. FID depends on it."""
     reference: int = 10000
@@ -93,8 +101,9 @@ def run(command: Command) -> dict[str, Any]:
 def _score_seeds(pipeline: Generate, command: Command) -> Result:
     extractor = features.load(command.features, command.feature_weights, pipeline.device)
     size, channels = shape(pipeline)
-    dataset = data.load(command.data, size, command.data_root, channels, command.split)
-    split = command.split if command.data in data.NAMED else ""
+    how = reading(pipeline.config, command.layout, command.levels)
+    dataset = data.load(command.data, size, command.data_root, channels, command.split, how)
+    split = command.split if command.data in data.NAMED else dataset.part
     return measure(pipeline, dataset, split, extractor, command.samples, command.reference, command.batch_size)
 
 
@@ -103,12 +112,23 @@ def _score_images(pipeline: Translate, command: Command) -> Result:
     weights = command.feature_weights
     wants_eyes = weights is not None or command.features != "auto"
     extractor = features.load(command.features, weights, pipeline.device) if wants_eyes else None
-    dataset = read_pairs(pipeline.config, command.data, command.data_root)
+    how = reading(pipeline.config, command.layout, command.levels)
+    dataset = read_pairs(pipeline.config, command.data, command.data_root, how)
     scores, how = paired.measure(pipeline, dataset, extractor, weights, command.samples)
     return Result({name: float(f"{value:.6g}") for name, value in scores.items()}, how)
 
 
-def read_pairs(config: Config, name: str, root: Path) -> Pairs | Domains:
+def reading(config: Config, layout: Name, levels: Levels | None) -> Reading:
+    """How the recipe of a checkpoint reads files, with another layout, and levels where these are given."""
+    saved = config.training.get("options")
+    saved = saved if isinstance(saved, dict) else {}
+    resize = saved.get("resize") if saved.get("resize") in get_args(Resize) else "crop"
+    before = saved.get("levels")
+    is_pair = isinstance(before, list) and len(before) == 2 and all(type(level) in (int, float) for level in before)
+    return Reading(layout, resize, levels or (tuple(before) if is_pair else None))
+
+
+def read_pairs(config: Config, name: str, root: Path, how: Reading = AS_FOUND) -> Dataset:
     """The data set `name` as the recipe of a checkpoint reads it.
 
     Raises:
@@ -124,9 +144,9 @@ def read_pairs(config: Config, name: str, root: Path) -> Pairs | Domains:
         if type(saved.get(field.name)) is type(getattr(recipe.options, field.name))
     }
     size = saved["size"] if type(saved.get("size")) is int else recipe.size
-    channels = saved["channels"] if saved.get("channels") in (1, 3) else None
-    dataset = recipe.method.read(replace(recipe.options, **known), name, size, root, channels)
-    if isinstance(dataset, Pairs) and not dataset.stored and dataset.degradation == "none":
+    channels = networks.complete(config.network)["channels"]
+    dataset = recipe.method.read(replace(recipe.options, **known), name, size, root, channels, how)
+    if not dataset.has_references:
         raise InputError(f"{config.name} has no targets to be compared with: look at its pictures instead")
     views = {published_name(recipe.name, name): row.view for name, row in recipe.method.published.items()}
     return views[config.name](dataset) if config.name in views else dataset

@@ -18,11 +18,14 @@ from tqdm import tqdm
 
 import pretrained
 from pretrained.inputs.seeds import parse_seeds
-from pretrained.media.images import encode_png, enlarge
+from pretrained.media.images import Levels, encode_png, enlarge
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from trainer import data
+from trainer.cli import evaluate
 from trainer.data.dataset import Dataset
+from trainer.data.files.layout import Name
+from trainer.data.files.reading import Reading
 from trainer.loop.settings import Settings
 from trainer.metrics import features, score
 
@@ -47,6 +50,10 @@ class Command:
     """A named set (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of pictures, or hub:user/dataset."""
     data_root: Path = Settings.data_root
     """Where named sets are looked for, and downloaded to; $GANVAS_DATA."""
+    layout: Name = Reading.layout
+    """What a folder is; auto tells by the names."""
+    levels: Levels | None = None
+    """Black and white in images of 16 or 32 bits, where the format leaves them open; by default as in training."""
     seeds: str = "0-7"
     """The samples: 0-7, or 1,2,5-9."""
     features: Literal[("pixels", *features.KINDS)] = "pixels"  # type: ignore[valid-type]
@@ -80,7 +87,8 @@ def run(command: Command) -> dict[str, Any]:
     out = command.out or (path.parent / SHEET if is_folder else Path(SHEET))
     pipeline = pretrained.load(command.id, command.device)
     size, channels = score.shape(pipeline)
-    read = partial(data.load, command.data, size, command.data_root, channels)
+    how = evaluate.reading(pipeline.config, command.layout, command.levels)
+    read = partial(data.load, command.data, size, command.data_root, channels, how=how)
     training, seeds = read(), parse_seeds(command.seeds)
     if len(training.images) <= NEIGHBOURS:
         raise InputError(

@@ -44,6 +44,14 @@ class Push:
     """Publish D too, as discriminator.safetensors, so that others can fine-tune from it."""
 
 
+@dataclass(frozen=True)
+class Captions:
+    """Write captions.jsonl beside the images of a folder, from the names of the files."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Folder of images."""
+
+
 Parsed = TypeVar("Parsed")
 
 

@@ -1,67 +1,91 @@
-"""Captions: captions.jsonl beside the pictures, a line {"file": "a/b.png", "caption": "..."} for each of them.
+"""Captions: a sentence for each image, in a file beside them.
 
-`python -m trainer.captions FOLDER` writes one from the file names; emoji_u1f600.png becomes "grinning face".
+captions.jsonl has a line {"file": "a/b.png", "caption": "..."} for each image; metadata.jsonl and metadata.csv are as
+the Hub's imagefolder has them, with "file_name" and "text"; else a.txt is the caption of a.png.
+`python -m trainer captions FOLDER` writes captions.jsonl from the file names; emoji_u1f600.png becomes "grinning
+face".
 """
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import re
 import sys
 import unicodedata
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pretrained.media.images import SUFFIXES
-from pretrained.system.errors import InputError, fail
+from pretrained.media.files import MAX_TEXT, Listing, list_images, name_some, opened_texts, shown
+from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
-from trainer.data.folder import BROKEN
 
-FILE = "captions.jsonl"
-MAX_BYTES = 100 * 2**20
+FILE, METADATA, TABLE = "captions.jsonl", "metadata.jsonl", "metadata.csv"
+# What a field may be called that names an image, or its caption.
+NAMES, SENTENCES = ("file", "file_name"), ("caption", "text")
+MAX_BYTES = MAX_TEXT
 EMOJI = re.compile(r"emoji_u([0-9a-f]+(?:_[0-9a-f]+)*)")
 SKIN = dict(enumerate(("light", "medium light", "medium", "medium dark", "dark"), start=0x1F3FB))
 JOINERS = {0x200D, 0xFE0F}  # glue between the parts of an emoji
 
 
-def read(path: Path, names: Sequence[str]) -> list[str] | None:
-    """The caption of each of the pictures `names` in a folder or .zip; None when it has no captions.jsonl.
+def read(listing: Listing, names: Sequence[str]) -> list[str] | None:
+    """The caption of each of the images `names` of a folder or .zip; None when it has none.
 
     Raises:
-        InputError: a line is broken, or a picture has no caption.
+        InputError: a line is broken, or an image has no caption.
     """
-    data = _read(path)
-    if data is None:
+    files = [name for name in listing.texts if name.rpartition("/")[2] in (FILE, METADATA, TABLE)]
+    with opened_texts(listing.path, MAX_BYTES) as text:
+        captions: dict[str, str] = {}
+        for file in files:
+            folder = file.rpartition("/")[0]
+            for name, caption in _lines(shown(str(listing.path / file)), file.rpartition("/")[2], text(file)):
+                captions[unicodedata.normalize("NFC", f"{folder}/{name}".strip("/"))] = caption
+        if captions:
+            keys = [unicodedata.normalize("NFC", name) for name in names]
+            if missing := [name for name, key in zip(names, keys) if key not in captions]:
+                raise InputError(
+                    f"{shown(str(listing.path / files[0]))} has no caption for {len(missing)} of {len(names)} "
+                    f"pictures: {name_some(missing)}"
+                )
+            return [captions[key] for key in keys]
+        beside = set(listing.texts)
+        sentences = [f"{os.path.splitext(name)[0]}.txt" for name in names]
+        found = sum(name in beside for name in sentences)
+        if found == len(names):
+            return [text(name).decode("utf-8-sig", "replace").strip() for name in sentences]
+        if found:
+            print(
+                f"{len(names) - found} of {len(names)} images have no .txt beside them, so there are no captions",
+                file=sys.stderr,
+            )
         return None
-    captions = {}
-    for number, line in enumerate(data.splitlines(), start=1):
+
+
+def _lines(path: str, kind: str, data: bytes) -> Iterator[tuple[str, str]]:
+    """The image and the caption of each line; nothing of a table that has no captions.
+
+    Raises:
+        InputError: a line is broken.
+    """
+    if kind == TABLE:
+        rows = list(csv.DictReader(data.decode("utf-8-sig", "replace").splitlines()))
+    else:
+        rows = data.splitlines()
+    for number, row in enumerate(rows, start=1):
         try:
-            entry = json.loads(line)
-            captions[entry["file"]] = str(entry["caption"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(f'{path / FILE}, line {number}, is not {{"file": ..., "caption": ...}}') from error
-    if missing := [name for name in names if name not in captions]:
-        raise InputError(f"{path / FILE} has no caption for {len(missing)} of {len(names)} pictures: {missing[0]}, ...")
-    return [captions[name] for name in names]
-
-
-def _read(path: Path) -> bytes | None:
-    """The bytes of captions.jsonl in a folder or .zip; None where there is none."""
-    try:
-        if path.is_dir():
-            with (path / FILE).open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        else:
-            with zipfile.ZipFile(path) as archive, archive.open(FILE) as file:
-                data = file.read(MAX_BYTES + 1)
-    except (FileNotFoundError, KeyError):
-        return None
-    except BROKEN as error:
-        raise InputError(f"{path / FILE} cannot be read: {error}") from error
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{path / FILE} has more than {MAX_BYTES:,} bytes")
-    return data
+            entry = row if kind == TABLE else json.loads(row)
+            name = next(entry[key] for key in NAMES if key in entry)
+            sentence = next((entry[key] for key in SENTENCES if key in entry), None)
+            if sentence is None and kind == FILE:
+                raise KeyError
+            if sentence is not None:
+                yield str(name), str(sentence)
+        except (ValueError, KeyError, TypeError, StopIteration, RecursionError) as error:
+            form = '{"file": ..., "caption": ...}' if kind == FILE else 'a row with a "file_name"'
+            raise InputError(f"{path}, line {number}, is not {form}") from error
 
 
 def from_name(stem: str) -> str:
@@ -84,25 +108,10 @@ def write(folder: Path) -> int:
     """
     if (folder / FILE).exists():
         raise InputError(f"{folder / FILE} exists: move it away to make a new one")
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not files:
+    names = [entry.name for entry in list_images(folder).images]
+    if not names:
         raise InputError(f"{folder} holds no pictures")
-    entries = [{"file": file.relative_to(folder).as_posix(), "caption": from_name(file.stem)} for file in files]
+    entries = [{"file": name, "caption": from_name(Path(name).stem)} for name in names]
     lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
-    write_atomic(folder / FILE, lines.encode())
+    write_atomic(folder / FILE, lines.encode("utf-8", "backslashreplace"))
     return len(entries)
-
-
-def main(arguments: Sequence[str]) -> None:
-    """The command line; a user's mistake is one line on stderr and exit status 2."""
-
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        fail("usage: python -m trainer.captions FOLDER")
-    try:
-        print(f"{write(Path(arguments[0]))} captions in {Path(arguments[0]) / FILE}")
-    except InputError as error:
-        fail(error)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

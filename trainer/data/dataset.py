@@ -17,16 +17,35 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
+from pretrained.media.files import name_some
 from pretrained.media.images import from_uint8
 from pretrained.system.errors import InputError
 from trainer import distributed
-from trainer.data import captions, folder, memmap
+from trainer.data import captions
+from trainer.data.contents import Contents, fingerprint
+from trainer.data.files import layout, memmap, reading
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.hub import read
 
 MAX_IDX = 256 << 20  # bytes, five times those of MNIST
 DEVICE_BYTES = 4 << 30  # a data set up to this size is kept on the GPU
+
+
+@dataclass(frozen=True)
+class Example:
+    """A held-out picture as a person would give it.
+
+    Attributes:
+        extras: "mask" or "second", where the network reads such a picture too.
+        target: what should come out, where that is known.
+    """
+
+    source: Image.Image
+    extras: dict[str, Image.Image]
+    target: Image.Image | None
 
 
 @dataclass(frozen=True)
@@ -39,6 +58,10 @@ class Dataset:
         classes: a name for each label.
         captions: a sentence for each picture, or None.
         licence: what may be done with it, for the model card.
+        found: what was found where, in one sentence.
+        contents: what a resumed run compares it by; None where the name says it.
+        num_held_out: how many images lie in a part that is not trained on.
+        part: "test" where the folder has such a part, and this is it.
     """
 
     name: str
@@ -47,6 +70,10 @@ class Dataset:
     classes: list[str] = field(default_factory=list)
     licence: str = "unknown"
     captions: list[str] | None = None
+    found: str = ""
+    contents: Contents | None = None
+    num_held_out: int = 0
+    part: str = ""
 
     @property
     def size(self) -> int:
@@ -59,6 +86,19 @@ class Dataset:
     def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> Batches:
         """What a method trains on."""
         return Batches(self, batch_size, seed, device, horizontal_flip)
+
+    @property
+    def has_references(self) -> bool:
+        """Whether it shows what those made should be like."""
+        return True
+
+    def examples(self, count: int) -> list[Example]:
+        """At most `count` held-out sources as a person would give them, always the same; none for a generator."""
+        return []
+
+    def references(self, count: int) -> Tensor:
+        """At most `count` images that those made should be like -> uint8 (M, channels, size, size)."""
+        return self.images[:count]
 
 
 @dataclass(frozen=True)
@@ -85,14 +125,22 @@ NAMED = {
 }
 
 
-def load(data: str, size: int, root: Path, channels: int | None = None, split: str = "train") -> Dataset:
-    """The data set that `--data` names, at `size` px.
+def load(
+    data: str,
+    size: int,
+    root: Path,
+    channels: int | None = None,
+    split: str = "train",
+    how: Reading = AS_FOUND,
+) -> Dataset:
+    """The data set that `data` names, at `size` px.
 
     Args:
         data: a key of NAMED, "fake", a folder or .zip of pictures, or one on the Hub: "hub:user/dataset[@revision]".
         root: where named sets are looked for, and downloaded to.
-        channels: 1 or 3; None is what the set has (3 for a folder).
-        split: "train" or "test", for named sets, and for those on the Hub whose files are split so.
+        channels: 1 or 3; None is what the set has (3 for one on the Hub).
+        split: "train" or "test", for named sets, and for folders and those on the Hub whose files are split so.
+        how: how a folder or .zip is read.
 
     Raises:
         InputError: there is no such set, or it cannot be read; says what to do.
@@ -104,15 +152,45 @@ def load(data: str, size: int, root: Path, channels: int | None = None, split: s
         images = resize(_to_channels(images, channels or images.shape[1]), size)
         return Dataset(data, images, labels, list(NAMED[data].classes), NAMED[data].licence)
     if data.startswith(read.PREFIX):
-        found = read.read(data.removeprefix(read.PREFIX), size, channels or 3, split)
+        found = read.read(data.removeprefix(read.PREFIX), size, channels or 3, split, how)
         return Dataset(found.name, found.images, found.labels, found.classes, found.licence, found.captions)
-    path = Path(data).expanduser()
-    if not path.exists():
-        raise InputError(
-            f"--data {data} does not exist: {', '.join(NAMED)}, fake, a folder or .zip of pictures, or hub:user/dataset"
-        )
-    images, names, labels, classes = folder.read(path, size, channels or 3)
-    return Dataset(path.resolve().stem, images, labels, classes, captions=captions.read(path, names))
+    return _load_folder(data, size, channels, split, how)
+
+
+def _load_folder(data: str, size: int, channels: int | None, split: str, how: Reading) -> Dataset:
+    how.allow("plain", "classes")
+    listing = reading.open_listing(data, f"{', '.join(NAMED)}, fake, a folder or .zip of pictures, or hub:user/dataset")
+    found = layout.find_images(listing, how.layout)
+    part = (found.held_out or "train") if split == "test" else "train"
+    items, held_out = found.parts[part][0], found.parts.get(found.held_out, [[]])[0]
+    every = [item for kinds in found.parts.values() for item in kinds[0]]
+    labelled = layout.classes(every) if how.layout != "plain" else None
+    if how.layout == "classes" and not labelled:
+        raise InputError(f"`data` {data} has images beside its sub-folders: move them into classes, or use layout auto")
+    labels, classes = labelled or ([], [])
+    numbers = dict(zip((item.entry.name for item in every), labels))
+    entries = [item.entry for item in items]
+    decoded = reading.read(
+        listing.path, [(entry,) for entry in entries], size, channels or reading.channels_of(listing.path, entries), how
+    )
+    entries = [entries[number] for number in decoded.kept]
+    names = [entry.name for entry in entries]
+    said = captions.read(listing, names)
+    where = f", from {part}/" if found.held_out else ""
+    kinds = f" in {len(classes)} classes ({name_some(classes)})" if classes else ""
+    aside = f"; {len(held_out)} in {found.held_out}/ are held out" if found.held_out and part == "train" else ""
+    labels = [numbers[name] for name in names] if classes else None
+    return Dataset(
+        listing.path.resolve().stem,
+        decoded.images,
+        None if labels is None else torch.tensor(labels),
+        classes,
+        captions=said,
+        found=f"{len(names)} images{kinds}{where}{aside}",
+        contents=fingerprint(len(names), sum(e.num_bytes for e in entries), classes, decoded.digest, labels, said),
+        num_held_out=len(held_out) if part == "train" else 0,
+        part="test" if part != "train" else "",
+    )
 
 
 def fake(size: int, channels: int, count: int = 1024) -> Dataset:

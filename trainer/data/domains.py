@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from pretrained.media.files import shown
 from pretrained.system.errors import InputError
 from trainer import data
-from trainer.data import folder, splits
-from trainer.data.dataset import Batches, Dataset
-from trainer.data.pairs import NONE, NUM_FAKE, NUM_FAKE_HELD_OUT, Example, pil, spread, stored_size_of
+from trainer.data.contents import fingerprint
+from trainer.data.dataset import Batches, Dataset, Example
+from trainer.data.files import layout, reading, split
+from trainer.data.files.reading import AS_FOUND, Reading
+from trainer.data.pairs import NONE, NUM_FAKE, NUM_FAKE_HELD_OUT, pil, spread, stored_size_of
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,10 @@ class Domains(Dataset):
         """At most `count` held-out pictures of A, always the same."""
         return [Example(pil(image), {}, None) for image in spread(self.held_out, count)]
 
+    def references(self, count: int) -> Tensor:
+        """Held-out images of B."""
+        return spread(self.held_out_others, count)
+
     def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> DomainBatches:
         return DomainBatches(self, batch_size, seed, device, horizontal_flip)
 
@@ -67,29 +74,58 @@ class DomainBatches(Batches):
         return super().__next__()[0], next(self.others)[0]
 
 
-def load(name: str, size: int, channels: int | None, jitter: float) -> Domains:
-    """Two domains, in sub-folders trainA and trainB (held out: testA and testB, or valA and valB), or A and B.
+def load(
+    name: str,
+    size: int,
+    channels: int | None,
+    jitter: float,
+    how: Reading = AS_FOUND,
+) -> Domains:
+    """Two domains, in sub-folders A and B or trainA and trainB, with what is held out beside or drawn from them.
 
     Raises:
         InputError: there is no such folder, or it has no such sub-folders.
     """
-    stored_size, channels = stored_size_of(size, jitter), channels or 3
+    stored_size = stored_size_of(size, jitter)
     if name == "fake":  # narrow and wide blobs
         (a, b), (held_a, held_b) = (
-            [data.fake(pixels, channels, 2 * NUM_FAKE).images[domain::2] for domain in (0, 1)]
+            [data.fake(pixels, channels or 3, 2 * NUM_FAKE).images[domain::2] for domain in (0, 1)]
             for pixels in (stored_size, size)
         )
         cut = NUM_FAKE_HELD_OUT
         held_out = {"held_out": held_a[:cut], "held_out_others": held_b[:cut]}
         return Domains(name, a[cut:], licence="CC0", side=size, others=b[cut:], **held_out)
-    path = splits.open_folder(name)
-    found = splits.domains(path)
+    how.allow("folders")
+    listing = reading.open_listing(name)
+    found = layout.find_kinds(listing, 2, how.layout)
     if found is None:
-        raise InputError(f"--data {name} needs the sub-folders trainA and trainB, or A and B, of pictures")
-    if not all(entries for part in found for entries in part):
-        raise InputError(f"--data {path} needs two pictures at least in each domain, of which one is held out")
-    (a, b), (held_a, held_b) = (
-        [folder.read_stacks(path, [(entry,) for entry in entries], pixels, channels)[0] for entries in part]
-        for part, pixels in zip(found, (stored_size, size))
+        raise InputError(
+            f"`data` {shown(name)} needs sub-folders of two domains, trainA and trainB or A and B. Layouts that are "
+            f"known: {layout.LAYOUTS}"
+        )
+    channels = channels or reading.channels_of(listing.path, listing.images)
+    a, b = (
+        split.read_split(
+            listing.path,
+            [(item,) for item in found.parts["train"][kind]],
+            [(item,) for item in found.parts[found.held_out][kind]] if found.held_out else None,
+            size,
+            stored_size,
+            channels,
+            how,
+        )
+        for kind in (0, 1)
     )
-    return Domains(path.resolve().stem, a, side=size, others=b, held_out=held_a, held_out_others=held_b)
+    counts = f"{len(a.train)} and {len(b.train)} training images, {len(a.held_out)} and {len(b.held_out)} held out"
+    sizes = (sum(getattr(each.contents, name) for each in (a, b)) for name in ("num_files", "num_bytes"))
+    return Domains(
+        listing.path.resolve().stem,
+        a.train,
+        found=counts + split.where(found),
+        contents=fingerprint(*sizes, [], a.contents.digest, b.contents.digest),
+        num_held_out=len(a.held_out) + len(b.held_out),
+        side=size,
+        others=b.train,
+        held_out=a.held_out,
+        held_out_others=b.held_out,
+    )

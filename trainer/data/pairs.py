@@ -1,77 +1,145 @@
-"""Pairs of pictures, of source and target -> endless batches of both."""
+"""Pairs of images, of source and target -> endless batches of both."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from pretrained.media.files import name_some, shown
 from pretrained.media.images import from_source, from_uint8, to_pil
 from pretrained.pipelines.degradations import DEGRADATIONS, check, degrade
 from pretrained.system.errors import InputError
 from trainer import data
-from trainer.data import folder, splits
-from trainer.data.dataset import Batches, Dataset
-from trainer.data.folder import Entry
+from trainer.data.dataset import Batches, Dataset, Example
+from trainer.data.files import layout, reading, split
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.hub import read
 
 JITTER = 286 / 256 - 1  # pix2pix and CycleGAN
 NUM_FAKE, NUM_FAKE_HELD_OUT = 128, 16
+MAX_HELD_OUT = 200  # of a named set, or one on the Hub
 NONE = torch.empty(0, 0, 0, 0, dtype=torch.uint8)
+
+Seeds = Sequence[int | Sequence[int]]  # one for each image, for what is random in a degradation
 
 
 @dataclass(frozen=True)
 class PairOptions:
-    """Where the two pictures of a pair come from."""
+    """Where the two images of a pair come from."""
 
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """Which is the source: A, the left half or the folder A, or B."""
     degradation: Literal[("none", *DEGRADATIONS)] = "none"  # type: ignore[valid-type]
-    """Make each source of its target in this way; --data is then any pictures, without pairs."""
+    """Make each source of its target in this way; --data is then any images, without pairs."""
     jitter: float = JITTER
-    """Pictures are stored larger by this share, and cut to size at random places."""
+    """Images are stored larger by this share, and cut to size at random places."""
+
+
+class Sources(Protocol):
+    """How sources and targets come out of what is stored.
+
+    Attributes:
+        has_targets: whether the target is something else than the source.
+        extra: what the last channels of a source are, and how many, where they are no part of the image.
+        described: the `source` of a config.
+    """
+
+    has_targets: bool
+    extra: tuple[str, int] | None
+
+    @property
+    def described(self) -> dict[str, Any]: ...
+
+    def __call__(self, images: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]:
+        """uint8 (B, ...) as it is stored -> sources and targets, uint8."""
+        ...
 
 
 @dataclass(frozen=True)
-class Example:
-    """A held-out picture as a person would give it.
+class Stacked:
+    """A lies upon B along the channels.
 
     Attributes:
-        extras: "mask" or "second", where the network reads such a picture too.
-        target: what should come out, where that is known.
+        num_first: the channels of A, with those of a second image that is shown beside it.
+        second: how many are those of the second image.
+        swapped: whether A is the target.
     """
 
-    source: Image.Image
-    extras: dict[str, Image.Image]
-    target: Image.Image | None
+    num_first: int
+    second: int = 0
+    swapped: bool = False
+    has_targets: ClassVar[bool] = True
+
+    @property
+    def extra(self) -> tuple[str, int] | None:
+        return ("second", self.second) if self.second else None
+
+    @property
+    def described(self) -> dict[str, Any]:
+        return {"kind": "picture"}
+
+    def __call__(self, images: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]:
+        first, last = images[:, : self.num_first], images[:, self.num_first :]
+        return (last, first) if self.swapped else (first, last)
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """Sources are made of their targets, by the row `kind` of DEGRADATIONS; the options not given have its defaults."""
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    has_targets: ClassVar[bool] = True
+
+    @property
+    def extra(self) -> tuple[str, int] | None:
+        return ("mask", 1) if DEGRADATIONS[self.kind].masks else None
+
+    @property
+    def described(self) -> dict[str, Any]:
+        return {"kind": self.kind, **({"options": dict(self.options)} if self.options else {})}
+
+    def __call__(self, images: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]:
+        return degrade(self.kind, images, seeds, self.options), images
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Each image is its own source, and nothing says what should come out."""
+
+    has_targets: ClassVar[bool] = False
+    extra: ClassVar[None] = None
+
+    @property
+    def described(self) -> dict[str, Any]:
+        return {"kind": "picture"}
+
+    def __call__(self, images: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]:
+        return images, images
+
+
+ALONE = Alone()
 
 
 @dataclass(frozen=True)
 class Pairs(Dataset):
-    """Sources and targets, which lie in `images` one upon the other along the channels, or targets alone.
+    """Sources and targets.
 
     Attributes:
-        images: uint8 (N, stored + channels, S, S), S at least `side`.
+        images: uint8 (N, stored, S, S) as `sources` takes them; S at least `side`.
         side: the size at which they are seen.
-        stored: how many channels come first: A, with what is shown beside it; 0 where sources are made of targets.
-        second: how many of a source's channels are those of a second picture.
-        swapped: whether A is the target.
-        degradation: a key of DEGRADATIONS, by which sources are made; "none": each target is its own source.
-        settings: options of the degradation; the others have their defaults.
-        held_out: uint8 (M, stored + channels, side, side), never trained on.
+        held_out: uint8 (M, stored, side, side), never trained on.
     """
 
     side: int = 0
-    stored: int = 0
-    second: int = 0
-    swapped: bool = False
-    degradation: str = "none"
-    settings: Mapping[str, Any] | None = None
+    sources: Sources = ALONE
     held_out: Tensor = NONE
 
     @property
@@ -81,59 +149,52 @@ class Pairs(Dataset):
     @property
     def channels(self) -> int:
         """Of the target."""
-        return self.stored if self.swapped else self.images.shape[1] - self.stored
+        return self.sources(self.held_out[:1], [0])[1].shape[1]
 
     @property
     def inputs(self) -> int:
         """Channels of what a network reads."""
-        return self.pair(self.held_out[:1], [0])[0].shape[1]
-
-    def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> PairBatches:
-        return PairBatches(self, batch_size, seed, device, horizontal_flip)
-
-    def pair(self, images: Tensor, seeds: Sequence[int | Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """uint8 (B, ...) as in `images` -> source (B, inputs, ...) and target in [-1, 1]; a mask is 0 or 1, the last.
-
-        Args:
-            seeds: one for each picture, for what is random in a degradation.
-        """
-        source = from_source(self._sources(images, seeds), self.masked)
-        return source, from_uint8(self.targets(images))
+        return self.sources(self.held_out[:1], [0])[0].shape[1]
 
     @property
     def masked(self) -> bool:
         """Whether the last channel of a source is the mask of a hole."""
-        return self.degradation == "mask"
+        return self.sources.extra == ("mask", 1)
 
-    def targets(self, images: Tensor) -> Tensor:
-        """Those of uint8 (B, ...) as in `images` -> uint8 (B, channels, ...)."""
-        return images[:, : self.stored] if self.swapped else images[:, self.stored :]
+    def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> PairBatches:
+        return PairBatches(self, batch_size, seed, device, horizontal_flip)
 
-    def _sources(self, images: Tensor, seeds: Sequence[int | Sequence[int]]) -> Tensor:
-        if self.stored:
-            return images[:, self.stored :] if self.swapped else images[:, : self.stored]
-        if self.degradation == "none":
-            return images
-        return degrade(self.degradation, images, seeds, self.settings)
+    @property
+    def has_references(self) -> bool:
+        return self.sources.has_targets
+
+    def pair(self, images: Tensor, seeds: Seeds) -> tuple[Tensor, Tensor]:
+        """uint8 (B, ...) as in `images` -> source (B, inputs, ...) and target in [-1, 1]; a mask is 0 or 1."""
+        source, target = self.sources(images, seeds)
+        return from_source(source, self.masked), from_uint8(target)
 
     def examples(self, count: int) -> list[Example]:
-        """At most `count` held-out pictures, always the same."""
+        """At most `count` held-out images, always the same."""
         images = spread(self.held_out, count)
-        sources, targets = self._sources(images, range(len(images))), self.targets(images)
-        extra = 1 if self.masked else self.second
+        sources, targets = self.sources(images, range(len(images)))
+        name, extra = self.sources.extra or ("", 0)
         images, extras = sources.split([sources.shape[1] - extra, extra], dim=1)
-        name = "mask" if self.masked else "second"
-        has_target = self.stored or self.degradation != "none"
         return [
-            Example(pil(source), {name: pil(second)} if extra else {}, pil(target) if has_target else None)
+            Example(
+                pil(source), {name: pil(second)} if extra else {}, pil(target) if self.sources.has_targets else None
+            )
             for source, second, target in zip(images, extras, targets)
         ]
 
+    def references(self, count: int) -> Tensor:
+        """Held-out targets."""
+        images = spread(self.held_out, count)
+        return self.sources(images, range(len(images)))[1]
+
     def checkpoint_input(self) -> dict[str, Any]:
         """The `input` of a config, as far as the data says it."""
-        kind = "picture" if self.degradation == "none" else self.degradation
-        source = {"kind": kind, **({"options": dict(self.settings)} if self.settings else {})}
-        return {"source": source, "size": self.size, "scale": 1, **({"mask": True} if self.masked else {})}
+        mask = {"mask": True} if self.masked else {}
+        return {"source": self.sources.described, "size": self.size, "scale": 1, **mask}
 
 
 class PairBatches(Batches):
@@ -168,94 +229,149 @@ def load_pairs(
     channels: int | None,
     options: PairOptions,
     settings: Mapping[str, Any] | None = None,
+    how: Reading = AS_FOUND,
 ) -> Pairs:
-    """Pairs from `--data`, made of single pictures by a degradation, or from a folder or .zip that holds both.
+    """Pairs from `data`, made of single images by a degradation, or from a folder or .zip that holds both.
 
     Args:
-        name: with a degradation all that `data.load` takes. Without one "fake", or a folder of pictures that stand side
-            by side in a file, or of sub-folders A and B whose files have the same names. Where there is train/ and val/
-            or test/ (or trainA, trainB, testA, ...), those are the parts, else a twentieth is held out.
+        name: with a degradation all that `data.load` takes. Without one "fake", or a folder whose files `layout` finds
+            to be pairs. Where there is no val/ or test/, a twentieth is held out.
         settings: options of the degradation.
 
     Raises:
-        InputError: there is no such folder, or its pictures are not in pairs; says what to do.
+        InputError: there is no such folder, or its images are not in pairs; says what to do.
     """
-    if options.degradation != "none":
-        if options.direction != "AtoB":
-            raise InputError("--direction means nothing to --degradation: give only one of them")
-        check(options.degradation, settings)
-        dataset = load_singles(name, size, root, channels, options.jitter)
-        return replace(dataset, degradation=options.degradation, settings=settings)
-    return load_stacks(name, size, channels or 3, options.jitter, ("A", "B"), options.direction == "BtoA")
+    if options.degradation == "none":
+        return load_stacks(name, size, channels, options.jitter, ("A", "B"), options.direction == "BtoA", how)
+    if options.direction != "AtoB":
+        raise InputError("`direction` has no effect with `degradation`: set only one of them")
+    check(options.degradation, settings)
+    sources = Degraded(options.degradation, settings or {})
+    return load_singles(name, size, root, channels, options.jitter, sources, how)
 
 
-def load_singles(name: str, size: int, root: Path, channels: int | None, jitter: float) -> Pairs:
-    """Pictures that are their own sources, from all that `data.load` takes."""
+def load_singles(
+    name: str,
+    size: int,
+    root: Path,
+    channels: int | None,
+    jitter: float,
+    sources: Sources = ALONE,
+    how: Reading = AS_FOUND,
+) -> Pairs:
+    """Images of which `sources` makes pairs, from all that `data.load` takes."""
     stored_size = stored_size_of(size, jitter)
     if name == "fake":
-        return _fake([data.fake(pixels, channels or 3, NUM_FAKE).images for pixels in (stored_size, size)], size)
+        return _fake(
+            [data.fake(pixels, channels or 3, NUM_FAKE).images for pixels in (stored_size, size)], size, sources
+        )
     if name in data.NAMED:
         train = data.load(name, stored_size, root, channels)
-        held_out = data.load(name, size, root, channels, "test").images[: splits.MOST_HELD_OUT]
-        return Pairs(name, train.images, licence=train.licence, side=size, held_out=held_out)
+        held_out = data.load(name, size, root, channels, "test").images[:MAX_HELD_OUT]
+        return Pairs(name, train.images, licence=train.licence, side=size, sources=sources, held_out=held_out)
     if name.startswith(read.PREFIX):
-        return _last_held_out(data.load(name, stored_size, root, channels), size)
-    path = splits.open_folder(name)
-    return _read(
-        path, [[(entry,) for entry in part] for part in splits.singles(path)], size, stored_size, channels or 3
-    )
+        return _last_held_out(data.load(name, stored_size, root, channels, how=how), size, sources)
+    how.allow("plain", "classes")
+    listing = reading.open_listing(name)
+    found = layout.find_images(listing, how.layout)
+    parts = {part: [(item,) for item in kinds[0]] for part, kinds in found.parts.items()}
+    channels = channels or reading.channels_of(listing.path, listing.images)
+    return _split(found, parts, size, stored_size, channels, how, sources, "images")
 
 
 def load_stacks(
-    name: str, size: int, channels: int, jitter: float, kinds: tuple[str, ...], swapped: bool = False
+    name: str,
+    size: int,
+    channels: int | None,
+    jitter: float,
+    kinds: tuple[str, ...],
+    swapped: bool = False,
+    how: Reading = AS_FOUND,
 ) -> Pairs:
-    """Pictures that belong together, `kinds` in a row: side by side in a file, or in sub-folders of these names."""
-    stored_size, stored = stored_size_of(size, jitter), channels * (len(kinds) - 1)
+    """Images that belong together, `kinds` in a row: side by side in a file, or in sub-folders of these names."""
+    stored_size, num_first = stored_size_of(size, jitter), len(kinds) - 1
+
+    def stacked(channels: int) -> Stacked:
+        return Stacked(channels * num_first, channels * (num_first - 1), swapped)
+
     if name == "fake":
-        blobs = [data.fake(pixels, channels, NUM_FAKE).images for pixels in (stored_size, size)]
-        dataset = _fake([torch.cat([_outline(part)] * (len(kinds) - 1) + [part], dim=1) for part in blobs], size)
-    else:
-        path = splits.open_folder(name)
-        parts, columns = splits.matches(path, kinds), 1
-        if parts is None:
-            parts = tuple([(entry,) for entry in part] for part in splits.singles(path))
-            columns = len(kinds)
-        dataset = _read(path, parts, size, stored_size, channels, columns)
-    return replace(dataset, stored=stored, second=stored - channels, swapped=swapped)
+        blobs = [data.fake(pixels, channels or 3, NUM_FAKE).images for pixels in (stored_size, size)]
+        stacks = [torch.cat([_outline(part)] * num_first + [part], dim=1) for part in blobs]
+        return _fake(stacks, size, stacked(channels or 3))
+    how.allow("folders", "side-by-side")
+    listing = reading.open_listing(name)
+    channels = channels or reading.channels_of(listing.path, listing.images)
+    found = layout.find_kinds(listing, len(kinds), how.layout) if how.layout != "side-by-side" else None
+    if found:
+        parts, lonely = layout.match(found)
+        if lonely:
+            print_left_out(lonely, listing.path)
+        return _split(found, parts, size, stored_size, channels, how, stacked(channels), "pairs")
+    if how.layout == "folders":
+        raise InputError(f"`data` {name} has no sub-folders {' and '.join(kinds)}. Known layouts: {layout.LAYOUTS}")
+    found = layout.find_images(listing)
+    parts = {part: [(item,) for item in group[0]] for part, group in found.parts.items()}
+    return _split(found, parts, size, stored_size, channels, how, stacked(channels), "pairs", len(kinds))
+
+
+def print_left_out(names: Sequence[str], path: Path) -> None:
+    """Say on stderr which files of a folder have no partner."""
+    print(
+        f"left out {len(names)} pictures of {shown(str(path))} whose name is not in all folders: {name_some(names)}",
+        file=sys.stderr,
+    )
 
 
 def stored_size_of(size: int, jitter: float) -> int:
-    """How large pictures are stored that are seen at `size` px."""
+    """How large images are stored that are seen at `size` px."""
     if not 0 <= jitter <= 4:
-        raise InputError(f"--jitter is {jitter}: 0 to 4")
+        raise InputError(f"`jitter` must be 0 to 4, got {jitter}")
     return round(size * (1 + jitter))
 
 
-def _last_held_out(dataset: Dataset, size: int) -> Pairs:
-    """The last pictures are held out rather than any: a part of a mapped file stays on the disk."""
-    count = splits.num_held_out(len(dataset.images))
-    if not count:
-        raise InputError(f"--data {dataset.name} needs two pictures at least, of which one is held out")
+def _last_held_out(dataset: Dataset, size: int, sources: Sources) -> Pairs:
+    """The last images are held out rather than any: a part of a mapped file stays on the disk."""
+    total = len(dataset.images)
+    if total < 2:
+        raise InputError(f"`data` {dataset.name} needs two pictures at least, of which one is held out")
+    count = min(-(-total // layout.HELD_OUT), MAX_HELD_OUT)
     held_out = data.resize(dataset.images[-count:], size)
-    return Pairs(dataset.name, dataset.images[:-count], licence=dataset.licence, side=size, held_out=held_out)
+    images = dataset.images[:-count]
+    return Pairs(dataset.name, images, licence=dataset.licence, side=size, sources=sources, held_out=held_out)
 
 
-def _fake(images: Sequence[Tensor], size: int) -> Pairs:
+def _fake(images: Sequence[Tensor], size: int, sources: Sources) -> Pairs:
     train, held_out = images[0][NUM_FAKE_HELD_OUT:], images[1][:NUM_FAKE_HELD_OUT]
-    return Pairs("fake", train, licence="CC0", side=size, held_out=held_out)
+    return Pairs("fake", train, licence="CC0", side=size, sources=sources, held_out=held_out)
 
 
 def _outline(blobs: Tensor) -> Tensor:
     return (blobs > 64).to(torch.uint8) * 255
 
 
-def _read(
-    path: Path, parts: Sequence[list[tuple[Entry, ...]]], size: int, stored_size: int, channels: int, columns: int = 1
+def _split(
+    found: layout.Found,
+    parts: Mapping[str, split.Items],
+    size: int,
+    stored_size: int,
+    channels: int,
+    how: Reading,
+    sources: Sources,
+    what: str,
+    columns: int = 1,
 ) -> Pairs:
-    if not all(parts):
-        raise InputError(f"--data {path} needs two pictures at least, of which one is held out")
-    train, held_out = (
-        folder.read_stacks(path, stacks, pixels, channels, columns)[0]
-        for stacks, pixels in zip(parts, (stored_size, size))
+    """Decode what is trained on and what is held out."""
+    path = found.listing.path
+    held_out = parts[found.held_out] if found.held_out else None
+    images = split.read_split(path, parts["train"], held_out, size, stored_size, channels, how, columns)
+    counts = f"{len(images.train)} training {what} and {len(images.held_out)} held out"
+    return Pairs(
+        path.resolve().stem,
+        images.train,
+        found=counts + split.where(found, columns),
+        contents=images.contents,
+        num_held_out=len(images.held_out),
+        side=size,
+        sources=sources,
+        held_out=images.held_out,
     )
-    return Pairs(path.resolve().stem, train, side=size, held_out=held_out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,7 @@ from PIL import Image
 
 from pretrained.media.images import grid
 from pretrained.pipelines.registry import Generate
-from trainer.data.dataset import Dataset
-from trainer.data.domains import Domains
-from trainer.data.pairs import Pairs, spread
+from trainer.data.dataset import Dataset, Example
 
 SEEDS = range(64)
 NUM_ROWS = 8
@@ -40,12 +39,7 @@ class Preview:
 
 def real_images(dataset: Dataset) -> np.ndarray:
     """What the pictures of a preview should be like: uint8 (N, H, W, C)."""
-    if isinstance(dataset, Domains):
-        images = spread(dataset.held_out_others, NUM_ROWS)
-    elif isinstance(dataset, Pairs):
-        images = dataset.targets(spread(dataset.held_out, NUM_ROWS))
-    else:
-        images = dataset.images[: len(SEEDS)]
+    images = dataset.references(NUM_ROWS if dataset.examples(1) else len(SEEDS))
     return images.permute(0, 2, 3, 1).numpy()
 
 
@@ -60,18 +54,18 @@ def labelled_images(dataset: Dataset, num_classes: int) -> tuple[np.ndarray, np.
 
 def draw(pipeline: Generate, dataset: Dataset) -> Preview:
     """The fixed seeds, or rows of source, output and target, through the pipeline that everybody uses."""
-    if isinstance(dataset, (Pairs, Domains)):
-        return _rows(pipeline, dataset)
+    if examples := dataset.examples(NUM_ROWS):
+        return _rows(pipeline, examples)
     images = pipeline.sample(SEEDS)
     classes = pipeline.config.classes
     labels = np.array([seed % len(classes) for seed in SEEDS]) if classes else None
     return Preview(images, grid(images), {"id": pipeline.config.name, "seeds": list(SEEDS)}, labels)
 
 
-def _rows(pipeline: Any, dataset: Pairs | Domains) -> Preview:
+def _rows(pipeline: Any, examples: Sequence[Example]) -> Preview:
     strengths = STRENGTHS if pipeline.config.input.get("strength") else (1.0,)
     outputs, cells = [], []
-    for example in dataset.examples(NUM_ROWS):
+    for example in examples:
         made = [pipeline.translate(example.source, strength=strength, **example.extras) for strength in strengths]
         outputs.append(made[-1].convert("RGB"))
         shown = [example.source, *example.extras.values(), *made, *([example.target] if example.target else [])]

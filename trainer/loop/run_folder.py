@@ -176,8 +176,9 @@ def publish(
 def describe(recipe: Recipe) -> dict[str, Any]:
     """The recipe as flat JSON values, the method's options among them."""
     fields = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
-    flat = {**fields, **dataclasses.asdict(fields.pop("options")), "method": recipe.method.__name__}
-    del flat["options"], flat["summary"]
+    parts = {**dataclasses.asdict(fields.pop("options")), **dataclasses.asdict(fields.pop("reading"))}
+    flat = {**fields, **parts, "method": recipe.method.__name__}
+    del flat["summary"]
     return json.loads(json.dumps(flat))
 
 

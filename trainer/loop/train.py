@@ -74,7 +74,7 @@ class Trainer:
         self.device = pick_device(settings.device)
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        where = recipe.data, recipe.size, settings.data_root, recipe.channels
+        where = recipe.data, recipe.size, settings.data_root, recipe.channels, recipe.reading
         self.data = distributed.rank_zero_first(lambda: recipe.method.read(recipe.options, *where))
         self.feature_extractor = best.load_feature_extractor(settings.feature_weights, self.data, self.device)
         torch.manual_seed(recipe.seed)

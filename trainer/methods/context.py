@@ -13,6 +13,7 @@ from torch import Tensor
 from pretrained import networks
 from trainer.data import pairs
 from trainer.data.dataset import Batches
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import JITTER, PairOptions, Pairs
 from trainer.losses import bce
 from trainer.method import Adam, Method, Updates
@@ -68,9 +69,11 @@ class ContextEncoder(Method):
         self.input = data.checkpoint_input()
 
     @classmethod
-    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
+    def read(
+        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+    ) -> Pairs:
         made = PairOptions(degradation="mask", jitter=options.jitter)
-        return pairs.load_pairs(name, size, root, channels, made, {"strokes": options.strokes})
+        return pairs.load_pairs(name, size, root, channels, made, {"strokes": options.strokes}, how)
 
     def updates(self, batches: Batches) -> Updates:
         source, target = next(batches)

@@ -15,6 +15,7 @@ from trainer import distributed
 from trainer.data import domains
 from trainer.data.dataset import Batches
 from trainer.data.domains import Domains
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import JITTER
 from trainer.losses import Targets, lsgan_discriminator
 from trainer.method import MAIN, Adam, Method, Published, Updates
@@ -88,8 +89,10 @@ class CycleGAN(Method):
         self.pool_B = Pool(options.pool_size, data.channels, data.size)
 
     @classmethod
-    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Domains:
-        return domains.load(name, size, channels, options.jitter)
+    def read(
+        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+    ) -> Domains:
+        return domains.load(name, size, channels, options.jitter, how)
 
     def updates(self, batches: Batches) -> Updates:
         a, b = (x.contiguous() for x in next(batches))

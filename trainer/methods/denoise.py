@@ -13,6 +13,7 @@ from torch import Tensor
 from pretrained import networks
 from trainer.data import pairs
 from trainer.data.dataset import Batches
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import PairOptions, Pairs
 from trainer.method import Adam, Method, Updates
 from trainer.metrics.psnr_ssim import psnr
@@ -48,9 +49,11 @@ class Denoiser(Method):
         self.input = data.checkpoint_input() | {"size": None}
 
     @classmethod
-    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
+    def read(
+        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+    ) -> Pairs:
         made = PairOptions(degradation="noise", jitter=options.jitter)
-        return pairs.load_pairs(name, size, root, channels, made, {"low": options.low, "high": options.high})
+        return pairs.load_pairs(name, size, root, channels, made, {"low": options.low, "high": options.high}, how)
 
     def updates(self, batches: Batches) -> Updates:
         source, target = next(batches)

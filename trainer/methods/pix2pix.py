@@ -14,6 +14,7 @@ from pretrained import networks
 from pretrained.system.errors import InputError
 from trainer.data import pairs
 from trainer.data.dataset import Batches
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import PairOptions, Pairs
 from trainer.losses import LOSSES, Targets
 from trainer.method import Adam, Method, Updates
@@ -81,8 +82,8 @@ class Pix2Pix(Method):
         super().__init__(options, data)
         self.input = data.checkpoint_input()
         if options.labels != "none":
-            if data.degradation != "none":
-                raise InputError("--labels means nothing to --degradation: give only one of them")
+            if options.degradation != "none":
+                raise InputError("`labels` has no effect with `degradation`: set only one of them")
             self.input["source"] |= {"kind": "labels", "palette": PALETTES[options.labels]}
         if options.network == "resnet":
             self.input["size"] = None
@@ -96,8 +97,10 @@ class Pix2Pix(Method):
         self.perceptual_loss = perceptual.choose(options.perceptual)
 
     @classmethod
-    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
-        return pairs.load_pairs(name, size, root, channels, options)
+    def read(
+        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+    ) -> Pairs:
+        return pairs.load_pairs(name, size, root, channels, options, how=how)
 
     def updates(self, batches: Batches) -> Updates:
         source, target = (x.contiguous() for x in next(batches))

@@ -16,6 +16,7 @@ from pretrained import networks
 from pretrained.system.errors import InputError
 from trainer.data import pairs
 from trainer.data.dataset import Batches
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import PairOptions, Pairs
 from trainer.losses import bce
 from trainer.method import Adam, Method, Updates
@@ -53,8 +54,10 @@ class PixelDT(Method):
         self.input = data.checkpoint_input()
 
     @classmethod
-    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
-        return pairs.load_pairs(name, size, root, channels, options)
+    def read(
+        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+    ) -> Pairs:
+        return pairs.load_pairs(name, size, root, channels, options, how=how)
 
     def updates(self, batches: Batches) -> Updates:
         source, target = next(batches)

@@ -6,7 +6,7 @@ the paper has a second network refine what the first one gives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from torch import Tensor
 from pretrained import networks
 from trainer.data import pairs, stick_figures
 from trainer.data.dataset import Batches
-from trainer.data.pairs import NUM_FAKE, NUM_FAKE_HELD_OUT, Pairs
+from trainer.data.files.reading import AS_FOUND, Reading
+from trainer.data.pairs import NUM_FAKE, NUM_FAKE_HELD_OUT, Pairs, Stacked
 from trainer.losses import bce
 from trainer.method import Adam, Method, Updates
 from trainer.methods.pix2pix import patch_discriminator
@@ -63,23 +64,26 @@ class PoseGuided(Method):
 
     def __init__(self, options: Options, data: Pairs):
         super().__init__(options, data)
-        self.second, self.channels = data.second, data.channels
+        second = data.sources.second
+        self.second, self.channels = second, data.channels
         shape = {"size": data.size, "inputs": data.inputs, "channels": data.channels, "width": options.width}
         self.spec = {"class": "unet.Generator", **shape}
         self.G = networks.build(self.spec)
         self.D = patch_discriminator(2 * data.channels, data.size, options.discriminator_width, options.layers)
         self.radius = max(1, round(options.thickness * data.size))
-        self.input = data.checkpoint_input() | {"second": {"kind": "pose", "channels": data.second}}
+        self.input = data.checkpoint_input() | {"second": {"kind": "pose", "channels": second}}
         self.notes.append(f"D joins in at {options.l1_kimg:g} kimg")
 
     @classmethod
-    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
+    def read(
+        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+    ) -> Pairs:
         if name not in (FIGURES, "fake"):
-            return pairs.load_stacks(name, size, 3, 0.0, ("A", "pose", "B"))
+            return pairs.load_stacks(name, size, 3, 0.0, ("A", "pose", "B"), how=how)
         count, held_out = (NUM_FIGURES, NUM_HELD_OUT) if name == FIGURES else (NUM_FAKE, NUM_FAKE_HELD_OUT)
         images = stick_figures.render(count + held_out, size)
-        dataset = Pairs(name, images[held_out:], licence="CC0", side=size, held_out=images[:held_out])
-        return replace(dataset, stored=6, second=3)
+        stacked = Stacked(6, second=3)
+        return Pairs(name, images[held_out:], licence="CC0", side=size, sources=stacked, held_out=images[:held_out])
 
     def updates(self, batches: Batches) -> Updates:
         starts_with_l1 = batches.images_seen < self.options.l1_kimg * 1000

@@ -14,6 +14,7 @@ from pretrained import networks
 from pretrained.system.errors import InputError
 from trainer.data import pairs
 from trainer.data.dataset import Batches
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import PairOptions, Pairs
 from trainer.losses import bce
 from trainer.method import Adam, Method, Updates
@@ -65,9 +66,11 @@ class SRGAN(Method):
         self.notes.append(f"D joins in at {options.mse_kimg:g} kimg")
 
     @classmethod
-    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
-        made = PairOptions(degradation="mosaic", jitter=options.jitter)
-        return pairs.load_pairs(name, size, root, channels, made, {"scale": options.scale})
+    def read(
+        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+    ) -> Pairs:
+        made = PairOptions(degradation="downsample", jitter=options.jitter)
+        return pairs.load_pairs(name, size, root, channels, made, {"scale": options.scale}, how)
 
     def updates(self, batches: Batches) -> Updates:
         starts_with_error = batches.images_seen < self.options.mse_kimg * 1000

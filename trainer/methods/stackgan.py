@@ -61,7 +61,7 @@ class StackGAN(Method):
         if not data.captions:
             raise InputError(
                 f"--data {data.name} has no captions: put captions.jsonl beside the pictures, a line "
-                '{"file": ..., "caption": ...} for each; python -m trainer.captions FOLDER makes one of file names'
+                '{"file": ..., "caption": ...} for each; python -m trainer captions FOLDER makes one of file names'
             )
         self.vocabulary = sorted({word for caption in data.captions for word in words(caption)})
         rows = torch.tensor([encode(caption, self.vocabulary) for caption in data.captions])
@@ -108,14 +108,14 @@ class StackGAN(Method):
 
 
 RECIPES = [
-    # A folder of Noto emoji (github.com/googlefonts/noto-emoji, png/128), named by: python -m trainer.captions emoji
+    # A folder of Noto emoji (github.com/googlefonts/noto-emoji, png/128), named by `trainer captions emoji`;
     # --stage-one-kimg 150 --kimg 230, 35 minutes on one thread with bf16: skin, hair, hearts and faces follow the
     # words; what is small does not.
     Recipe(
         name="stackgan-emoji",
         method=StackGAN,
         options=Options(),
-        summary="StackGAN from words to 16 and then 64 px, on emoji that were named by trainer.captions",
+        summary="StackGAN from words to 16 and then 64 px, on emoji that were named by `trainer captions`",
         data="emoji",
         size=64,
         kimg=500,

@@ -17,6 +17,7 @@ from pretrained.media.images import fit, open_image
 from pretrained.system.errors import InputError
 from trainer.data import pairs
 from trainer.data.dataset import Batches
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import JITTER, Pairs
 from trainer.method import Adam, Method, Updates
 from trainer.metrics import perceptual
@@ -74,8 +75,10 @@ class StyleTransfer(Method):
         self.input = data.checkpoint_input() | {"size": None, "strength": True}
 
     @classmethod
-    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Pairs:
-        return pairs.load_singles(name, size, root, channels, options.jitter)
+    def read(
+        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+    ) -> Pairs:
+        return pairs.load_singles(name, size, root, channels, options.jitter, how=how)
 
     def updates(self, batches: Batches) -> Updates:
         x, _ = next(batches)

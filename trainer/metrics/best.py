@@ -14,8 +14,6 @@ from pretrained.run_files import BEST
 from pretrained.system.errors import InputError
 from trainer import data
 from trainer.data.dataset import Dataset
-from trainer.data.domains import Domains
-from trainer.data.pairs import Pairs
 from trainer.metrics import features, fid_kid
 from trainer.metrics.features import Features
 from trainer.metrics.score import MIN_IMAGES, Result, choose, comparable, draw, extract_once, protocol, shape, write
@@ -27,7 +25,7 @@ def load_feature_extractor(weights: Path | None, dataset: Dataset, device: torch
     """What scores the snapshots of a run; None without weights. Refuses at once what would be refused then."""
     if weights is None:
         return None
-    if isinstance(dataset, (Pairs, Domains)):
+    if dataset.examples(1):
         raise InputError("--feature-weights scores pictures of seeds: leave it away, and score the run by evaluate")
     choose(dataset, MIN_IMAGES)
     return features.load("auto", weights, device)

@@ -13,18 +13,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pretrained.media.images import from_uint8
+from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translate import Translate
-from trainer.data.domains import Domains
-from trainer.data.pairs import Pairs
+from trainer.data.dataset import Dataset
 from trainer.metrics import fid_kid, perceptual, psnr_ssim
 from trainer.metrics.features import Features
 
 MIN_IMAGES = 50  # for scores of features; PSNR and SSIM are of single pictures
-COMPARABLE = ("noise", "blur", "mosaic")  # degradations whose sources can be scored too: what doing nothing would give
 
 
 def measure(
-    pipeline: Translate, dataset: Pairs | Domains, extractor: Features | None, weights: Path | None, most: int
+    pipeline: Translate, dataset: Dataset, extractor: Features | None, weights: Path | None, most: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Scores of the outputs of at most `most` held-out pictures, and all that they depend on, as flat JSON values.
 
@@ -37,17 +36,19 @@ def measure(
     outputs = torch.cat([_tensor(pipeline.translate(example.source, **example.extras)) for example in shown])
     how: dict[str, Any] = {"data": f"{dataset.name}, held out", "samples": f"{len(outputs)} held-out pictures"}
     scores: dict[str, float] = {}
-    if isinstance(dataset, Pairs):
-        real = torch.cat([_tensor(example.target) for example in examples])
-        if dataset.degradation != "none":
-            how["sources"] = f"{dataset.degradation}, seed = number of the picture"
+    targets = [example.target for example in examples if example.target]
+    real = torch.cat([_tensor(target) for target in targets]) if targets else dataset.references(most)
+    if targets:
+        degradation = DEGRADATIONS.get(pipeline.kind)
+        if degradation:
+            how["sources"] = f"{pipeline.kind}, seed = number of the picture"
         scores |= _fidelity(outputs, real, pipeline.scale)
         how["PSNR, SSIM"] = (
             f"brightness, without {pipeline.scale} px at the rim, mean over pictures"
             if pipeline.scale > 1
             else "all channels of the whole picture, mean over pictures"
         )
-        if dataset.degradation in COMPARABLE:
+        if degradation and degradation.scores_source:
             sources = [example.source.resize(example.target.size, Image.Resampling.BICUBIC) for example in examples]
             same = _fidelity(torch.cat([_tensor(source) for source in sources]), real, pipeline.scale)
             scores |= {f"{name}_source": score for name, score in same.items()}
@@ -61,8 +62,6 @@ def measure(
                 "squared difference of unit feature vectors of SqueezeNet 1.0, mean over conv1, fire3, fire5, fire8; "
                 "LPIPS without its learnt weights"
             )
-    else:
-        real = dataset.held_out_others
     if extractor and min(len(outputs), len(real)) >= MIN_IMAGES:
         found, wanted = extractor.extract(outputs.split(16)), extractor.extract(real.split(16))
         subset = fid_kid.kid_subset_size(len(found), len(wanted))

@@ -28,7 +28,7 @@ from ui.state.translation import translate
 from ui.widgets.controls import class_picker, seeds_field, truncation_slider, whole_number
 from ui.widgets.image_grid import render
 from ui.widgets.model_cards import card_of, facts
-from ui.widgets.upload import MAX_MEGABYTES, SUFFIXES, read
+from ui.widgets.upload import MAX_MEGABYTES, read
 
 MAX_SEEDS = 64
 MAX_PIXELS = 16_000_000
@@ -182,7 +182,7 @@ def a_image(chosen: list[Chosen]) -> tuple[Image.Image, dict[str, Any], bool]:
         )
         return *found[place - 1], False
     file = st.file_uploader(
-        "Picture", SUFFIXES, max_upload_size=MAX_MEGABYTES, help="It is looked at in memory, and kept nowhere."
+        "Picture", max_upload_size=MAX_MEGABYTES, help="It is looked at in memory, and kept nowhere."
     )
     if file is None:
         st.stop()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import zipfile
 import zlib
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from PIL import Image, ImageColor, ImageOps
 
 from pretrained.inputs.latents import MAX_SEED
+from pretrained.media.files import is_litter, natural
 from pretrained.media.images import encode_png
 from pretrained.pipelines.degradations import DEGRADATIONS
-from pretrained.pipelines.translator_input import KINDS, POORER, pen_for
+from pretrained.pipelines.translator_input import KINDS, pen_for
 from pretrained.system.errors import InputError
 from pretrained.titles import title_of
 from ui.state.examples import examples
@@ -24,7 +25,7 @@ from ui.state.translation import WIDTH, Done, translate
 from ui.widgets.canvas import canvas, curtain
 from ui.widgets.controls import copy_link, whole_number
 from ui.widgets.image_grid import download_png
-from ui.widgets.upload import MAX_FILES, MAX_MEGABYTES, SUFFIXES, read
+from ui.widgets.upload import MAX_FILES, MAX_MEGABYTES, read
 
 Named = list[tuple[str, Image.Image, dict[str, Image.Image]]]  # a name, a picture, and what goes with it
 
@@ -56,13 +57,14 @@ def begins_drawn(model: Model) -> bool:
 
 def upload(model: Model) -> Named:
     """The pictures that the visitor has chosen."""
-    files = st.file_uploader("Pictures", SUFFIXES, accept_multiple_files=True, max_upload_size=MAX_MEGABYTES)
+    files = st.file_uploader("Pictures", accept_multiple_files=True, max_upload_size=MAX_MEGABYTES)
     if len(files) > MAX_FILES:
         raise InputError(f"{len(files)} files are too many at once: at most {MAX_FILES}")
     images: Named = []
+    files = sorted((file for file in files if not is_litter(file.name)), key=lambda file: natural(file.name))
     for file in files:
         try:
-            images.append((Path(file.name).stem, read(file), {}))
+            images.append((os.path.splitext(file.name)[0], read(file), {}))
         except InputError as error:  # the others are none the worse for it
             st.error(error_text(error), icon=":material/error:")
     return images
@@ -97,8 +99,8 @@ def knobs(model: Model, way: str) -> dict[str, Any]:
     given, kind, how = model.pipeline.config.input, model.pipeline.kind, {}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if kind in DEGRADATIONS and way in ("Upload", "Camera"):
-            how["degrade"] = st.toggle(POORER[kind], True, key="degrade", bind="query-params")
-        if how.get("degrade") and kind in ("mask", "noise", "blur"):
+            how["degrade"] = st.toggle(DEGRADATIONS[kind].label, True, key="degrade", bind="query-params")
+        if how.get("degrade") and DEGRADATIONS[kind].is_random:
             how["seed"] = whole_number("Seed", 0, MAX_SEED, 0, "seed", width=150)
         if given.get("strength"):
             help = "How far to go: 0 leaves the picture nearly as it is."
@@ -125,7 +127,7 @@ def complete(model: Model, image: Image.Image, how: dict[str, Any]) -> dict[str,
             st.stop()
         how = {**how, "mask": mask}
     if given.get("second") and "second" not in how:
-        file = st.file_uploader("The second picture", SUFFIXES, max_upload_size=MAX_MEGABYTES)
+        file = st.file_uploader("The second picture", max_upload_size=MAX_MEGABYTES)
         if file is None:
             st.stop()
         how = {**how, "second": read(file)}

@@ -12,7 +12,6 @@ from pretrained.media.images import open_image
 from pretrained.system.errors import InputError
 from ui.state.models import DEVICE
 
-SUFFIXES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
 MAX_MEGABYTES = 20
 MAX_FILES = 32  # at once
 

@@ -37,7 +37,7 @@ ROWS = {
     ),
     "enlarge": (
         {"class": "srresnet.Generator", "width": 4, "blocks": 1},
-        {"source": {"kind": "mosaic"}, "scale": 4},
+        {"source": {"kind": "downsample"}, "scale": 4},
     ),
 }
 
@@ -145,7 +145,7 @@ def test_a_folder_becomes_a_folder_and_broken_images_are_named(models, place, ca
         ("translate {sketch} --input album --out album", ["lies in --input"]),
         ("translate {sketch} --input album --out album/made", ["lies in --input"]),
         ("translate {sketch} --input album --out no/made", ["create no first"]),
-        ("translate {sketch} --input empty --out made", ["--input empty holds no pictures", ".png"]),
+        ("translate {sketch} --input empty --out made", ["--input empty holds no pictures"]),
         ("translate {fill} --input album --out made", ["a.jpg: fill fills holes", "--mask"]),
         ("translate {fill} --input photo.jpg --mask nothing.png --out a.png", ["--mask", "nothing.png"]),
         ("translate {sketch} --input photo.jpg --mask mask.png --out a.png", ["fills no holes"]),

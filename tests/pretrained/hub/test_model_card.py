@@ -102,7 +102,7 @@ UNET = {"class": "unet.Generator", "size": 32, "inputs": 1, "channels": 3, "widt
             {"source": {"kind": "mask"}, "size": 32, "mask": True},
             ["white where the hole is", "--input in.png --mask mask.png", ', mask=Image.open("mask.png"))'],
         ),
-        ({"source": {"kind": "mosaic"}, "scale": 4}, ["a small picture", "4 times larger"]),
+        ({"source": {"kind": "downsample"}, "scale": 4}, ["a small picture", "4 times larger"]),
         (
             {"source": {"kind": "picture"}, "size": 32, "second": {"kind": "pose", "channels": 3}},
             ["--input in.png --second second.png", ', second=Image.open("second.png"))'],

@@ -34,7 +34,7 @@ def test_one_image_and_one_seed_are_one_source(kind, channels):
     before = given.clone()
     sources = degrade(kind, given, SEEDS)
     assert sources.dtype == torch.uint8
-    shrunk = 4 if kind == "mosaic" else 1
+    shrunk = 4 if kind == "downsample" else 1
     assert sources.shape == (3, DEGRADATIONS[kind].channels(channels), 32 // shrunk, 24 // shrunk)
     assert torch.equal(given, before)
     assert torch.equal(degrade(kind, given, SEEDS), sources)
@@ -54,7 +54,7 @@ def test_another_seed_is_another_source(kind):
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (5, 3)])
 def test_the_smallest_images_are_no_exception(kind, size):
     given = images(3, *size)
-    if kind == "mosaic":
+    if kind == "downsample":
         with pytest.raises(InputError, match="too small: 4 or more"):
             degrade(kind, given, SEEDS)
     else:
@@ -70,7 +70,7 @@ def test_grey_is_that_of_pillow():
 def test_a_mosaic_is_the_mean_of_each_square():
     given = images(1, 9, 6)
     expected = given[:, :, :8, :6].float().unflatten(3, (3, 2)).unflatten(2, (4, 2)).mean(dim=(3, 5))
-    sources = degrade("mosaic", given, SEEDS, {"scale": 2})
+    sources = degrade("downsample", given, SEEDS, {"scale": 2})
     assert sources.shape == (3, 1, 4, 3)
     assert (sources - expected).abs().max() <= 0.5
 
@@ -150,8 +150,8 @@ def test_a_plain_image_has_no_outlines_and_detail_brings_more():
     [
         ("rain", {}, "unknown degradation 'rain': one of sketch"),
         ("grey", {"scale": 2}, "grey has no option 'scale'"),
-        ("mosaic", {"scale": 1}, "mosaic: scale is 1: a number from 2 to 8"),
-        ("mosaic", {"scale": 2.5}, "scale is 2.5"),
+        ("downsample", {"scale": 1}, "downsample: scale is 1: a number from 2 to 8"),
+        ("downsample", {"scale": 2.5}, "scale is 2.5"),
         ("noise", {"high": 1e9}, "0 to 255"),
         ("noise", {"high": float("nan")}, "0 to 255"),
         ("blur", {"low": 0}, "0.1 to 16"),
@@ -166,4 +166,4 @@ def test_what_is_not_legal_is_refused(kind, options, words):
 
 def test_options_that_are_not_given_have_their_defaults():
     assert check("noise", {"low": 10}) == {"low": 10, "high": 55.0}
-    assert check("mosaic") == {"scale": 4}
+    assert check("downsample") == {"scale": 4}

@@ -14,9 +14,10 @@ import pytest
 from helpers.bounds import encoded, within_bounds
 from PIL import Image
 
+from pretrained.media.files import list_images
 from pretrained.system.errors import InputError
 from trainer import data
-from trainer.data import captions, dataset, folder
+from trainer.data import captions, dataset
 from trainer.metrics import features
 
 
@@ -82,10 +83,10 @@ def test_captions_that_unpack_without_end_are_refused(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(captions.FILE, bytes(10**6))
     with pytest.raises(InputError, match="more than 1,000 bytes"):
-        captions.read(tmp_path / "set.zip", ["a.png"])
+        captions.read(list_images(tmp_path / "set.zip"), ["a.png"])
     (tmp_path / captions.FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="line 1, is not"):
-        captions.read(tmp_path, ["a.png"])
+        captions.read(list_images(tmp_path), ["a.png"])
 
 
 def test_links_in_a_ring_are_walked_once(tmp_path):
@@ -100,7 +101,7 @@ def test_links_in_a_ring_are_walked_once(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "other" / "two.png")
     (tmp_path / "set" / "linked").symlink_to(tmp_path / "other")
     with within_bounds():
-        names = [entry.name for entry in folder.entries(tmp_path / "set")]
+        names = [entry.name for entry in list_images(tmp_path / "set").images]
     assert names == ["a/one.png", "b/one.png", "linked/two.png"]
 
 

@@ -38,7 +38,7 @@ LOAD = """(lambda found: {
 
 @pytest.fixture
 def images() -> Images:
-    names = ["cat/1.png", "cat/2.png", "dog/10.png", "dog/9.png", "dog-2/3.png"]
+    names = ["cat/1.png", "cat/2.png", "dog/9.png", "dog/10.png", "dog-2/3.png"]
     return {name: png(number) for number, name in enumerate(names)}
 
 
@@ -193,8 +193,8 @@ def test_a_prepared_set_is_there_without_the_hub(client, hub: HubClient, images,
 
 
 PAIRS = """(lambda found: [list(found.images.shape), list(found.held_out.shape), found.channels])(
-    os.environ.update(XDG_CACHE_HOME=%r) or __import__("trainer.pairs").pairs.load_pairs(
-        %r, 8, Path(), 3, __import__("trainer.pairs").pairs.PairOptions(degradation="grey", jitter=0.5)))"""
+    os.environ.update(XDG_CACHE_HOME=%r) or __import__("trainer.data.pairs").data.pairs.load_pairs(
+        %r, 8, Path(), 3, __import__("trainer.data.pairs").data.pairs.PairOptions(degradation="grey", jitter=0.5)))"""
 
 
 def test_pairs_are_made_of_it(client, images, tmp_path):

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pretrained.system.errors import InputError
 from trainer.data import domains, pairs
+from trainer.data.files.reading import Reading
 from trainer.data.pairs import PairOptions
 
 CPU = torch.device("cpu")
@@ -41,7 +42,7 @@ def side_by_side(folder, part=""):
 def two_folders(folder, a, b):
     for i in range(6):
         paint(folder / a / f"{i}.png", colour(i), size=(24, 20))
-        paint(folder / b / f"{i}.png", colour(100 + i), size=(20, 26))
+        paint(folder / b / f"{i}.png", colour(100 + i), size=(48, 40))
 
 
 LAYOUTS = {
@@ -89,7 +90,9 @@ def test_a_zip_holds_pairs_too(tmp_path):
 def test_halves_are_cut_apart_before_they_are_made_square(tmp_path):
     paint(tmp_path / "0.png", RED, BLUE, size=(30, 20))
     paint(tmp_path / "1.png", RED, BLUE, size=(30, 20))
-    source, target = load(tmp_path, jitter=0.0).pair(load(tmp_path, jitter=0.0).images, [0])
+    how = Reading(layout="side-by-side")
+    found = pairs.load_pairs(str(tmp_path), 16, tmp_path, None, PairOptions(jitter=0.0), how=how)
+    source, target = found.pair(found.images, [0])
     assert (source[:, 0] == 1).all()
     assert (target[:, 0] == -1).all()
 
@@ -118,7 +121,7 @@ def test_what_is_held_out_is_not_trained_on(tmp_path):
     assert not train & held_out
 
 
-INPUTS = {"sketch": 1, "grey": 1, "mosaic": 3, "mask": 4, "noise": 3, "blur": 3}
+INPUTS = {"sketch": 1, "grey": 1, "downsample": 3, "mask": 4, "noise": 3, "blur": 3}
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -134,7 +137,7 @@ def test_sources_are_made_of_targets(name):
         assert again_source.equal(source)
         assert again_target.equal(target)
     source, target = seen[0]
-    assert source.shape == (8, INPUTS[name], *([4, 4] if name == "mosaic" else [16, 16]))
+    assert source.shape == (8, INPUTS[name], *([4, 4] if name == "downsample" else [16, 16]))
     assert target.shape == (8, 3, 16, 16)
     if name == "mask":
         assert set(source[:, 3].unique().tolist()) == {0.0, 1.0}
@@ -209,11 +212,15 @@ def test_examples_are_what_a_person_would_give(tmp_path):
     ("make", "options", "words"),
     [
         (lambda path: None, {}, "does not exist"),
-        (lambda path: path.mkdir(), {}, "two pictures at least"),
+        (lambda path: path.mkdir(), {}, "holds no pictures"),
         (lambda path: paint(path / "a.png", RED), {"degradation": "grey"}, "two pictures at least"),
-        (lambda path: [paint(path / f"{i}.png", RED) for i in range(3)], {}, "not 2 pictures side by side.*A and B"),
-        (lambda path: side_by_side(path), {"direction": "BtoA", "degradation": "grey"}, "--direction"),
-        (lambda path: side_by_side(path), {"jitter": -1.0}, "--jitter is -1"),
+        (
+            lambda path: [paint(path / f"{i}.png", RED) for i in range(3)],
+            {},
+            "are not 2 pictures of one size side by side.*A and B",
+        ),
+        (lambda path: side_by_side(path), {"direction": "BtoA", "degradation": "grey"}, "`direction`"),
+        (lambda path: side_by_side(path), {"jitter": -1.0}, "`jitter` must be 0 to 4, got -1"),
         (
             lambda path: (paint(path / "A/1.png", RED), paint(path / "B/2.png", RED)),
             {},
@@ -229,5 +236,5 @@ def test_mistakes_are_sentences(tmp_path, make, options, words):
 
 def test_domains_that_are_none(tmp_path):
     side_by_side(tmp_path)
-    with pytest.raises(InputError, match="trainA and trainB, or A and B"):
+    with pytest.raises(InputError, match="trainA and trainB or A and B"):
         domains.load(str(tmp_path), 16, None, 0.0)

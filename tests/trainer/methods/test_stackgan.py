@@ -15,6 +15,7 @@ from PIL import Image
 from pretrained import checkpoint, networks, pipelines
 from pretrained.checkpoint import Config
 from pretrained.inputs import text
+from pretrained.media.files import list_images
 from pretrained.networks import stackgan
 from pretrained.system.errors import InputError
 from trainer import data
@@ -235,12 +236,12 @@ def test_broken_captions_are_refused(tmp_path, line, words):
     folder = images(tmp_path)
     (folder / captions.FILE).write_text(line + "\n")
     with pytest.raises(InputError, match=words):
-        captions.read(folder, ["emoji_u1f600.png", "sub/red_car.png"])
+        captions.read(list_images(folder), ["emoji_u1f600.png", "sub/red_car.png"])
 
 
 def test_the_captions_command_overwrites_nothing(tmp_path):
     folder = images(tmp_path)
-    command = [sys.executable, "-m", "trainer.captions", str(folder)]
+    command = [sys.executable, "-m", "trainer", "captions", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
     assert (done.returncode, done.stderr) == (0, "")
     assert "2 captions" in done.stdout

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from pretrained.media.files import natural
 from pretrained.media.images import open_image
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
-from trainer.data import decoding, memmap
+from trainer.data.files import decoding, memmap
+from trainer.data.files.frame import square
+from trainer.data.files.reading import Reading
 from trainer.data.hub import shards
 from trainer.data.hub.shards import Item
 from trainer.data.hub.splits import Part
@@ -50,7 +53,9 @@ class Journal:
     broken: list[str] = field(default_factory=list)
 
 
-def fill(part: Part, said: dict[str, str], fetch: Fetch, shape: tuple[int, ...], stem: Path, work: Path) -> None:
+def fill(
+    part: Part, said: dict[str, str], fetch: Fetch, shape: tuple[int, ...], how: Reading, stem: Path, work: Path
+) -> None:
     """Decode all shards into the array `stem`.npy, from where its journal says that it is on.
 
     Args:
@@ -69,7 +74,7 @@ def fill(part: Part, said: dict[str, str], fetch: Fetch, shape: tuple[int, ...],
     with contextlib.closing(images), lines, bar:
         for files in part.shards[journal.shards :]:
             items = _items(part, files, said, fetch, journal)
-            with contextlib.closing(decoding.in_order(partial(_decode, shape=shape), items)) as decoded:
+            with contextlib.closing(decoding.in_order(partial(_decode, shape=shape, how=how), items)) as decoded:
                 for item, image in decoded:
                     if isinstance(image, str):
                         _note_broken(journal, image)
@@ -101,7 +106,7 @@ def _items(
     """The picture files of a shard: those in an archive, or as many loose ones."""
     if part.kind:
         try:
-            yield from shards.READERS[part.kind](fetch(files[0]))
+            yield from shards.READERS[part.kind](fetch(files[0]), part.split, len(part.shards) == 1)
         except InputError:
             raise
         except shards.BROKEN as error:
@@ -117,11 +122,11 @@ def _items(
             yield Item(file.path, path.read_bytes(), shards.top(name), said.get(file.path))
 
 
-def _decode(item: Item, shape: tuple[int, ...]) -> np.ndarray | str:
+def _decode(item: Item, shape: tuple[int, ...], how: Reading) -> np.ndarray | str:
     if isinstance(item.data, str):
         return f"{item.name}: {item.data}"
     try:
-        return decoding.square(open_image(io.BytesIO(item.data), shape[0]), shape[-1])
+        return square(open_image(io.BytesIO(item.data), shape[0], levels=how.levels), shape[-1], how.resize)
     except InputError as error:
         return f"{item.name}: {error}"
 
@@ -140,11 +145,11 @@ def finish(name: str, licence: str, stem: Path) -> None:
     journal = Journal(**json.loads(stem.with_suffix(".journal").read_bytes()))
     decoding.tell_broken(journal.broken, journal.num_broken, journal.images + journal.num_broken)
     if not journal.images:
-        raise InputError(f"--data {name} holds no picture that can be read: {journal.broken[0]}")
+        raise InputError(f"`data` {name} holds no picture that can be read: {journal.broken[0]}")
     with stem.with_suffix(".jsonl").open("rb") as lines:
         labels, said = zip(*map(json.loads, lines))
     has_classes = None not in labels
-    classes = sorted(set(labels), key=_natural) if has_classes else []
+    classes = sorted(set(labels), key=lambda label: (natural(label), label)) if has_classes else []
     numbers = {label: number for number, label in enumerate(classes)}
     index = {
         "labels": [numbers[label] for label in labels] if has_classes else None,
@@ -155,9 +160,3 @@ def finish(name: str, licence: str, stem: Path) -> None:
     write_atomic(stem.with_suffix(".json"), json.dumps(index).encode())
     for suffix in (".journal", ".jsonl"):
         stem.with_suffix(suffix).unlink()
-
-
-def _natural(label: str) -> tuple[bool, int, str]:
-    """By which classes are sorted: numbers by their size."""
-    is_number = label.isascii() and label.isdigit() and len(label) < 19
-    return not is_number, int(label) if is_number else 0, label

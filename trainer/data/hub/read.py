@@ -29,7 +29,9 @@ from pretrained.hub.repository import COMMIT, REVISION
 from pretrained.system.errors import InputError
 from pretrained.system.files import cache_folder, locked, write_atomic
 from trainer import distributed
-from trainer.data import captions, decoding, memmap
+from trainer.data import captions
+from trainer.data.files import decoding, memmap
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.hub import cache, shards, splits
 from trainer.data.hub.splits import Part
 
@@ -62,8 +64,8 @@ class Prepared:
     licence: str
 
 
-def read(name: str, size: int, channels: int, split: str = "train") -> Prepared:
-    """The pictures of a data set on the Hub, their shorter side scaled to `size` and the centre cut out.
+def read(name: str, size: int, channels: int, split: str = "train", how: Reading = AS_FOUND) -> Prepared:
+    """The pictures of a data set on the Hub, made square as `how` says.
 
     Offline, or when the Hub cannot be reached, it is what was prepared before.
 
@@ -77,18 +79,19 @@ def read(name: str, size: int, channels: int, split: str = "train") -> Prepared:
     match = loading.HUB_ID.fullmatch(name)
     revision = match and (match["revision"] or "main")
     if not match or not REVISION.fullmatch(revision):
-        raise InputError(f"--data {PREFIX}{name} is no data set: hub:user/dataset, or hub:user/dataset@revision")
+        raise InputError(f"`data` {PREFIX}{name} is no data set: hub:user/dataset, or hub:user/dataset@revision")
     repo_id = match["repo_id"]
     check_name(repo_id)
     place = cache_folder() / f"datasets--{repo_id.replace('/', '--')}"
     commit = _commit(repo_id, revision, place)
-    stem = place / f"{commit}-{split}-{size}-{channels}"
+    ways = [how.resize] * (how.resize != "crop") + [f"{level:g}" for level in how.levels or ()]
+    stem = place / "-".join([commit, split, str(size), str(channels), *ways])
     index = stem.with_suffix(".json")
     if not index.exists():
-        busy = f"another process prepares --data {PREFIX}{name}: wait for it"
+        busy = f"another process prepares `data` {PREFIX}{name}: wait for it"
         with locked(stem.with_suffix(".lock"), busy, remedy="set XDG_CACHE_HOME"):
             if not index.exists():
-                _prepare(repo_id, commit, size, channels, split, stem)
+                _prepare(repo_id, commit, (channels, size, size), split, how, stem)
     note = _note(place, revision)
     if revision != commit and not (note.exists() and note.read_text() == commit):
         write_atomic(note, commit.encode())
@@ -131,7 +134,7 @@ def _ask(repo_id: str, revision: str) -> DatasetInfo:
     return retry(lambda: api().dataset_info(repo_id, revision=revision, timeout=timeout))
 
 
-def _prepare(repo_id: str, commit: str, size: int, channels: int, split: str, stem: Path) -> None:
+def _prepare(repo_id: str, commit: str, shape: tuple[int, int, int], split: str, how: Reading, stem: Path) -> None:
     """Write the array, then its index: the index exists only when the array is whole."""
     work = stem.with_suffix(".shard")
     try:
@@ -143,7 +146,7 @@ def _prepare(repo_id: str, commit: str, size: int, channels: int, split: str, st
             said = _captions(part, fetch)
         if part.kind == ".parquet":
             shards.import_pyarrow()
-        cache.fill(part, said, fetch, (channels, size, size), stem, work)
+        cache.fill(part, said, fetch, shape, how, stem, work)
         licences = [tag.removeprefix("license:") for tag in info.tags or [] if tag.startswith("license:")]
         cache.finish(f"{PREFIX}{repo_id}", ", ".join(licences) or "unknown", stem)
     except OSError as error:

@@ -15,8 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pretrained.media.files import BROKEN as UNREADABLE
+from pretrained.media.files import is_image, is_litter, list_images, members
 from pretrained.system.errors import InputError
-from trainer.data import captions, decoding, folder
+from trainer.data import captions
+from trainer.data.files import layout
 
 if TYPE_CHECKING:
     import pyarrow
@@ -33,8 +36,8 @@ HEADS = (
     tarfile.GNUTYPE_LONGLINK,
 )  # which tarfile reads as a whole
 ROWS = 16  # of a .parquet that are read at once
-BROKEN = (*decoding.BROKEN, tarfile.TarError, ValueError, MemoryError)
-CAPTION_FILES = (captions.FILE, "metadata.jsonl")
+BROKEN = (*UNREADABLE, tarfile.TarError, ValueError, MemoryError)
+CAPTION_FILES = (captions.FILE, captions.METADATA)
 # What a file or a column may be called that names a picture, its class, its caption.
 FILE, LABEL, CAPTION = ("file", "file_name"), ("label", "cls", "class"), ("caption", "text")
 
@@ -53,18 +56,33 @@ class Item(NamedTuple):
     caption: str | None = None
 
 
-def from_zip(path: Path) -> Iterator[Item]:
-    """The pictures of a .zip, in the order that a folder would have; its sub-folders are classes."""
+def from_zip(path: Path, split: str = "train", is_only: bool = True) -> Iterator[Item]:
+    """The pictures of a .zip, in the order that a folder would have.
+
+    Args:
+        split: "train" or "test", where its folders are split so.
+        is_only: whether it is all of the data set; then its folders are read as those of a .zip on this machine. Of
+            several, each may hold one class.
+    """
+    listing = list_images(path)
+    if not listing.images:
+        return
+    found = layout.find_images(listing)
+    part = (found.held_out or "train") if split == "test" else "train"
+    items = found.parts[part][0]
+    labels, classes = (is_only and layout.classes(items)) or ([None] * len(items), [])
     with zipfile.ZipFile(path) as archive:
-        members = sorted(archive.infolist(), key=lambda info: folder.path_order(info.filename))
+        infos = members(archive)
         said: dict[str, str] = {}
-        for info in members:
-            if info.filename in CAPTION_FILES:
-                said |= read_captions(_within(info.file_size, partial(archive.read, info), captions.MAX_BYTES))
-        for info in members:
-            if folder.is_image(info.filename):
-                data = _within(info.file_size, partial(archive.read, info), MAX_IMAGE)
-                yield Item(info.filename, data, top(info.filename), said.get(info.filename))
+        for name in set(CAPTION_FILES) & set(listing.texts):
+            read = partial(archive.read, infos[name])
+            said |= read_captions(_within(infos[name].file_size, read, captions.MAX_BYTES))
+        for item, label in zip(items, labels):
+            name = item.entry.name
+            data = _within(item.entry.num_bytes, partial(archive.read, infos[name]), MAX_IMAGE)
+            yield Item(
+                name, data, top(name) if not is_only else label if label is None else classes[label], said.get(name)
+            )
 
 
 class _Member(tarfile.TarInfo):
@@ -88,14 +106,16 @@ def from_tar(path: Path) -> Iterator[Item]:
             if not info.isreg():
                 continue
             head, _, name = info.name.rpartition("/")
+            if any(map(is_litter, info.name.split("/"))):
+                continue
             own = f"{head}/{name.partition('.')[0]}"
             if own != stem or len(together) == TOGETHER:
                 yield from _together(together)
                 stem, together = own, {}
-            is_image = folder.is_image(name)
-            if is_image or name.endswith((".cls", ".txt", ".json")):
+            is_picture = is_image(name)
+            if is_picture or name.endswith((".cls", ".txt", ".json")):
                 read = archive.extractfile(info).read
-                together[info.name.removeprefix("./")] = _within(info.size, read, MAX_IMAGE if is_image else MAX_TEXT)
+                together[info.name.removeprefix("./")] = _within(info.size, read, MAX_IMAGE if is_picture else MAX_TEXT)
         yield from _together(together)
 
 
@@ -104,11 +124,11 @@ def _together(files: dict[str, bytes | str]) -> Iterator[Item]:
     said: dict[str, Any] = {}
     for name, data in files.items():
         kind = os.path.splitext(name)[1]
-        if not folder.is_image(name) and isinstance(data, bytes):
+        if not is_image(name) and isinstance(data, bytes):
             text = data.decode("utf-8", "replace").strip()
             said |= _object(text) if kind == ".json" else {"cls" if kind == ".cls" else "text": text}
     for name, data in files.items():
-        if folder.is_image(name):
+        if is_image(name):
             yield Item(name, data, _first(said, LABEL) or top(name), _first(said, CAPTION))
 
 
@@ -219,7 +239,7 @@ def _within(size: int, read: Callable[[], bytes], most: int) -> bytes | str:
         return f"{size:,} bytes are too many: at most {most:,}"
     try:
         return read()
-    except decoding.BROKEN as error:
+    except UNREADABLE as error:
         return f"cannot be read: {error}"
 
 
@@ -238,4 +258,8 @@ def _first(said: dict[str, Any], names: tuple[str, ...]) -> str | None:
     return next((str(value) for value in found if value != ""), None)
 
 
-READERS = {".zip": from_zip, ".tar": from_tar, ".parquet": from_parquet}
+READERS: dict[str, Callable[[Path, str, bool], Iterator[Item]]] = {
+    ".zip": from_zip,
+    ".tar": lambda path, split, is_only: from_tar(path),
+    ".parquet": lambda path, split, is_only: from_parquet(path),
+}

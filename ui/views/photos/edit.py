@@ -20,7 +20,7 @@ from ui.widgets import direction_controls
 from ui.widgets.canvas import png_url
 from ui.widgets.controls import label_picker, text_field, whole_number
 from ui.widgets.image_grid import download_png
-from ui.widgets.upload import MAX_MEGABYTES, SUFFIXES, read
+from ui.widgets.upload import MAX_MEGABYTES, read
 
 SIDE = 160  # px of a picture on the page, about: two beside each other on a phone
 STEPS = [50, 100, 200, 400, 800]
@@ -55,7 +55,7 @@ def show(png: bytes, caption: str) -> None:
 
 def upload() -> Image.Image | None:
     help = f"Any kind of picture, {MAX_MEGABYTES} MB at most. The square in its middle is redrawn."
-    file = st.file_uploader("A picture", SUFFIXES, max_upload_size=MAX_MEGABYTES, help=help)
+    file = st.file_uploader("A picture", max_upload_size=MAX_MEGABYTES, help=help)
     return None if file is None else read(file)
 
 

@@ -10,7 +10,7 @@ from pretrained.pipelines import image_grid
 from ui.state.models import DEVICE, Model, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.widgets.controls import film_fields, label_picker
 from ui.widgets.image_grid import download_png
-from ui.widgets.upload import MAX_MEGABYTES, SUFFIXES, read
+from ui.widgets.upload import MAX_MEGABYTES, read
 from ui.widgets.video_player import MAX_FRAMES, film, film_downloads, play
 
 SIDE = 160  # px of a picture on the page, about: two beside each other on a phone
@@ -26,7 +26,7 @@ def reconstruct(_model: Model, key: tuple, image: Image.Image, label: int | None
 
 def upload(label: str) -> Image.Image | None:
     """The square of a picture that the network looks at."""
-    file = st.file_uploader(label, SUFFIXES, max_upload_size=MAX_MEGABYTES)
+    file = st.file_uploader(label, max_upload_size=MAX_MEGABYTES)
     if file is None:
         return None
     squares = fit(read(file), model.size, model.pipeline.config.network["channels"])

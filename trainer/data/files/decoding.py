@@ -7,8 +7,6 @@ import json
 import os
 import sys
 import time
-import zipfile
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,17 +16,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
-from trainer.data import memmap
+from trainer.data.files import memmap
 
-# What a broken, locked or strangely packed file in an archive raises beside.
-BROKEN = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 TOGETHER = 8  # pictures that a thread decodes before it changes hands
-SHOWN = 3  # of the pictures that are left out
+SHOWN = 5  # of the pictures that are left out
+FEWEST = 0.01  # of the files of a set that must be readable
 NOTED_EVERY = 5  # seconds
 
 Item = TypeVar("Item")
@@ -71,6 +67,11 @@ def fill(
         journal = _fill(part, note, shape, items, decode)
         if len(journal.left_out) == len(items):
             raise InputError(f"{what} holds no picture that can be read: {journal.broken[0]}")
+        if len(items) - len(journal.left_out) < FEWEST * len(items):
+            raise InputError(
+                f"{what} holds {len(journal.left_out)} of {len(items)} pictures that cannot be read, too many to train "
+                f"on the rest: {'; '.join(journal.broken)}"
+            )
         os.replace(part, stem.with_suffix(".npy"))
     except Exception:  # a full disk is not left full; Ctrl-C leaves what there is
         part.unlink(missing_ok=True)
@@ -119,12 +120,6 @@ def _go_on(part: Path, note: Path, shape: tuple[int, ...]) -> tuple[Journal, mem
     return Journal(), memmap.Images(part, shape)
 
 
-def square(image: Image.Image, size: int) -> np.ndarray:
-    """The shorter side scaled to `size`, the centre cut out: uint8 (channels, size, size)."""
-    levels = np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
-    return levels.reshape(size, size, -1).transpose(2, 0, 1)
-
-
 def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
     """Each item and what `work` makes of it, in threads; a few items are in memory, however many there are."""
 
@@ -145,7 +140,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
 def tell_broken(broken: Sequence[str], count: int, total: int) -> None:
     """Say on stderr which of `total` pictures are left out: the first of the `count` that are."""
     if count:
-        shown = "; ".join(broken[:SHOWN]) + ("; ..." if count > SHOWN else "")
+        shown = "; ".join(broken[:SHOWN]) + (f"; and {count - SHOWN} more" if count > SHOWN else "")
         print(f"left out {count} of {total} pictures that cannot be read: {shown}", file=sys.stderr)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 import signal
@@ -17,9 +15,9 @@ import torch
 from PIL import Image
 
 from trainer import data
-from trainer.data import decoding, folder, memmap
+from trainer.data.files import decoding, memmap
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def image(number: int, size: int = 4) -> np.ndarray:
@@ -100,17 +98,17 @@ DECODE = """
 import os, sys
 from pathlib import Path
 from trainer import data
-from trainer.data import decoding, folder
+from trainer.data.files import decoding, frame
 
-decoding.NOTED_EVERY, square = 0, decoding.square
+decoding.NOTED_EVERY, square = 0, frame.square
 looked = Path("looked")
-def count(picture, size):
+def count(picture, size, resize):
     with looked.open("a") as file:
         print(picture.getpixel((0, 0))[0], file=file)
     if "--die" in sys.argv and len(looked.read_text().split()) > 60:
         os.kill(os.getpid(), 9)
-    return square(picture, size)
-decoding.square = count
+    return square(picture, size, resize)
+frame.square = count
 data.load("pictures", 8, Path())
 """
 
@@ -162,22 +160,3 @@ def test_folders_whose_names_have_dots_are_kept_apart(tmp_path, monkeypatch):
             images = data.load(str(tmp_path / name), size, tmp_path).images
             assert images.shape == (1, 3, size, size)
             assert (images[:, 0] == number).all()
-
-
-def test_what_was_decoded_before_is_found_again(tmp_path):
-    """The name of the array in the cache, and the order of its pictures, are what they always were."""
-    names = ["a/z.png", "a-b/c.png", "a.png", "b/a/x.png", "b/a-x/y.png", "B/q.JPG", "é/ü.png"]
-    for name in names:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", (8, 8)).save(tmp_path / name)
-    found = folder.entries(tmp_path)
-    assert [entry.name for entry in found] == [path.as_posix() for path in sorted(map(Path, names))]
-    files = [(entry.name, entry.num_bytes, entry.modified) for entry in found]
-    cases = [
-        ([(entry,) for entry in found], 1, files),
-        ([(entry,) for entry in found], 2, [[file] for file in files]),
-        ([tuple(found[:2]), tuple(found[2:4])], 1, [files[:2], files[2:4]]),
-    ]
-    for stacks, columns, listed in cases:
-        key = json.dumps([str(tmp_path.resolve()), 16, 3, listed, *([columns] if columns > 1 else [])])
-        assert folder._digest(tmp_path, stacks, 16, 3, columns) == hashlib.sha256(key.encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import mmap
 import os
@@ -70,6 +71,15 @@ def read(path: Path) -> Tensor:
     images = torch.from_numpy(array)
     _mapped[images.untyped_storage().data_ptr()] = array
     return images
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, which is read piece by piece."""
+    found = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(1 << 20):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def release_pages(images: Tensor) -> None:
