@@ -1,4 +1,4 @@
-"""A trained model at rest, and how to run it: load(id).sample(range(64)), or load(id).translate(image)."""
+"""Inference with trained models: load(id).sample(range(64)) or load(id).translate(image)."""
 
 from pretrained.loading import available, load, resolve
 from pretrained.system.errors import InputError

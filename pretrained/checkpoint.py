@@ -1,4 +1,4 @@
-"""A checkpoint is one safetensors file whose header holds the Config that rebuilds its network, strictly."""
+"""Checkpoints: one safetensors file, whose header holds the Config from which the network is rebuilt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMAT = 1
 MODEL, CONFIG, CARD, SAMPLES = "model.safetensors", "config.json", "README.md", "samples.png"
 MAX_CONFIG_CHARACTERS = 1_000_000
 MAX_HEADER = 4 * 2**20  # bytes; a network of a hundred layers takes 15,000
-MAX_DEPTH = 64  # of lists and objects in each other
+MAX_DEPTH = 64  # of nested lists and objects
 MAX_NUMBER = 2**53  # whole numbers beyond are not the same in every language, and some are no float at all
 RENAMED = {"mosaic": "downsample"}  # degradations, as older checkpoints and runs call them
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
@@ -31,7 +31,7 @@ DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I
 
 @dataclass(frozen=True)
 class Config:
-    """All that is needed to rebuild a network and to know what it can do; JSON values only.
+    """The network of a checkpoint and what it can do, as JSON values.
 
     Attributes:
         name: what people call it, e.g. "dcgan-mnist".
@@ -56,7 +56,7 @@ class Config:
 
     @staticmethod
     def from_json(text: str) -> Config:
-        """Parse and check; InputError says which field is wrong and what it may be."""
+        """Parse and validate; InputError says which field is wrong."""
         if len(text) > MAX_CONFIG_CHARACTERS:
             raise InputError(f"the config has {len(text):,} characters: at most {MAX_CONFIG_CHARACTERS:,}")
         values = _parse(text)
@@ -73,22 +73,22 @@ class Config:
 
     @property
     def classes(self) -> list[str]:
-        """The names of the labels that a conditional network takes; empty when it takes none."""
+        """Class names of a conditional network; empty if it is unconditional."""
         return self.condition["classes"] if self.condition else []
 
     @property
     def space(self) -> str:
-        """Where the pictures of a generator are points: "w", the styles, where there are any, else "z"."""
+        """Latent space of a generator: "w" if it has styles, else "z"."""
         return "w" if self.input.get("style") else "z"
 
     @property
     def size(self) -> int | None:
-        """The side in px of the pictures that the network makes of noise, or reads; None: any size."""
+        """Size in px of the generated images, or of the input; None for any size."""
         return self.input.get("size") if self.pipeline == "translate" else self.network.get("size")
 
 
 def _parse(text: str) -> Any:
-    """JSON that can be written again as it was read: no NaN, no half characters, and not nested without end."""
+    """Parse JSON that can be written again: no NaN, no lone surrogates, limited nesting."""
     try:
         values = json.loads(text)
         json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
@@ -140,7 +140,7 @@ def _check_condition(condition: Any, num_classes: int) -> None:
 
 
 def published_state(network: nn.Module, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
-    """The tensors of `network` as they are stored: on the CPU, contiguous, floating ones in `dtype`."""
+    """The tensors of `network` as stored: on the CPU, contiguous, floating-point ones in `dtype`."""
     return {
         name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
         for name, tensor in network.state_dict().items()
@@ -148,7 +148,7 @@ def published_state(network: nn.Module, dtype: torch.dtype = torch.float32) -> d
 
 
 def save(folder: Path, network: nn.Module, config: Config, dtype: torch.dtype = torch.float32) -> None:
-    """Write model.safetensors and its copy of the config, each atomically.
+    """Write model.safetensors and config.json, each atomically.
 
     Args:
         dtype: float16 halves the file; `load` gives float32 back in any case.
@@ -157,7 +157,7 @@ def save(folder: Path, network: nn.Module, config: Config, dtype: torch.dtype = 
 
 
 def save_again(path: Path, folder: Path, config: Config) -> None:
-    """Write the tensors of the checkpoint `path`, to the bit as they are stored, with another config."""
+    """Write the checkpoint `path` with another config and bit-identical tensors."""
     _write(folder, _tensors(path), config)
 
 
@@ -168,7 +168,7 @@ def _write(folder: Path, state: dict[str, torch.Tensor], config: Config) -> None
 
 
 def check_header(path: Path) -> None:
-    """Refuse a safetensors file with a header so long that parsing it would take seconds."""
+    """InputError for a safetensors file with a header that is too long to parse quickly."""
     with open_regular(path) as file:
         length = int.from_bytes(file.read(8), "little")
     if length > min(path.stat().st_size, MAX_HEADER):
@@ -188,7 +188,7 @@ def _open(path: Path) -> Any:
 
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    """In memory of their own: a mapped file that somebody cuts short ends the process when a number is looked at."""
+    """Read into memory: if a mapped file is truncated, reading it kills the process."""
     try:
         return safetensors.torch.load(path.read_bytes())
     except (safetensors.SafetensorError, OSError) as error:
@@ -196,16 +196,16 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file, float32 where they are floating: not more than the file has bytes, doubled.
+    """The tensors of a safetensors file, floating-point ones as float32; at most twice the size of the file.
 
     Raises:
-        InputError: it is not whole, or holds numbers that are not finite.
+        InputError: the file is incomplete, or has values that are not finite.
     """
     with _open(path):
         tensors = _tensors(path)
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
-            raise InputError(f"{path} is refused: {name} holds numbers that are not finite")
+            raise InputError(f"{path} is refused: {name} has values that are not finite")
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
@@ -269,14 +269,14 @@ def read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
 
 
 def load(path: Path) -> tuple[nn.Module, Config]:
-    """Rebuild the network of a checkpoint, in eval mode, in float32, on the CPU.
+    """Load the network of a checkpoint, in eval mode, in float32, on the CPU.
 
     The network is laid out without memory first and compared with the header, so that nothing is allocated for a
     file that does not hold exactly its tensors. They are read one after another into memory of their own, so that one
     tensor is taken beside the network; a mapped file that somebody cuts short would end the process.
 
     Raises:
-        InputError: which file, and why it is refused.
+        InputError: the file is not a valid checkpoint.
     """
     with _open(path):  # its own look at the header
         pass
@@ -292,7 +292,7 @@ def load(path: Path) -> tuple[nn.Module, Config]:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     for name, tensor in state.items():
         if tensor.is_floating_point() and tensor.numel() and not all(end.isfinite() for end in tensor.aminmax()):
-            raise InputError(f"{path} is refused: {name} holds numbers that are not finite")
+            raise InputError(f"{path} is refused: {name} has values that are not finite")
     network.load_state_dict(state, strict=True, assign=True)
     return network.eval().requires_grad_(False), config
 

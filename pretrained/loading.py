@@ -1,4 +1,4 @@
-"""A trained model at rest, and how to run it: load(id).sample(range(64)), or load(id).translate(picture)."""
+"""Inference with trained models: load(id).sample(range(64)) or load(id).translate(image)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def available() -> list[str]:
 
 
 def resolve(id: str) -> tuple[Path, str]:
-    """The checkpoint file that `id` means, pulled from the Hub if need be, and its commit there ("" for a local one).
+    """Path of the checkpoint `id`, downloaded from the Hub if needed, and its commit there ("" if local).
 
     Args:
         id: a bundled name, a folder or a file, or a Hub repository "user/name[@revision]".
 
     Raises:
-        InputError: there is no such checkpoint, or the Hub cannot give it.
+        InputError: there is no such checkpoint, or the Hub is unavailable.
     """
     if id in available():
         return BUNDLED / id / checkpoint.MODEL, ""
@@ -48,7 +48,7 @@ def resolve(id: str) -> tuple[Path, str]:
 
 
 def _local(id: str) -> Path:
-    """The path that `id` is, or would be; InputError when no file could be called so."""
+    """`id` as a path; InputError if it is not a valid one."""
     try:
         path = Path(id).expanduser()
         path.exists()
@@ -58,10 +58,10 @@ def _local(id: str) -> Path:
 
 
 def load(id: str, device: str = "auto") -> pipelines.Generate | pipelines.Translate:
-    """The pipeline that a checkpoint's config names, ready to run on `device` ("auto", "cpu", "cuda", "mps").
+    """Load a checkpoint as a pipeline on `device` ("auto", "cpu", "cuda", "mps").
 
     Raises:
-        InputError: there is no such checkpoint, or it is refused; says which and why.
+        InputError: there is no such checkpoint, or it is not valid.
     """
     target = pipelines.pick_device(device)
     path, revision = resolve(id)

@@ -1,6 +1,6 @@
-"""The names of what lies in a run's folder beside its checkpoint."""
+"""Names of the files in the folder of a run."""
 
 STATE, LOG, SNAPSHOTS, TIMELAPSE, LOCK = "resume.pt", "log.jsonl", "snapshots", "timelapse.gif", ".lock"
-RAW, BEST = "raw", "best"  # sub-folders, each a checkpoint of its own
-DISCRIMINATOR = "discriminator.safetensors"  # to go on from; nothing that draws reads it
+RAW, BEST = "raw", "best"  # sub-folders with another checkpoint
+DISCRIMINATOR = "discriminator.safetensors"  # for fine-tuning; not used for sampling
 COMPARISON, NEAREST = "compare.json", "nearest.json"

@@ -173,7 +173,7 @@ class Bench:
         wrong = [*half_commits(self.hub, self.versions)]
         self.heal()
         if "error" in answer:
-            if "\n" in answer["error"] or "pushes it again" not in answer["error"]:
+            if "\n" in answer["error"] or "repeat with" not in answer["error"]:
                 wrong.append(answer["error"])
             again = client.ask(push)
             wrong += [f"again: {again}"] if "value" not in again else []

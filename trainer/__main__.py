@@ -1,4 +1,4 @@
-"""python -m trainer: train a recipe, and publish it."""
+"""python -m trainer: train a recipe and publish the result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pretrained.system.files import full_output
 from pretrained.system.symlinks import reject_escaping_symlink
 from trainer import distributed
 from trainer.cli import compare, evaluate, nearest
-from trainer.cli.parse import Captions, Command, Push, parse, parse_as, parse_known
+from trainer.cli.parse import DEFAULT, Captions, Command, Push, parse, parse_as, parse_known
 from trainer.data import captions
 from trainer.distributed import Lost
 from trainer.loop import train as loop
@@ -28,13 +28,13 @@ from trainer.methods.recipes import RECIPES
 
 
 def list_recipes(arguments: Sequence[str]) -> None:
-    """Print every recipe: what it trains, on what, for how long."""
+    """List the recipes with dataset, image size and length of training."""
     for recipe in RECIPES.values():
         print(f"{recipe.name:20} {recipe.summary}; {recipe.data}, {recipe.size} px, {recipe.kimg:g} kimg")
 
 
 def push(arguments: Sequence[str]) -> None:
-    """Publish a finished run."""
+    """Publish a finished run on the Hugging Face Hub."""
     command = parse_as(Push, "push", arguments)
     checkpoint.read_config(command.folder / checkpoint.MODEL)
     repo_id = check_push(command.repo_id, command.folder.resolve().name, checkpoint_names(command.folder))
@@ -42,14 +42,14 @@ def push(arguments: Sequence[str]) -> None:
 
 
 def checkpoint_names(folder: Path) -> list[str]:
-    """The checkpoints that a run publishes, the main one first; InputError where one is a link to elsewhere."""
+    """Names of the checkpoints that a run publishes, the main one first; InputError if one links to another folder."""
     others = {name for recipe in RECIPES.values() for name in recipe.method.published} - {MAIN}
     found = (name for name in sorted(others) if (reject_escaping_symlink(folder / name) / checkpoint.MODEL).exists())
     return [MAIN, *found]
 
 
 def check_push(repo_id: str | None, default_name: str, names: Iterable[str]) -> str:
-    """The full name of the repository of the main checkpoint, the first of `names`; InputError if one may not exist."""
+    """Full repository name of the main checkpoint, the first of `names`; InputError if one cannot be pushed."""
     full_name, *_ = [hub.check_push(published_name(repo_id or default_name, name), "") for name in names]
     return full_name
 
@@ -67,28 +67,28 @@ def publish(folder: Path, repo_id: str, private: bool, with_discriminator: bool 
 
 
 def measure(arguments: Sequence[str]) -> None:
-    """Score a checkpoint against real pictures."""
+    """Score a checkpoint against real images: FID, KID, precision, recall, PSNR, SSIM."""
     print(json.dumps(evaluate.run(parse_as(evaluate.Command, "evaluate", arguments)), indent=2))
 
 
 def compare_losses(arguments: Sequence[str]) -> None:
-    """Train a recipe with several losses, and lay them side by side."""
+    """Train a recipe with several losses and compare them in a table and a sample grid."""
     print(compare.run(*parse_known(compare.Command, "compare RECIPE", arguments)))
 
 
 def find_nearest(arguments: Sequence[str]) -> None:
-    """Show the training pictures that are nearest to samples."""
+    """Find memorised images: show the training images nearest to samples."""
     print(json.dumps(nearest.run(parse_as(nearest.Command, "nearest", arguments)), indent=2))
 
 
 def name_images(arguments: Sequence[str]) -> None:
-    """Write captions from the names of image files."""
+    """Write captions for StackGAN from the names of image files."""
     folder = parse_as(Captions, "captions", arguments).folder
     print(f"{captions.write(folder)} captions in {folder / captions.FILE}")
 
 
 def train(arguments: Sequence[str]) -> None:
-    """Train the recipe that the arguments name, and publish it if they say so."""
+    """Train a recipe and, if asked for, publish the result."""
     command = parse(arguments)
     recipe, settings = command.recipe, command.settings
     folder = settings.out or Path("runs") / recipe.name
@@ -103,13 +103,13 @@ def train(arguments: Sequence[str]) -> None:
     loop.train(recipe, settings, folder, typed)
     if distributed.rank():
         return
-    print(f"finished: {folder}; look at {folder / 'samples.png'}", file=sys.stderr)
+    print(f"finished: {folder}; samples: {folder / 'samples.png'}", file=sys.stderr)
     if repo_id:
         publish(folder, repo_id, settings.private, settings.with_discriminator)
 
 
 def dry_run(command: Command, folder: Path) -> str:
-    """What would be trained and written, as JSON."""
+    """The complete configuration of a training, as JSON."""
     trainer = loop.Trainer(command.recipe, command.settings)
     return json.dumps(
         {
@@ -129,6 +129,27 @@ def dry_run(command: Command, folder: Path) -> str:
     )
 
 
+OVERVIEW = """\
+usage: python -m trainer [RECIPE] [OPTIONS]
+       python -m trainer COMMAND [OPTIONS]
+
+Train an image generator or translator, and publish it.
+
+commands:
+{commands}
+
+recipes ({default} by default):
+{recipes}
+
+options:
+  python -m trainer RECIPE --help lists the options of a recipe, such as --data, --kimg, --loss, --out and --resume;
+  python -m trainer COMMAND --help lists those of a command.
+
+examples:
+  python -m trainer
+  python -m trainer dcgan-64 --data photos --kimg 500 --push-to-hub
+  python -m trainer evaluate runs/dcgan-64 --data photos
+"""
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "--list": list_recipes,
     "push": push,
@@ -139,11 +160,23 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 }
 
 
+def show_help() -> None:
+    """List the commands and recipes."""
+    commands = [f"  {name:20} {command.__doc__}" for name, command in COMMANDS.items()]
+    recipes = [f"  {recipe.name:20} {recipe.summary}" for recipe in RECIPES.values()]
+    print(OVERVIEW.format(commands="\n".join(commands), recipes="\n".join(recipes), default=DEFAULT))
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Run one command; a user's mistake is one line on stderr and exit status 2."""
+    """Run one command. A mistake of the user is one line on stderr and exit status 2."""
     name = arguments[0] if arguments else ""
     try:
-        COMMANDS[name](arguments[1:]) if name in COMMANDS else train(arguments)
+        if name in ("-h", "--help"):
+            show_help()
+        elif name in COMMANDS:
+            COMMANDS[name](arguments[1:])
+        else:
+            train(arguments)
         sys.stdout.flush()
     except InputError as error:
         fail(error)

@@ -1,8 +1,8 @@
-"""Adaptive discriminator augmentation (Karras et al. 2020, arXiv:2006.06676): each change has probability p.
+"""Adaptive discriminator augmentation (Karras et al. 2020, arXiv:2006.06676): transformations with probability p.
 
-p rises while D is too sure of real images, and falls where it is not. Pixel blitting, geometric and colour
-transformations (appendix B), which the paper found to be best together. Images are sampled bilinearly, without the
-paper's wavelet filter, so that flips, quarter turns and whole shifts stay exact.
+p rises while D overfits and falls otherwise. Pixel blitting, geometric and colour transformations (appendix B) are the
+best combination in the paper. Images are sampled bilinearly, without the paper's wavelet filter, so that flips,
+rotations by 90 degrees and integer shifts are exact.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from torch import Tensor, nn
 from trainer import distributed
 
 TARGET = 0.6  # of r_t = E[sign D(x)] over real images (section 3)
-MOST = 0.8  # p beyond which what is drawn begins to show the changes (section 2.2)
+MOST = 0.8  # a larger p leaks augmentations into the samples (section 2.2)
 SCALE, CONTRAST, SATURATION = 0.2 * math.log(2), 0.5 * math.log(2), math.log(2)
 SHIFT, BRIGHTNESS = 0.125, 0.2
 
 
 class Adaptive(nn.Module):
-    """Images (N, C, H, W) in [-1, 1] -> the same shape, changed by fresh draws for each image.
+    """Images (N, C, H, W) in [-1, 1] -> the same shape, each image with its own random augmentation.
 
-    All state is buffers, and is changed without a look at it from the processor.
+    All state is buffers, which are updated on the device.
 
     Args:
         kimg: thousands of images over which p can rise from 0 to 1.
@@ -39,10 +39,10 @@ class Adaptive(nn.Module):
 
     @torch.no_grad()
     def observe(self, logits: Tensor) -> dict[str, Tensor]:
-        """Move p by what D says of a batch of real, changed images, 0 where it cannot tell; p for the log."""
+        """Adjust p by D's logits of a batch of augmented real images; returns p for the log."""
         sign = logits.detach().float().sign().mean()
         distributed.all_reduce_mean([sign])
-        self.sign.lerp_(sign, 0.25)  # the paper looks at four batches in a row
+        self.sign.lerp_(sign, 0.25)  # the paper averages over four batches
         pace = logits.shape[0] * distributed.count() / (1000 * self.kimg)
         self.p.add_((self.sign - TARGET).sign() * pace).clamp_(0, MOST)
         return {"p": self.p.clone()}
@@ -52,12 +52,12 @@ class Adaptive(nn.Module):
 
 
 def move(x: Tensor, p: Tensor) -> Tensor:
-    """Flips, quarter turns, shifts, scalings and rotations, as one sampling of each image; mirrored at the edges."""
+    """Flips, quarter turns, shifts, scalings and rotations, as one resampling per image; reflection padding."""
     n, _, height, width = x.shape
     inverse = torch.eye(3, device=x.device).expand(n, 3, 3)
     for step in _inverse_steps(n, height, width, p):
         inverse = inverse @ step
-    theta = inverse[:, :2].clone()  # of places in [-1, 1], not in pixels
+    theta = inverse[:, :2].clone()  # in coordinates of [-1, 1], not pixels
     theta[:, 0, 1] *= height / width
     theta[:, 1, 0] *= width / height
     theta[:, 0, 2] *= 2 / width
@@ -79,12 +79,12 @@ def _inverse_steps(n: int, height: int, width: int, p: Tensor) -> Iterator[Tenso
         return torch.rand(n, device=p.device) * (high - low) + low
 
     yield scaling(some(1 - 2 * (uniform(0, 2)).floor(), 1), torch.ones(n, device=p.device))
-    turns = 4 if height == width else 2  # a picture that is not square would not fill its frame
+    turns = 4 if height == width else 2  # a rotated image that is not square does not fill its frame
     yield rotation(some(uniform(0, turns).floor() * (2 * math.pi / turns), 0))
     yield translation(*(some((uniform(-SHIFT, SHIFT) * side).round(), 0) for side in (width, height)))
     s = some((SCALE * normal()).exp(), 1)
     yield scaling(1 / s, 1 / s)
-    once = 1 - (1 - p).sqrt()  # so that one of the two rotations at least has probability p
+    once = 1 - (1 - p).sqrt()  # so that at least one of two rotations happens with probability p
     yield rotation(some(uniform(-math.pi, math.pi), 0, once))
     s = some((SCALE * normal()).exp(), 1)
     yield scaling(1 / s, s)
@@ -93,7 +93,7 @@ def _inverse_steps(n: int, height: int, width: int, p: Tensor) -> Iterator[Tenso
 
 
 def recolour(x: Tensor, p: Tensor) -> Tensor:
-    """Brightness, contrast, luma flips and, where there is colour, hue and saturation, as one matrix for each image."""
+    """Brightness, contrast, luma flips and, for colour images, hue and saturation, as one matrix per image."""
     n, channels = x.shape[:2]
 
     def some(values: Tensor, neutral: float) -> Tensor:

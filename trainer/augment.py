@@ -1,5 +1,5 @@
-"""DiffAugment (Zhao et al. 2020, arXiv:2006.10738): real and generated pictures pass the same random, differentiable
-changes before D sees them, in D's step and in G's, so that D cannot learn a small data set by heart.
+"""DiffAugment (Zhao et al. 2020, arXiv:2006.10738): differentiable augmentation of everything D sees, real and fake,
+in the updates of D and of G, which keeps D from overfitting a small dataset.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pretrained.system.errors import InputError
 from trainer.ada import Adaptive
 from trainer.data.dataset import Dataset
 
-SMALL = 5000  # pictures; below this the paper's gain is large
+SMALL = 5000  # images; below this the paper's gain is large
 TRANSLATION, CUTOUT = 1 / 8, 1 / 2  # shares of a side (paper, section 3.3)
 
 
@@ -29,13 +29,13 @@ def brightness(x: Tensor) -> Tensor:
 
 
 def saturation(x: Tensor) -> Tensor:
-    """Scale the distance from grey by 0 to 2; grey pictures stay as they are."""
+    """Scale the distance from grey by 0 to 2; grey images stay as they are."""
     grey = x.mean(dim=1, keepdim=True)
     return grey + (x - grey) * _uniform(x, 0.0, 2.0)
 
 
 def contrast(x: Tensor) -> Tensor:
-    """Scale the distance from the picture's mean by 0.5 to 1.5."""
+    """Scale the distance from the image's mean by 0.5 to 1.5."""
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
     return mean + (x - mean) * _uniform(x, 0.5, 1.5)
 
@@ -73,17 +73,17 @@ CHANGES = (brightness, saturation, contrast, translation, cutout)
 
 
 def augment(x: Tensor) -> Tensor:
-    """Images (N, C, H, W) in [-1, 1] -> the same shape, changed by fresh draws for each image."""
+    """Images (N, C, H, W) in [-1, 1] -> the same shape, each image with its own random augmentation."""
     for change in CHANGES:
         x = change(x)
     return x
 
 
 class Augment(nn.Module):
-    """What D's images pass, real and generated alike: nothing."""
+    """Augmentation of all images that D sees, real and fake; this one does nothing."""
 
     def observe(self, logits: Tensor) -> dict[str, Tensor]:
-        """Take note of what D says of real images, 0 where it cannot tell; measures for the log."""
+        """Adapt to D's logits of real images; returns measures for the log."""
         return {}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class Augment(nn.Module):
 
 
 class DiffAugment(Augment):
-    """The changes of DiffAugment."""
+    """DiffAugment with all its transformations."""
 
     def forward(self, x: Tensor) -> Tensor:
         return augment(x)
@@ -99,31 +99,31 @@ class DiffAugment(Augment):
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """What D's images pass before D sees them."""
+    """Augmentation of the images that D sees."""
 
     augment: Literal["none", "diffaugment", "ada"] | None = None
-    """Show D changed images only, real and generated alike, so that it cannot learn few images by heart: diffaugment is
-    for hundreds, ada for thousands; by default diffaugment below 5,000 images."""
+    """Augmentation of real and fake images against overfitting of D.
+    Use diffaugment for hundreds of images, ada for thousands. By default, diffaugment below 5,000 images."""
     ada_kimg: float = 100.0
-    """With --augment ada: thousands of images in which its strength p can rise from 0 to 1; 500 in the paper."""
+    """Adjustment speed of ada: thousands of images in which p can rise from 0 to 1; 500 in the paper."""
     diffaugment: bool | None = None
-    """The older spelling: True is --augment diffaugment, False is --augment none."""
+    """Deprecated: True is --augment diffaugment, False is --augment none."""
 
 
 def choose(options: AugmentOptions, data: Dataset, notes: list[str], has_midpoint: bool = True) -> Augment | Adaptive:
-    """The augmentation that is asked for, by default DiffAugment for a small data set, with a note about it.
+    """The augmentation that the options select, by default DiffAugment for a small dataset, with a note.
 
     Args:
-        has_midpoint: whether D's output has a value that means that it cannot tell, which ADA needs.
+        has_midpoint: whether a logit of 0 means that D is undecided, which ADA needs.
     """
     name = options.augment
     if name is None and options.diffaugment is not None:
         name = "diffaugment" if options.diffaugment else "none"
     if name is None and len(data.images) < SMALL:
-        notes.append(f"DiffAugment is on, with fewer than {SMALL:,} images; --augment none turns it off")
+        notes.append(f"DiffAugment is on (fewer than {SMALL:,} images); `augment` none turns it off")
         name = "diffaugment"
     if name == "ada" and not has_midpoint:
-        raise InputError("`augment` ada needs a D that says when it cannot tell, got a critic: choose diffaugment")
+        raise InputError("`augment` ada does not work with a critic: choose diffaugment")
     if not options.ada_kimg > 0:
         raise InputError(f"`ada_kimg` must be > 0, got {options.ada_kimg}")
     if name == "ada":

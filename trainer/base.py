@@ -1,4 +1,4 @@
-"""A checkpoint to begin from, and what it fixes of a recipe and of its licence."""
+"""The base checkpoint of a fine-tuning, and what it determines of the recipe and the licence."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PYRAMIDS = {"dcgan", "vae", "progan", "stylegan"}  # their widths are counted fr
 
 @dataclass(frozen=True)
 class Base:
-    """A checkpoint to begin from.
+    """The base checkpoint of a fine-tuning.
 
     Attributes:
-        id: as it was asked for; of a path only the last part, which may be published.
+        id: as given by the user; of a path only the last part, which may be published.
         revision: the commit on the Hub, or "".
-        discriminator: the file of D beside it, where there is one.
+        discriminator: file of D beside it, or None.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Base:
     discriminator: Path | None
 
     def facts(self) -> dict[str, str]:
-        """What the model card says of it."""
+        """Fields for the model card."""
         training = self.config.training
         known = {"id": self.id, "revision": self.revision}
         known |= {name: str(training[name]) for name in ("data", "data_licence", "licence") if training.get(name)}
@@ -53,7 +53,7 @@ def open_base(id: str) -> Base:
     """The checkpoint `id`: a bundled name, the folder of a run, or a Hub repository user/name[@revision].
 
     Raises:
-        InputError: there is no such checkpoint, or it is refused.
+        InputError: there is no such checkpoint, or it is not a valid one.
     """
     path, revision = pretrained.resolve(id)
     config = checkpoint.read_config(path)
@@ -65,10 +65,10 @@ def open_base(id: str) -> Base:
 
 
 def defaults(recipe: Recipe, base: Base, size: int | None = None) -> Recipe:
-    """The recipe with what `base` fixes: its networks, its channels, its size unless `size` is given.
+    """The recipe with the networks, channels and, unless `size` is given, size of `base`.
 
-    What a stranger's config says is taken only where it is a number, a switch or one of the legal words of an option
-    of the recipe. At another size, widths are such that the layers of the base fit the new network.
+    Values of a config from elsewhere are used only if they are numbers, booleans or legal choices of an option of the
+    recipe. At another size, widths are chosen such that the layers of the base fit the new network.
     """
     network, training = base.config.network, base.config.training
     said = training.get("options") if isinstance(training.get("options"), dict) else {}
@@ -102,14 +102,14 @@ def defaults(recipe: Recipe, base: Base, size: int | None = None) -> Recipe:
 
 
 def recipe_of(base: Base, recipes: Mapping[str, Recipe]) -> str:
-    """The recipe by which a checkpoint was trained.
+    """Name of the recipe of a checkpoint.
 
     Raises:
         InputError: it names none of `recipes`.
     """
     name = base.config.training.get("recipe")
     if not isinstance(name, str) or name not in recipes:
-        raise InputError(f"`from` {base.id} does not say by which recipe it was trained: name one before the flags")
+        raise InputError(f"`from` {base.id} does not record its recipe: name one before the options")
     return name
 
 
@@ -127,7 +127,7 @@ def _fits(value: Any, kind: Any, name: str) -> bool:
 
 
 def check_licence(base: Mapping[str, str], licence: str | None) -> str | None:
-    """The licence of the weights: what is asked for, or what the licence of the base demands.
+    """The licence of the weights: the one given, or the one that the licence of the base demands.
 
     Raises:
         InputError: the base demands another one.
@@ -136,5 +136,5 @@ def check_licence(base: Mapping[str, str], licence: str | None) -> str | None:
     ours = re.sub(r"[^a-z0-9.]+", "-", (licence or "").lower())
     demands = [term for term in ("-nc", "-sa") if term in theirs]
     if demands and ours and (ours != theirs if "-sa" in demands else "-nc" not in ours):
-        raise InputError(f"`licence` must be that of {base['id']}, {base['licence']}, got {licence}: leave it away")
+        raise InputError(f"`licence` must be that of {base['id']}, {base['licence']}, got {licence}: leave it out")
     return licence or (base["licence"] if demands else None)

@@ -1,7 +1,7 @@
-"""Several processes that train one model, as torchrun starts them: each takes its part of every batch.
+"""Data-parallel training in several processes, started by torchrun: each computes its slice of every batch.
 
-After backward() the gradients are averaged over all of them, and random numbers are drawn for the whole batch, in all
-processes the same, of which each uses its part: so they follow the path of one process with the same batch.
+After backward() the gradients are averaged over all processes. Random numbers are drawn for the whole batch, identical
+in all processes, of which each uses its slice. So the run follows that of one process with the same batch size.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from torch.overrides import TorchFunctionMode
 from pretrained.system.errors import InputError
 
 Value = TypeVar("Value")
-LONGEST = timedelta(days=7)  # to wait for `first`; a group waits half an hour, and a data set may take longer
-CLOSED = re.compile(r"[Cc]onnection (closed|reset|refused)|[Tt]imed out|Broken pipe")  # what gloo and NCCL say then
+LONGEST = timedelta(days=7)  # of `rank_zero_first`: preparing a dataset may take longer than the usual half hour
+CLOSED = re.compile(r"[Cc]onnection (closed|reset|refused)|[Tt]imed out|Broken pipe")  # gloo, NCCL
 
 
 class Lost(Exception):
-    """Another process has ended, so this one cannot go on."""
+    """Another process of the same training has ended."""
 
 
 @contextmanager
 def group(batch_size: int) -> Iterator[None]:
-    """Join the other processes, where torchrun has started any.
+    """Join the process group, if torchrun has started several processes.
 
     Raises:
-        InputError: a batch cannot be shared out evenly among them.
-        Lost: another process ended in between.
+        InputError: the batch size is not a multiple of the number of processes.
+        Lost: another process ended meanwhile.
     """
     if batch_size % count():
-        raise InputError(f"--batch-size is {batch_size}, for {count()} processes: give a multiple of {count()}")
+        raise InputError(f"`batch_size` must be a multiple of the {count()} processes, got {batch_size}")
     if count() == 1:
         yield
         return
@@ -52,29 +52,30 @@ def group(batch_size: int) -> Iterator[None]:
     except RuntimeError as error:
         if not CLOSED.search(str(error)):
             raise
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, which would come before this one has said why
-        raise Lost("another process has ended; all is saved up to the last snapshot, and --resume goes on") from error
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun sends it, maybe before the reason below is printed
+        raise Lost("another process has ended; all is saved up to the last snapshot: continue with `resume`") from error
     finally:
         dist.destroy_process_group()
 
 
 def rank() -> int:
-    """The number of this process, from 0 on; 0 writes to the run's folder, alone."""
+    """Number of this process, from 0; only process 0 writes to the folder of the run."""
     return int(os.environ.get("RANK", 0))
 
 
 def count() -> int:
+    """Number of processes."""
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
 def local_slice(batch_size: int) -> slice:
-    """Which pictures of a batch are this process's."""
+    """The slice of a batch that this process computes."""
     share = batch_size // count()
     return slice(rank() * share, (rank() + 1) * share)
 
 
 def rank_zero_first(work: Callable[[], Value]) -> Value:
-    """Do work in process 0 while the others wait, then in them: it finds what is there by then, in a cache say."""
+    """Call `work` in process 0, then in the others, which find for example the cache that it has filled."""
     if count() == 1:
         return work()
     waiting = dist.new_group(backend="gloo", timeout=LONGEST)
@@ -87,7 +88,7 @@ def rank_zero_first(work: Callable[[], Value]) -> Value:
 
 
 def broadcast(value: Value) -> Value:
-    """The value that process 0 has, in all of them."""
+    """The value of process 0, in all processes."""
     if count() == 1:
         return value
     values = [value]
@@ -96,7 +97,7 @@ def broadcast(value: Value) -> Value:
 
 
 def all_reduce_max(value: int) -> int:
-    """The largest of the values that the processes have."""
+    """The maximum over all processes."""
     if count() == 1:
         return value
     largest = torch.tensor(value)
@@ -106,7 +107,7 @@ def all_reduce_max(value: int) -> int:
 
 @torch.no_grad()
 def all_reduce_mean(tensors: Iterable[Tensor]) -> None:
-    """Put the mean over all processes into each tensor."""
+    """Replace each tensor by its mean over all processes, in place."""
     tensors = list(tensors)
     if count() == 1 or not tensors:
         return
@@ -117,7 +118,7 @@ def all_reduce_mean(tensors: Iterable[Tensor]) -> None:
 
 
 def gather(x: Tensor) -> Tensor:
-    """The parts (N / count, ...) of all processes, in their order: (N, ...)."""
+    """Concatenate the slices (N / count, ...) of all processes in order: (N, ...)."""
     if count() == 1:
         return x
     parts = [torch.empty_like(x) for _ in range(count())]
@@ -126,14 +127,14 @@ def gather(x: Tensor) -> Tensor:
 
 
 def shared_noise(batch_size: int) -> AbstractContextManager[Any]:
-    """While in it, random numbers are drawn as `SharedNoise` says; nothing changes for a process that is alone."""
+    """A `SharedNoise` context with several processes; with a single one, a context that does nothing."""
     return SharedNoise(batch_size) if count() > 1 else nullcontext()
 
 
 class SharedNoise(TorchFunctionMode):
-    """Random numbers for a batch are drawn for all of it, and cut to the part of this process.
+    """Draw random numbers for the whole batch, and return the slice of this process.
 
-    The batch is the first axis, or the second after one of two (two latents, two coordinates).
+    The batch is the first axis, or the second after an axis of size 2 (two latents, two coordinates).
     """
 
     def __init__(self, batch_size: int):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Targets:
-    """What D is asked to say: 0.9 for real is one-sided label smoothing (Salimans et al. 2016, arXiv:1606.03498)."""
+    """Target labels of D: 0.9 for real is one-sided label smoothing (Salimans et al. 2016, arXiv:1606.03498)."""
 
     real: float = 1.0
     fake: float = 0.0
@@ -44,7 +44,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor, t: Targets) -> Tensor:
 
 @dataclass(frozen=True)
 class AdversarialLoss:
-    """One row: what D and G minimise, and what the paper prescribes around it.
+    """One row of the table: the losses of D and G, and the training settings of the paper.
 
     Attributes:
         discriminator: (real logits (N,), fake logits (N,), targets) -> scalar.
@@ -54,10 +54,10 @@ class AdversarialLoss:
         clip: weights of D are clipped to [-clip, clip] after each of its updates.
         relativistic: G's loss compares fake with real logits.
         midpoint: what D says where it cannot tell real from fake; None for one whose logits have no such point.
-        won_below: D's loss under which it has won; None for a critic, whose loss has no floor.
-        smoothing: the loss has label targets, so --real-label and its fellows mean something.
-        optimizer, learning_rate, betas: what the loss's paper trains with, where DCGAN's Adam would not do.
-        summary: the row's line in `--help` and in the README.
+        won_below: D's loss below which G gets no useful gradient; None for a critic, whose loss has no lower bound.
+        smoothing: whether the loss uses `Targets`.
+        optimizer, learning_rate, betas: those of the loss's paper where they differ from DCGAN's.
+        summary: one line for the README.
     """
 
     discriminator: Callable[[Tensor, Tensor, Targets], Tensor]
@@ -139,7 +139,7 @@ LOSSES: dict[str, AdversarialLoss] = {
         generator=_bce_generator,
         penalty="dragan",
         smoothing=True,
-        summary="cross-entropy, gradient norm 1 around real pictures (Kodali 2017)",
+        summary="cross-entropy, gradient norm 1 around real images (Kodali 2017)",
     ),
     "r3gan": AdversarialLoss(
         discriminator=lambda real, fake, t: F.softplus(fake - real).mean(),
@@ -148,7 +148,7 @@ LOSSES: dict[str, AdversarialLoss] = {
         relativistic=True,
         midpoint=None,
         betas=(0.0, 0.99),
-        summary="each fake against a real picture, R1 and R2 penalties (Huang 2024)",
+        summary="each fake against a real image, R1 and R2 penalties (Huang 2024)",
     ),
 }
 
@@ -157,9 +157,9 @@ Critic = Callable[[Tensor], Tensor]
 
 
 def squared_gradient_norm(D: Critic, x: Tensor) -> Tensor:
-    """||dD/dx||^2 of each picture, over all of C, H and W -> (N,), differentiable in D's weights; in full precision."""
+    """||dD/dx||^2 of each image, over all of C, H and W -> (N,), differentiable in D's weights; in full precision."""
     x = x.detach().float().requires_grad_()
-    # What torch.compile makes can be differentiated once only.
+    # Compiled graphs do not support double backward.
     with torch.autocast(x.device.type, enabled=False), torch.compiler.set_stance("force_eager"):
         (gradient,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
     return gradient.flatten(1).square().sum(dim=1)
@@ -171,7 +171,7 @@ def one_centred(D: Critic, x: Tensor) -> Tensor:
 
 
 def between(real: Tensor, fake: Tensor) -> Tensor:
-    """Points on the lines between pairs, one random weight per picture (Gulrajani et al. 2017, Algorithm 1)."""
+    """Points on the lines between pairs, one random weight per image (Gulrajani et al. 2017, Algorithm 1)."""
     weight = torch.rand(len(real), 1, 1, 1, device=real.device)
     return weight * real + (1 - weight) * fake
 
@@ -200,16 +200,16 @@ PENALTIES: dict[str, Penalty] = {
     "dragan": Penalty(
         lambda D, real, fake: one_centred(D, around(real)),
         10.0,
-        "gradient norm 1 around real pictures (Kodali 2017, arXiv:1705.07215)",
+        "gradient norm 1 around real images (Kodali 2017, arXiv:1705.07215)",
     ),
     "r1": Penalty(
         lambda D, real, fake: 0.5 * squared_gradient_norm(D, real).mean(),
         1.0,
-        "zero gradient on real pictures (Mescheder 2018, arXiv:1801.04406)",
+        "zero gradient on real images (Mescheder 2018, arXiv:1801.04406)",
     ),
     "r1+r2": Penalty(
         lambda D, real, fake: 0.5 * (squared_gradient_norm(D, real) + squared_gradient_norm(D, fake)).mean(),
         1.0,
-        "zero gradient on real and on fake pictures (Huang 2024, arXiv:2501.05441)",
+        "zero gradient on real and on fake images (Huang 2024, arXiv:2501.05441)",
     ),
 }

@@ -1,4 +1,4 @@
-"""A method: networks, and the sequence of updates that a paper prescribes."""
+"""A method: the networks of a paper and its sequence of updates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAIN = ""  # the checkpoint in the folder of the run itself
 
 @dataclass(frozen=True)
 class Adam:
-    """How a method's networks are optimised where the user does not say: the paper's settings.
+    """Optimiser settings of a method: those of its paper, unless the user sets others.
 
     Attributes:
         kind: "adam" or "rmsprop".
@@ -52,12 +52,12 @@ class Method(nn.Module, ABC):
 
     Attributes:
         optimizer: the paper's settings.
-        won_below: a loss of D under which it has won and G learns nothing; None where D's loss has no floor.
+        won_below: a loss of D below which G gets no useful gradient; None where D's loss has no lower bound.
         published: the checkpoints by name, MAIN first. Another one lies in the sub-folder of its name, and is pushed as
             a repository with "-NAME" behind.
-        layout: how pictures lie in a processor's memory; instance normalisation turns channels_last round and back.
-        measures: quantities for the log that are not minimised, e.g. BEGAN's M; scalars, set by `updates`.
-        notes: sentences for the log about choices that were made for the user.
+        layout: memory format on a CPU; instance normalisation is slower with channels_last.
+        measures: scalars for the log that are not minimised, e.g. BEGAN's M; set by `updates`.
+        notes: sentences for the user about choices made automatically.
     """
 
     optimizer: Adam = Adam()
@@ -69,7 +69,7 @@ class Method(nn.Module, ABC):
     def read(
         cls, options: Any, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Dataset:
-        """What it trains on: the data set `name`, as --data gives it, at `size` px."""
+        """Load the dataset `name`, as given by the `data` field of a recipe, at `size` px."""
         return data.load(name, size, root, channels, how=how)
 
     def __init__(self, options: Any, data: Dataset):
@@ -80,7 +80,7 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def updates(self, batches: Batches) -> Updates:
-        """One round of the paper's algorithm box.
+        """One iteration of the paper's algorithm.
 
         Each yield is one optimiser step on that network, minimising the sum of its terms; code after the yield runs
         after the step. Never yield inside a `with`: it would leak out of the suspended generator.
@@ -91,9 +91,9 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def checkpoint(self) -> dict[str, Any]:
-        """The `pipeline`, `network`, `input` and `condition` of every Config that is published."""
+        """The fields `pipeline`, `network`, `input` and `condition` of every published Config."""
 
 
 def published_name(base: str, name: str) -> str:
-    """What the checkpoint `name` of a method is called, where the main one is called `base`."""
+    """Full name of the checkpoint `name`: that of the main one, `base`, with "-NAME" appended."""
     return f"{base}-{name}" if name else base

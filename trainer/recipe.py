@@ -1,4 +1,4 @@
-"""A recipe is one reproducible run; the command line is generated from it."""
+"""A recipe describes one reproducible training run; the command line is generated from it."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ from trainer.method import Method
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained, on what, for how long: the same recipe on the same CPU gives the same weights."""
+    """The method, dataset and length of a run. The same recipe on the same CPU gives the same weights."""
 
     name: tyro.conf.Suppress[str]
-    """What the recipe is called."""
+    """Name of the recipe."""
     method: tyro.conf.Suppress[type[Method]]
-    """The algorithm."""
+    """The training algorithm."""
     options: Annotated[Any, tyro.conf.arg(name="")]
-    """The algorithm's own options."""
+    """Options of the method."""
     summary: tyro.conf.Suppress[str]
-    """Its line in --list."""
+    """One line for the list of recipes."""
     data: str
-    """A named set (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of pictures, or hub:user/dataset."""
+    """Training data: a named dataset (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of images, or
+    hub:user/dataset."""
     size: int
-    """Pixels on a side."""
+    """Image size in pixels; images are square."""
     kimg: float
-    """Thousands of real pictures to train on; may be a fraction."""
+    """Length of training, in thousands of real images shown; fractions are allowed."""
     batch_size: int = 128
-    """Pictures in a batch, over all processes."""
+    """Images per batch, summed over all processes."""
     channels: Literal[1, 3] | None = None
-    """1 for grey, 3 for colour; by default as the data has them."""
+    """Image channels: 1 for greyscale, 3 for colour. By default, those of the dataset."""
     learning_rate: float | None = None
-    """Of every network; by default as the method's paper has it."""
+    """Learning rate of every network. By default, that of the paper."""
     learning_rate_d: float | None = None
     """Of the discriminators alone, where it is to differ."""
     betas: tuple[float, float] | None = None
-    """Adam's decay rates; by default as the method's paper has them."""
+    """Adam's beta1 and beta2. By default, those of the paper."""
     decay: float = 0.0
-    """Learning rates fall to zero in a straight line over this last share of training, 0 to 1."""
+    """Decay the learning rates linearly to zero over this last fraction of training, 0 to 1."""
     ema_kimg: float = 10.0
-    """The published weights are an average over training with this half-life, in thousands of pictures."""
+    """Half-life of the exponential moving average (EMA) of the published weights, in thousands of images."""
     horizontal_flip: bool = False
-    """Mirror half of the pictures."""
+    """Flip each image horizontally with probability 0.5."""
     reading: Annotated[Reading, tyro.conf.arg(name="")] = AS_FOUND
     """How the files of a folder or .zip are read."""
     seed: int = 0
-    """Fixes the weights at the start, the noise and the order of the pictures."""
+    """Random seed of the initial weights, the noise and the order of the images."""
     base: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """Fine-tune: begin from this checkpoint, a bundled name, the folder of a run or a Hub repository
-    user/name[@revision]. Its networks, size and channels are taken over unless a flag says otherwise, and the learning
-    rate is half of what it was."""
+    """Fine-tune this checkpoint: a bundled name, the folder of a run or a Hub repository user/name[@revision].
+    Networks, size and channels are those of the checkpoint unless set, and the learning rate is halved."""
     freeze_d: int = 0
-    """With --from: keep the first layers of D, those next to the picture, as they are (Mo et al. 2020)."""
+    """With --from: number of layers of D to freeze, from the image on (Mo et al. 2020)."""
     freeze_g: int = 0
-    """With --from: keep the last layers of G, those next to the picture, as they are."""
+    """With --from: number of layers of G to freeze, from the image on."""
 
     def __post_init__(self) -> None:
         if not self.kimg > 0:
-            raise InputError(f"--kimg is {self.kimg}: more than 0")
+            raise InputError(f"`kimg` must be > 0, got {self.kimg}")
         if not 0 <= self.decay <= 1:
-            raise InputError(f"--decay is {self.decay}: 0 to 1")
+            raise InputError(f"`decay` must be 0 to 1, got {self.decay}")
         if not 1 <= self.batch_size <= 65536:
-            raise InputError(f"--batch-size is {self.batch_size}: 1 to 65536")
+            raise InputError(f"`batch_size` must be 1 to 65536, got {self.batch_size}")
         for name in ("learning_rate", "learning_rate_d"):
             rate = getattr(self, name)
             if rate is not None and not 0 < rate < 1:
@@ -75,6 +75,6 @@ class Recipe:
                 raise InputError(f"`{name}` needs `from`, got {getattr(self, name)}: only what is learnt can be kept")
 
     def lr_scale(self, images_seen: int) -> float:
-        """What the learning rates are multiplied by after `images_seen` pictures: 1 until the decay begins."""
+        """Factor on the learning rates after `images_seen` images: 1 until the decay begins, then down to 0."""
         left = max(1 - images_seen / (self.kimg * 1000), 0.0)
         return min(left / self.decay, 1.0) if self.decay else 1.0

@@ -1,4 +1,4 @@
-"""Metrics, samples and warnings of a run to an experiment tracker, where one is asked for."""
+"""Experiment trackers: metrics, samples and warnings of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROJECT = "ganvas"
 
 
 class Tracker(Protocol):
-    """What a run tells; `step` is the number of images seen."""
+    """Interface of a tracker; `step` is the number of images seen."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None: ...
 
@@ -27,7 +27,7 @@ class Tracker(Protocol):
 
 
 class NoTracker:
-    """The run's own folder is all."""
+    """No tracker."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any]): ...
 
@@ -41,7 +41,7 @@ class NoTracker:
 
 
 class TensorBoard:
-    """Event files in the run's folder: tensorboard --logdir runs."""
+    """Event files in the folder of the run, for tensorboard --logdir runs."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any]):
         self.writer = importlib.import_module("torch.utils.tensorboard").SummaryWriter(folder / "tensorboard")
@@ -65,7 +65,7 @@ class TensorBoard:
 
 
 class Trackio:
-    """A local data base that `trackio show` displays, or a Space where $TRACKIO_SPACE_ID names one."""
+    """A local database for `trackio show`, or the Space in $TRACKIO_SPACE_ID."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any]):
         self.trackio = importlib.import_module("trackio")
@@ -79,7 +79,7 @@ class Trackio:
         self.trackio.log({"samples": self.trackio.Image(str(png))}, step=step)
 
     def alert(self, step: int, text: str) -> None:
-        self.trackio.alert("Training went wrong", text)
+        self.trackio.alert("Training problem", text)
 
     def close(self) -> None:
         self.trackio.finish()
@@ -94,7 +94,7 @@ TRACKERS: dict[str, Callable[[Path, Mapping[str, Any]], Tracker]] = {
 
 @contextlib.contextmanager
 def tracking(name: str, folder: Path, config: Mapping[str, Any]) -> Iterator[Tracker]:
-    """A tracker of TRACKERS while a run lasts.
+    """A tracker of TRACKERS for the duration of a run.
 
     Raises:
         InputError: its package is not installed.

@@ -142,7 +142,7 @@ def _app(names: Sequence[str]) -> dict[str, bytes]:
 
 
 def _bundled(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
-    """The checkpoint where the app finds it, with its pictures and its directions where it has some."""
+    """The checkpoint where the app finds it, with its images and its directions where it has some."""
     folder, file = f"{WEIGHTS}/{_slug(pipeline.config.name)}", pretrained.resolve(id)[0]
     samples, named = (reject_escaping_symlink(file.with_name(name)) for name in (checkpoint.SAMPLES, directions.FILE))
     beside = [samples] if samples.exists() else []
@@ -228,7 +228,7 @@ def _readme(template: str, name: str, repository: str, preview: bool) -> str:
     card.data.title = name
     card.data.models = [repository] if repository else None
     if preview:
-        card.text += f"\n![Pictures that it made]({PREVIEW})\n"
+        card.text += f"\n![Images that it made]({PREVIEW})\n"
     if repository:
         card.text += f"\nThe model: [{repository}](https://huggingface.co/{repository}).\n"
     return sign(str(card))

@@ -105,7 +105,7 @@ def _layers(state: State) -> list[Layer]:
 
 
 def _dcgan(layers: Sequence[Layer]) -> tuple[dict[str, Any], State]:
-    """The tutorial's generator: transposed convolutions of 4x4, the first of them of z as a picture of one pixel."""
+    """The tutorial's generator: transposed convolutions of 4x4, the first of them of z as an image of one pixel."""
     kernels = [layer.weight for layer in layers]
     _expect(len(layers) >= 3 and all(kernel.shape[2:] == (4, 4) for kernel in kernels), "it is no stack of 4x4 kernels")
     for one, other in pairwise(layers):
@@ -133,7 +133,7 @@ def _batch_norm(name: str, layer: Layer) -> State:
 
 
 def _unet(layers: Sequence[Layer]) -> tuple[dict[str, Any], State]:
-    """The U-Net that came with pix2pix: its skips are rectified, and each picture is normalised by itself."""
+    """The U-Net that came with pix2pix: its skips are rectified, and each image is normalised by itself."""
     half = len(layers) // 2
     down, up = layers[:half], layers[half:]
     _expect(len(layers) >= 10 and len(up) == half, f"{len(layers)} convolutions are no U-Net")
@@ -176,7 +176,7 @@ def _resnet(layers: Sequence[Layer]) -> tuple[dict[str, Any], State]:
 
 
 def _instance_norm(name: str, layer: Layer, channels: int) -> State:
-    """Scale and shift at `name`. That code tests as it trains: by the statistics of the picture that it is given."""
+    """Scale and shift at `name`. That code tests as it trains: by the statistics of the image that it is given."""
     weight, bias = layer.norm.get("weight", torch.ones(channels)), layer.norm.get("bias", torch.zeros(channels))
     return {f"{name}.weight": weight, f"{name}.bias": bias}
 

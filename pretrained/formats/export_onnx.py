@@ -33,7 +33,7 @@ SIDES, OTHER_SIDES = (32, 40), (48, 32)
 
 
 class Graph(nn.Module):
-    """A network with what its pipeline does around it: named tensors in, pictures out.
+    """A network with what its pipeline does around it: named tensors in, images out.
 
     Whole numbers that a network keeps as buffers, e.g. how far it has grown, are constants of the graph.
     """
@@ -52,7 +52,7 @@ class Graph(nn.Module):
 
 
 def export(pipeline: Generate | Translate) -> tuple[bytes, float]:
-    """A checkpoint as an ONNX file -> its bytes, and the largest difference between its pictures and PyTorch's.
+    """A checkpoint as an ONNX file -> its bytes, and the largest difference between its images and PyTorch's.
 
     Its inputs have any number of rows N, the same for all of them. Those of a generator:
 
@@ -64,22 +64,22 @@ def export(pipeline: Generate | Translate) -> tuple[bytes, float]:
     Those of a translator, where H and W are free if its network takes any size:
 
         picture     float32 (N, C, H, W) in [-1, 1]
-        second      float32 (N, C, H, W) in [-1, 1], for a network that takes two pictures
-        mask        float32 (N, 1, H, W), 1 in the hole and else 0; outside it the picture comes out as it was, and
-                    what the picture shows in it does not matter
+        second      float32 (N, C, H, W) in [-1, 1], for a network that takes two images
+        mask        float32 (N, 1, H, W), 1 in the hole and else 0; outside it the image comes out as it was, and
+                    what the image shows in it does not matter
         strength    float32 (N,), 0 to 1
 
     Its output is "output", float32 (N, C, H', W') in about [-1, 1]; its metadata has the config as JSON at "ganvas".
 
     Raises:
-        InputError: a package is missing, or ONNX Runtime's pictures are not PyTorch's.
+        InputError: a package is missing, or ONNX Runtime's images are not PyTorch's.
     """
     _check_packages()
     data = _write(pipeline).SerializeToString()
     difference = _largest_difference(data, pipeline)
     if not difference <= TOLERANCE:
         raise InputError(
-            f"{pipeline.config.name} is not exported: its pictures would differ by {difference:.1g} from PyTorch's, "
+            f"{pipeline.config.name} is not exported: its images would differ by {difference:.1g} from PyTorch's, "
             f"more than {TOLERANCE:g}"
         )
     return data, difference
@@ -183,7 +183,7 @@ def _inputs(pipeline: Generate | Translate, count: int, sides: tuple[int, int]) 
 
 @torch.inference_mode()
 def _largest_difference(data: bytes, pipeline: Generate | Translate) -> float:
-    """Between the file's pictures and the network's, for as many rows, and such sides, as it was not written with."""
+    """Between the file's images and the network's, for as many rows, and such sides, as it was not written with."""
     session = open_session(data)
     differences = []
     for count, sides in ((1, SIDES), (3, OTHER_SIDES)):

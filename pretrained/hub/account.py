@@ -1,4 +1,4 @@
-"""Who publishes on the Hub: a name that a repository can have, a token that may write there and goes nowhere else."""
+"""Checks before publishing on the Hub: repository name, write access, no token in the files."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pretrained.hub.errors import LOGIN, as_input_error, retry
 from pretrained.hub.files import api, is_offline
 from pretrained.system.errors import InputError
 
-TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")  # what the Hub's tokens look like
+TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")  # tokens of the Hub
 
 
 def check_writable(name: str) -> str:
-    """The full "user/name" of a repository; InputError when there is no token that may write there."""
+    """The full "user/name" of a repository; InputError without a token with write access."""
     from huggingface_hub import get_token
 
     if is_offline():
-        raise InputError("HF_HUB_OFFLINE=1 forbids publishing: unset it, or publish later")
+        raise InputError("HF_HUB_OFFLINE=1 does not allow publishing: unset it, or publish later")
     if not get_token():
         raise InputError(f"publishing needs a Hugging Face token: {LOGIN}")
     with as_input_error(name):
@@ -31,7 +31,7 @@ def check_writable(name: str) -> str:
 
 
 def check_name(repo_id: str) -> None:
-    """Refuse what cannot be the name of a repository."""
+    """InputError if it is not a valid repository name."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
@@ -46,12 +46,12 @@ def check_name(repo_id: str) -> None:
 
 
 def _check_permission(account: dict[str, Any], repo_id: str) -> None:
-    """Refuse a token that cannot write to `repo_id`, as far as the Hub tells what it may do."""
+    """InputError if the token has no write access to `repo_id`, as far as the Hub reports its permissions."""
     owner = repo_id.split("/")[0]
     writable = [account["name"]]
     writable += [org["name"] for org in account.get("orgs", []) if org.get("roleInOrg") != "read"]
     if owner not in writable:
-        raise InputError(f"you cannot publish as {owner}: --repo-id may start with {', '.join(writable)}")
+        raise InputError(f"no write access to {owner}: `repo_id` must start with {', '.join(writable)}")
     token = account.get("auth", {}).get("accessToken", {})
     scopes = token.get("fineGrained", {}).get("scoped", [])
     allowed = {
@@ -65,11 +65,11 @@ def _check_permission(account: dict[str, Any], repo_id: str) -> None:
 
 
 def check_secrets(files: Mapping[str, bytes | Path]) -> None:
-    """Refuse to publish a file with a token in it: the one that is in use, or another."""
+    """InputError if a file contains a Hugging Face token."""
     from huggingface_hub import get_token
 
     ours = (get_token() or "").encode()
     for name, file in files.items():
         data = file.read_bytes() if isinstance(file, Path) else file
         if (ours and ours in data) or TOKEN.search(data):
-            raise InputError(f"nothing is published: a Hugging Face token stands in {name}; take it out first")
+            raise InputError(f"nothing was published: {name} contains a Hugging Face token; remove it first")

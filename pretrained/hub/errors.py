@@ -1,4 +1,4 @@
-"""What the Hub's failures mean: those that may pass are tried again, the others become one sentence with a remedy."""
+"""Errors of the Hub: temporary ones are retried, the others become an InputError with a remedy."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pretrained.system.errors import InputError
 
 LOGIN = "run `hf auth login`, or set HF_TOKEN to a token with write access from https://huggingface.co/settings/tokens"
 SLOW_AFTER, MIN_RATE = 60, 1000  # seconds, and bytes per second
-LONGEST = 120  # seconds after which nothing is tried again
-# 412 is the answer when somebody else committed since we looked.
+LONGEST = 120  # seconds after which there are no more retries
+# 412: somebody else has committed in between.
 TRANSIENT = {408, 412, 429, 500, 502, 503, 504}
 
 Result = TypeVar("Result")
 
 
 class RetryPolicy(NamedTuple):
-    """How long to go on asking a Hub that is busy or broken.
+    """How often and how long to retry.
 
     Attributes:
-        waits: seconds before each new attempt; the last is also the longest wait that a busy Hub may ask for.
-        even_if_lost: also when no answer came at all.
+        waits: seconds before each retry; the last is also the longest Retry-After that is respected.
+        even_if_lost: whether to retry if there was no response at all.
     """
 
     waits: tuple[float, ...]
     even_if_lost: bool
 
 
-# Whoever waits for a page wants to hear at once that there is no network; but a Hub that has just answered is there.
+# Without a network, a page should report it at once; after a first response, the Hub is known to be reachable.
 RETRY_POLICY = {
     "ask": RetryPolicy((0.5, 2), even_if_lost=False),
     "fetch": RetryPolicy((0.5, 2), even_if_lost=True),
@@ -40,7 +40,7 @@ RETRY_POLICY = {
 
 
 def retry(action: Callable[[], Result], purpose: str = "ask") -> Result:
-    """`action()`, and again as long as the Hub is busy or broken, with the PATIENCE that there is for its purpose."""
+    """Call `action`, with retries while the Hub is busy or broken, by the RETRY_POLICY of the purpose."""
     waits, even_if_lost = RETRY_POLICY[purpose]
     start = time.monotonic()
     for wait in waits:
@@ -56,9 +56,9 @@ def retry(action: Callable[[], Result], purpose: str = "ask") -> Result:
 
 
 def raise_if_busy(response: Any) -> None:
-    """Raise the error of an answer that may be another one later.
+    """Raise the error of a temporary failure.
 
-    The client would ask again by itself, and sleep for as long as the Hub asks, be it an hour.
+    Otherwise the client would retry by itself, and sleep as long as the Hub asks, up to an hour.
     """
     from huggingface_hub.utils import hf_raise_for_status
 
@@ -84,7 +84,7 @@ def raise_if_slow(response: Any) -> None:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what caused it, down to the Hub's answer if there was one."""
+    """The error and its causes, down to the response of the Hub if there is one."""
     while error is not None:
         yield error
         error = None if _status(error) else error.__cause__
@@ -97,7 +97,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether no answer came: no network, no such host, a connection that broke or a time-out."""
+    """Whether there was no response: no network, unknown host, lost connection or timeout."""
     from huggingface_hub.errors import HTTPError
 
     return any(isinstance(cause, HTTPError) and not _status(cause) for cause in _causes(error))
@@ -109,12 +109,12 @@ def is_transient(error: BaseException) -> bool:
 
 
 def _is_incomplete(error: BaseException) -> bool:
-    """Whether a file did not arrive as it was announced."""
+    """Whether a download was incomplete."""
     return type(error) is OSError and not error.errno
 
 
 def _asked_wait(error: BaseException) -> float:
-    """The seconds that a busy Hub asks to wait, 0 if it does not."""
+    """Seconds to wait that a busy Hub asks for, or 0."""
     from huggingface_hub.utils import parse_ratelimit_headers
 
     headers = next((cause.response.headers for cause in _causes(error) if _status(cause) in TRANSIENT), {})
@@ -126,7 +126,7 @@ def _asked_wait(error: BaseException) -> float:
 
 @contextlib.contextmanager
 def as_input_error(what: str, revision: str | None = None, remedy: str = "") -> Iterator[None]:
-    """Turn each way in which the Hub can fail into an InputError; other errors pass as they are."""
+    """Convert all errors of the Hub to InputError; other errors are not changed."""
     try:
         yield
     except InputError:
@@ -144,37 +144,37 @@ def _sentence(error: BaseException, what: str, revision: str | None) -> str | No
 
     hub = constants.ENDPOINT.split("@")[-1]
     by_class = {
-        errors.OfflineModeIsEnabled: f"HF_HUB_OFFLINE=1 is set and {what} was not pulled before whole: unset it",
+        errors.OfflineModeIsEnabled: f"HF_HUB_OFFLINE=1 is set and {what} is not in the cache: unset it",
         errors.GatedRepoError: f"{what} is gated: accept its terms at {hub}/{what}, then {LOGIN}",
         errors.RevisionNotFoundError: f"{what} has no revision {revision!r}: see {hub}/{what}/commits/main",
         errors.RepositoryNotFoundError: f"no {what} on the Hub, or it is private: check the spelling, or {LOGIN}",
-        errors.RemoteEntryNotFoundError: f"{what} has lost a file at {revision!r}: try again",
+        errors.RemoteEntryNotFoundError: f"a file of {what} is missing at {revision!r}: try again",
         errors.DisabledRepoError: f"{what} was disabled by the Hub",
-        json.JSONDecodeError: f"what answers at {hub} is no Hub: check the network, and HF_ENDPOINT if it is set",
-        UnicodeEncodeError: f"the Hugging Face token holds a character that no token has: {LOGIN}",
+        json.JSONDecodeError: f"the server at {hub} is not a Hub: check the network, and HF_ENDPOINT if it is set",
+        UnicodeEncodeError: f"the Hugging Face token contains an invalid character: {LOGIN}",
     }
     by_status = {
-        401: f"the Hub does not know your token, or it has expired: {LOGIN}",
-        403: f"your token does not permit this on {what}: {LOGIN}",
-        408: "the Hub took too long: try again",
-        412: f"{what} keeps changing: try again",
-        429: f"the Hub asks to slow down (HTTP 429): try again in {_asked_wait(error) or 60:.0f} seconds",
+        401: f"your token is invalid or has expired: {LOGIN}",
+        403: f"your token has no permission for this on {what}: {LOGIN}",
+        408: "the Hub did not respond in time: try again",
+        412: f"{what} was changed by somebody else: try again",
+        429: f"rate limit of the Hub (HTTP 429): try again in {_asked_wait(error) or 60:.0f} seconds",
     }
     for kind, sentence in by_class.items():
         if isinstance(error, kind):
             return sentence
     if status := _status(error):
         detail = " ".join((error.server_message or "")[:200].split())
-        other = f"the Hub has trouble (HTTP {status}): try again later"
-        return by_status.get(status, other if status >= 500 else f"the Hub refused {what} (HTTP {status}): {detail}")
+        other = f"error of the Hub (HTTP {status}): try again later"
+        return by_status.get(status, other if status >= 500 else f"the Hub rejected {what} (HTTP {status}): {detail}")
     if is_lost(error):
         return f"the Hub at {hub} cannot be reached: check the network"
     if isinstance(error, (ConnectionError, TimeoutError)):
-        # hf_xet has tried again on its own, for minutes.
-        return "the Hub's Xet store cannot be reached: try again, or set HF_HUB_DISABLE_XET=1 to go without it"
+        # hf_xet has retried by itself for minutes.
+        return "the Xet storage of the Hub cannot be reached: try again, or set HF_HUB_DISABLE_XET=1"
     if isinstance(error, OSError) and error.errno:
-        place = error.filename or constants.HF_HUB_CACHE  # a full disk does not say which file it had no room for
-        return f"cannot use {place}: {error.strerror}; set HF_HOME to a folder with room that you can write to"
+        place = error.filename or constants.HF_HUB_CACHE  # the error of a full disk names no file
+        return f"cannot use {place}: {error.strerror}; set HF_HOME to a writable folder with free space"
     if isinstance(error, OSError):
-        return f"{what} did not arrive whole: try again"
+        return f"the download of {what} was incomplete: try again"
     return None

@@ -1,4 +1,4 @@
-"""The files of a repository on the Hub: asked for at one commit, and taken only with the digest that was announced."""
+"""Files of a repository on the Hub, downloaded at one commit and verified by their digests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_BYTES = {
     directions.FILE: directions.MAX_BYTES,
     DISCRIMINATOR: 8 * 2**30,
 }
-# Seconds of silence to put up with: to connect, to read, to write, to wait for a free connection.
+# Timeouts in seconds: to connect, to read, to write, to wait for a free connection.
 TIMEOUT = (10, 60, 60, 60)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 Tell = Callable[[int, int], object]
@@ -36,16 +36,16 @@ _changing_the_session = threading.Lock()
 
 
 def is_offline() -> bool:
-    """Whether HF_HUB_OFFLINE=1 forbids to ask the Hub."""
+    """Whether HF_HUB_OFFLINE=1 is set."""
     from huggingface_hub import is_offline_mode
 
     return is_offline_mode()
 
 
 def api() -> HfApi:
-    """The Hub's client: it waits for a silent Hub no longer than TIMEOUT, and leaves it to `retry` to ask again.
+    """The client of the Hub, with TIMEOUT and without retries of its own: those are made by `retry`.
 
-    So does all code of this process that uses the Hub, unless it has set a session of its own.
+    This changes the session of the whole process, unless it has its own.
     """
     from huggingface_hub import HfApi, get_session, set_client_factory
 
@@ -53,7 +53,7 @@ def api() -> HfApi:
         session = get_session()
         if session.timeout.read is None:
             hooks = session.event_hooks | {"response": [*session.event_hooks["response"], raise_if_busy, raise_if_slow]}
-            # Not only this session: the client opens another when a connection fails.
+            # Not only this session: the client opens a new one if a connection fails.
             set_client_factory(lambda: type(session)(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT))
     return HfApi(library_name="ganvas")
 
@@ -75,7 +75,7 @@ def ask(repo_id: str, revision: str | None = None, as_guest: bool = False) -> Mo
 
 
 def size(info: ModelInfo, name: str) -> int | None:
-    """The bytes of a file; None where there is no such file."""
+    """Size of a file in bytes; None if it does not exist."""
     return next((file.size or 0 for file in info.siblings if file.rfilename == name), None)
 
 
@@ -90,16 +90,16 @@ def check_size(info: ModelInfo, name: str) -> int:
 
 
 def download(info: ModelInfo, name: str, tell: Tell | None = None, as_guest: bool = False) -> Path:
-    """A file of that commit in the Hub's own cache, whole.
+    """Download a file of that commit to the cache of the Hub.
 
     Args:
         as_guest: without the host's token, into a cache that holds nothing else.
-        tell: is given the bytes that are there and those of the whole file, from any thread; what it raises ends the
-            download, unless it comes by Xet.
+        tell: progress callback (bytes downloaded, total bytes), called from any thread; an exception in it stops the
+            download, except with Xet.
 
     Raises:
         InputError: there is no such file, or it is larger than MAX_BYTES.
-        Exception: whatever `hub_errors.sentences` has a sentence for.
+        Exception: those that `as_input_error` converts.
     """
     check_size(info, name)
     return retry(lambda: _download(info, name, tell, as_guest), "fetch")
@@ -114,17 +114,17 @@ def _download(info: ModelInfo, name: str, tell: Tell | None, as_guest: bool) -> 
     if path.parent.name != info.sha:
         raise OSError(f"{name} of {info.id} came at another commit than {info.sha}")
     announced = next(file for file in info.siblings if file.rfilename == name)
-    # The client compares sizes alone, and takes what lies in the cache as it is.
+    # The client checks only sizes, and does not verify files in the cache.
     if not _is_whole(path, announced.lfs.sha256 if announced.lfs else announced.blob_id):
         blob = path.resolve()
         path.unlink()
         blob.unlink(missing_ok=True)
-        raise OSError(f"{name} of {info.id} is not what was announced")
+        raise OSError(f"{name} of {info.id} has another digest")
     return path
 
 
 def _telling(tell: Tell, whole: int) -> type:
-    """A bar as the client makes them, which draws nothing and tells; `whole` is the size of the file in bytes."""
+    """A tqdm class for the client that draws nothing and calls `tell`; `whole` is the file size in bytes."""
     from tqdm import tqdm
 
     class Bar(tqdm):
@@ -133,13 +133,13 @@ def _telling(tell: Tell, whole: int) -> type:
 
         def update(self, n: float = 1) -> None:
             self.n += n
-            tell(min(int(self.n), whole), whole)  # Xet has a second bar, for what has travelled
+            tell(min(int(self.n), whole), whole)  # Xet has a second bar for the transfer
 
     return Bar
 
 
 def cached(repo_id: str, revision: str, as_guest: bool = False) -> Path | None:
-    """The folder with the last commit of a revision that was downloaded; None if there is none, or it is not whole."""
+    """The cached folder of the last downloaded commit of a revision; None if missing or incomplete."""
     from huggingface_hub import try_to_load_from_cache
 
     where = guest_cache.folder() if as_guest else None
@@ -151,7 +151,7 @@ def cached(repo_id: str, revision: str, as_guest: bool = False) -> Path | None:
 
 
 def _is_whole(path: Path, digest: str | None = None) -> bool:
-    """Whether a file has a digest; by default the one that its blob in the cache is named by."""
+    """Whether a file has this digest; by default, the one in the name of its blob in the cache."""
     if digest is None and path.is_symlink():
         digest = Path(os.readlink(path)).name
     there = path.stat()
@@ -160,7 +160,7 @@ def _is_whole(path: Path, digest: str | None = None) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _digest(path: Path, is_small: bool, *version: int) -> str:
-    """SHA-256, or for what git itself holds its name there; looked up once for each version of a file."""
+    """SHA-256, or the git hash of small files; cached per version of a file."""
     from huggingface_hub.utils.sha import git_hash, sha_fileobj
 
     with path.open("rb") as file:
@@ -168,5 +168,5 @@ def _digest(path: Path, is_small: bool, *version: int) -> str:
 
 
 def has_digest(path: Path, digest: str) -> bool:
-    """Whether a file has the SHA-256 that the Hub announces for a large one, or the name that git gives a small one."""
+    """Whether a file has this digest: the SHA-256 of a large file, or the git hash of a small one."""
     return _is_whole(path, digest)

@@ -1,4 +1,4 @@
-"""The model card: README.md of a published checkpoint, written for a reader who has never heard of it."""
+"""The model card: README.md of a published checkpoint."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from pretrained.pipelines.translator_input import KINDS
 from pretrained.system.errors import InputError
 from pretrained.titles import title_of
 
-# What each pipeline is called on the Hub, what it does, and how it is used from a shell and from Python.
+# Per pipeline: task on the Hub, description, and examples for a shell and for Python.
 USES = {
     "generate": (
         "unconditional-image-generation",
-        "makes pictures from noise",
+        "generates images from noise",
         "sample {id} --seeds 0-63 --out grid.png",
         "import pretrained\n\npretrained.load({id}).sample(range(64))  # uint8 (64, height, width, channels)",
     ),
     "translate": (
         "image-to-image",
-        "turns one picture into another",
+        "translates images",
         "translate {id} --input in.png{extras} --out out.png",
         """\
 import pretrained
 from PIL import Image
 
-picture = pretrained.load({id}).translate(Image.open("in.png"){extras})
-picture.save("out.png")""",
+image = pretrained.load({id}).translate(Image.open("in.png"){extras})
+image.save("out.png")""",
     ),
 }
-# What a config's input may say beside, and what can be done then.
+# Further examples, by fields of a config's input.
 ABILITIES = {
     "text": ("sample {id} --seeds 0-15 --text {example} --out grid.png",),
     "style": ("mix {id} --rows 0-3 --columns 10-15 --layers 3 --out mix.png",),
     "encode": (
         "reconstruct {id} --input in.png --out out.png",
-        "interpolate {id} --input a.png b.png --frames 60 --out film.mp4",
+        "interpolate {id} --input a.png b.png --frames 60 --out video.mp4",
     ),
     "strength": ("translate {id} --input in.png --strength 0.5 --out out.png",),
 }
-# What a translator needs beside a picture.
+# Further inputs of a translator.
 EXTRAS = ("mask", "second")
 HUB_DATASETS = {
     "mnist": "ylecun/mnist",
     "fashion-mnist": "zalando-datasets/fashion_mnist",
     "cifar10": "uoft-cs/cifar10",
 }
-# The Hub refuses a licence that it does not know; any other is "other" with a name.
+# Licences that the Hub knows; it rejects others, which are given as "other" with a name.
 LICENCES = {"mit", "apache-2.0", "bsd-3-clause", "gpl-3.0", "cc0-1.0"} | {
     f"cc-by{terms}-{version}" for terms in ("", "-sa", "-nc", "-nc-sa") for version in ("3.0", "4.0")
 }
@@ -64,7 +64,7 @@ FACTS = {
     "data": "Data",
     "data_licence": "Licence of the data",
     "licence": "Licence of the weights",
-    "kimg": "Length, thousands of real pictures",
+    "kimg": "Length, thousands of real images",
     "seed": "Seed",
     "minutes": "Time, minutes",
     "hardware": "Hardware",
@@ -76,16 +76,16 @@ MARK = re.compile(r"\n<!-- ganvas card ([0-9a-f]{64}) -->\s*\Z")
 
 
 def model_card(config: Config, id: str | None = None, samples: bool = True) -> str:
-    """README.md with the front matter that the Hub reads; `is_edited` tells it from one that a person has changed.
+    """README.md with front matter for the Hub; `is_edited` detects later changes.
 
     Args:
         config: `config.training` may hold any of the keys of FACTS, "command" (a text) and "metrics" (a list of
             {"name": "FID", "value": 12.3, "spread": 0.1, "data": "mnist", "protocol": {...}}).
-        id: what a reader types to load it; None is the config's name.
-        samples: whether samples.png lies beside it.
+        id: with which a reader loads it; None is the config's name.
+        samples: whether there is a samples.png beside it.
 
     Raises:
-        InputError: the config names a pipeline that there is not.
+        InputError: the config names an unknown pipeline.
     """
     if config.pipeline not in USES:
         raise InputError(f"unknown pipeline {config.pipeline!r}: one of {', '.join(USES)}")
@@ -94,7 +94,7 @@ def model_card(config: Config, id: str | None = None, samples: bool = True) -> s
 
 
 def sign(card: str) -> str:
-    """A README.md with the mark by which `is_edited` knows it, and `is_signed` any that began as ours."""
+    """A README.md with a digest for `is_edited`; `is_signed` is true even after changes."""
     return f"{card}\n<!-- ganvas card {_digest(card)} -->\n"
 
 
@@ -103,7 +103,7 @@ def is_signed(card: str) -> bool:
 
 
 def is_edited(card: str) -> bool:
-    """Whether a person has written or changed this README.md; an empty one has nothing to lose."""
+    """Whether this README.md was written or changed by hand; false for an empty one."""
     mark = MARK.search(card)
     return bool(card.strip()) and not (mark and mark[1] == _digest(card[: mark.start()]))
 
@@ -113,14 +113,14 @@ def _digest(text: str) -> str:
 
 
 def _base_model(training: Mapping[str, Any]) -> dict[str, str]:
-    """By which the Hub draws the tree of what was fine-tuned from what."""
+    """Fields from which the Hub draws the tree of fine-tuned models."""
     base = training.get("base")
     is_on_hub = isinstance(base, dict) and base.get("revision") and REPO_ID.fullmatch(str(base.get("id")))
     return {"base_model": base["id"], "base_model_relation": "finetune"} if is_on_hub else {}
 
 
 def tags_of(config: Config) -> list[str]:
-    """What a checkpoint can be found by on the Hub."""
+    """Tags of a checkpoint on the Hub."""
     return ["ganvas", "gan", str(config.network["class"]).split(".")[0]]
 
 
@@ -179,7 +179,7 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
     if config.pipeline == "translate":
         yield _reading(config)
     if samples:
-        yield f"![Pictures of this model]({SAMPLES})"
+        yield f"![Samples of this model]({SAMPLES})"
     yield "## Use it"
     example = shlex.quote(_line(config.input["text"]["examples"][0])) if config.input.get("text") else ""
     extras = [name for name in EXTRAS if config.input.get(name)]
@@ -193,10 +193,10 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
     yield _code("bash", "\n".join(lines))
     arguments = "".join(f', {name}=Image.open("{name}.png")' for name in extras)
     yield _code("python", python.format(id=json.dumps(id), extras=arguments))
-    yield f"Or `streamlit run app.py`, and choose {_plain(id)} there."
+    yield f"Or run `streamlit run app.py` and choose {_plain(id)}."
     if config.classes:
-        yield f"Its labels, from 0 on: {', '.join(map(_plain, config.classes))}."
-    yield "## How it was made"
+        yield f"Classes, from 0: {', '.join(map(_plain, config.classes))}."
+    yield "## Training"
     if training.get("command"):
         yield _code("bash", _line(training["command"]))
     facts = [(label, training[key]) for key, label in FACTS.items() if training.get(key) not in (None, "", {}, [])]
@@ -206,31 +206,31 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
         yield _table(("Score", "Value", "Data"), [(m["name"], _value(m), m.get("data", source or "")) for m in rows])
         for protocol in dict.fromkeys(_plain(_protocol(metric)) for metric in rows if _protocol(metric)):
             names = ", ".join(_plain(m["name"]) for m in rows if _plain(_protocol(m)) == protocol)
-            yield f"How {names} came about: {protocol}."
+            yield f"Protocol of {names}: {protocol}."
     yield (
-        "Its pictures show what its data shows, with the same gaps and biases. "
-        "Check the licence of the data before you build on them."
+        "The images reflect the training data, with its gaps and biases. "
+        "Check the licence of the data before you use them."
     )
 
 
 def _reading(config: Config) -> str:
-    """What a translator reads, and what it gives."""
+    """Input and output of a translator."""
     source = config.input["source"]
     name = f" ({_plain(source['name'])})" if source.get("name") else ""
-    target = f", and makes {_plain(source['target'])}" if source.get("target") else ""
-    text = f"It reads {KINDS[_kind(config)]}{name}{target}. Pictures of any size will do"
-    text += ": it takes the middle, unless `--fit tile` or `--fit stretch` is said." if config.size else "."
+    target = f", the output {_plain(source['target'])}" if source.get("target") else ""
+    text = f"The input is {KINDS[_kind(config)]}{name}{target}. Images of any size are accepted"
+    text += " and cropped to the centre, unless `--fit tile` or `--fit stretch` is given." if config.size else "."
     if config.input.get("scale", 1) > 1:
-        text += f" What it gives is {config.input['scale']} times larger."
+        text += f" The output is {config.input['scale']} times larger."
     if config.input.get("mask"):
-        text += " A mask of the same size is white where the hole is; all outside it stays as it was."
+        text += " A mask of the same size is white in the hole; the rest of the image is not changed."
     if config.input.get("strength"):
-        text += " A strength from 0 to 1 says how far to go."
+        text += " A strength from 0 to 1 sets how much the image is changed."
     if _kind(config) in DEGRADATIONS:
-        text += " `--degrade` first makes any picture one like those it was trained on."
+        text += " `--degrade` first applies the degradation of the training data to the input."
     if source.get("palette"):
         labels = ", ".join(f"{_plain(label)} {_plain(colour)}" for label, colour in source["palette"].items())
-        text += f" Its labels: {labels}."
+        text += f" Labels: {labels}."
     return text
 
 
@@ -239,7 +239,7 @@ def _kind(config: Config) -> str | None:
 
 
 def metrics(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The scores in `config.training`, without what is none."""
+    """The valid scores in `config.training`."""
     found = training.get("metrics")
     return [
         metric
@@ -263,7 +263,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 
 def _plain(value: Any) -> str:
-    """One line of text that Markdown and HTML leave alone."""
+    """One line of text, escaped for Markdown and HTML."""
     if isinstance(value, dict):
         value = ", ".join(f"{name} {_number(item)}" for name, item in value.items())
     return re.sub(r"([\\`*_{}\[\]()#!|~$])", r"\\\1", html.escape(_line(_number(value)), quote=False))

@@ -1,4 +1,4 @@
-"""Checkpoints on the Hugging Face Hub: pull one at a commit, publish one in one commit, list what there is."""
+"""Checkpoints on the Hugging Face Hub: pull, push and list."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pull(
     Args:
         repo_id: "user/name".
         revision: a branch, tag or commit; None is the main branch.
-        tell: is told how far the weights are, as `hub_files.download` says.
+        tell: progress callback of the weights, as in `files.download`.
         as_guest: for a visitor who has no authority of the host: without its token, and through a cache with a quota
             that holds nothing else.
 
@@ -52,7 +52,7 @@ def pull(
         The folder with model.safetensors, and the 40 hexadecimal digits of the commit.
 
     Raises:
-        InputError: the repository, the revision or the file is missing, closed, too large or out of reach.
+        InputError: the repository, revision or file does not exist, is private, too large or unavailable.
     """
     from huggingface_hub import constants
 
@@ -76,35 +76,35 @@ def pull(
         except Exception as error:
             if not before or not is_transient(error):
                 raise
-            log.warning("The Hub gives no more: using %s at %s, pulled before", repo_id, before.name[:7])
+            log.warning("Hub unavailable; using the cached copy of %s at %s", repo_id, before.name[:7])
             return before, before.name
         if size(info, checkpoint.CONFIG) is not None:
-            # Loading needs the model alone; the Hub counts a download by its config.json.
+            # Not needed for loading, but the Hub counts downloads by config.json.
             download(info, checkpoint.CONFIG, as_guest=as_guest)
     _pull_directions(info, as_guest)
     if revision != info.sha:
-        # The cache notes where a branch points only when a file is asked for by that branch; it may be read-only.
+        # The cache records the commit of a branch only for downloads by branch; it may be read-only.
         with contextlib.suppress(InputError):
             write_atomic(model.parents[2] / "refs" / revision, info.sha.encode())
     return model.parent, info.sha
 
 
 def _pull_directions(info: ModelInfo, as_guest: bool) -> None:
-    """Download the directions too, where there are any; a checkpoint is whole without."""
+    """Download the directions, which are optional."""
     if size(info, directions.FILE) is None:
         return
     try:
         with as_input_error(info.id, info.sha):
             download(info, directions.FILE, as_guest=as_guest)
     except InputError as error:
-        log.warning("%s of %s is left out: %s", directions.FILE, info.id, error)
+        log.warning("%s of %s is not used: %s", directions.FILE, info.id, error)
 
 
 def pull_file(repo_id: str, revision: str, name: str) -> Path | None:
-    """Download one more file of a checkpoint that was pulled; None where the repository has no such file.
+    """Download another file of a pulled checkpoint; None if the repository has no such file.
 
     Raises:
-        InputError: the file is too large, or the Hub is out of reach and it was not downloaded before.
+        InputError: the file is too large, or neither in the cache nor available from the Hub.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -117,16 +117,16 @@ def pull_file(repo_id: str, revision: str, name: str) -> Path | None:
 
 
 def check_push(repo_id: str | None, default_name: str) -> str:
-    """Find out before a long training whether its result could be published.
+    """Check before a training whether its result can be published.
 
     Args:
-        repo_id: "user/name", "name" for one's own account, or None for `default_name` there.
+        repo_id: "user/name", "name" in the own account, or None for `default_name` there.
 
     Returns:
         The full "user/name".
 
     Raises:
-        InputError: no token, one that cannot write there, or a name that is taken by something else.
+        InputError: no token, no write access, or the repository holds something else.
     """
     from huggingface_hub.errors import RepositoryNotFoundError
 
@@ -137,46 +137,45 @@ def check_push(repo_id: str | None, default_name: str) -> str:
 
 
 def push(folder: Path, repo_id: str, private: bool = False, with_discriminator: bool = False) -> str:
-    """Publish the checkpoint in `folder` as one commit, creating the repository if need be -> its link.
+    """Publish the checkpoint in `folder` as one commit, creating the repository if needed -> its URL.
 
-    What is published is model.safetensors, config.json, README.md, samples.png and directions.safetensors, nothing else
-    of the folder, and no link out of it. A README.md that was edited on the Hub stays as it is, and so do directions of
-    other names there.
+    Only model.safetensors, config.json, README.md, samples.png and directions.safetensors are published, and no links
+    to other folders. A README.md that was edited on the Hub is kept, and so are directions of other names.
 
     Args:
-        with_discriminator: publish discriminator.safetensors too, from which others can fine-tune.
+        with_discriminator: publish discriminator.safetensors too, for fine-tuning.
 
     Raises:
-        InputError: it is refused, or the Hub is out of reach; with the command that pushes it again.
+        InputError: it was rejected, or the Hub is unavailable; with the command that repeats the push.
     """
     check_name(repo_id)
     files = _published(folder, repo_id)
     if with_discriminator:
         files[DISCRIMINATOR] = _discriminator(folder)
-    # The header of the model says what its config.json says.
+    # The header of the model equals config.json, which is checked.
     check_secrets({name: data for name, data in files.items() if name not in (checkpoint.MODEL, DISCRIMINATOR)})
     with as_input_error(repo_id, remedy=nothing_lost(folder, repo_id, private, with_discriminator)):
         return retry(lambda: _publish(files, repo_id, private), "publish")
 
 
 def nothing_lost(folder: Path, repo_id: str, private: bool = False, with_discriminator: bool = False) -> str:
-    """What to do about a push that did not go through."""
+    """Remedy for a failed push."""
     flags = ["--private"] * private + ["--with-discriminator"] * with_discriminator
     command = ["python", "-m", "trainer", "push", str(folder), "--repo-id", repo_id, *flags]
-    return f"nothing was lost, this pushes it again: {shlex.join(command)}"
+    return f"nothing was lost; repeat with: {shlex.join(command)}"
 
 
 def list_models(author: str | None = None, *tags: str, limit: int = 100, as_guest: bool = False) -> list[ModelInfo]:
     """The newest Ganvas checkpoints, of one author or of all; each has an id, a pipeline_tag, downloads, likes.
 
-    Offline, they are those that were pulled before.
+    If offline, those in the cache.
 
     Args:
-        tags: what they must carry beside the tag of all Ganvas checkpoints.
+        tags: required tags besides that of all Ganvas checkpoints.
         as_guest: without the host's token.
 
     Raises:
-        InputError: the Hub is out of reach.
+        InputError: the Hub is unavailable.
     """
     from huggingface_hub import ModelInfo, constants, get_session
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
@@ -185,7 +184,7 @@ def list_models(author: str | None = None, *tags: str, limit: int = 100, as_gues
         return [] if as_guest else list(islice(_pulled(author, {*tags}), limit))
 
     def newest() -> list[ModelInfo]:
-        # HfApi.list_models waits without end for a silent Hub, and 23 s for one that is out of reach.
+        # HfApi.list_models has no timeout for a Hub that does not respond, and 23 s for one that is unreachable.
         query = {"filter": [TAG, *tags], "sort": "lastModified", "limit": limit}
         query |= {"author": author} if author else {}
         timeout = constants.HF_HUB_ETAG_TIMEOUT
@@ -201,23 +200,23 @@ def list_models(author: str | None = None, *tags: str, limit: int = 100, as_gues
 
 
 def _pulled(author: str | None, wanted: set[str]) -> Iterator[ModelInfo]:
-    """The checkpoints in the cache, the last one pulled first."""
+    """The checkpoints in the cache, the last pulled first."""
     from huggingface_hub import ModelInfo, constants
 
     folders = Path(constants.HF_HUB_CACHE).glob("models--*--*")
     for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True):
         _, owner, name = folder.name.split("--", 2)
         before = cached(f"{owner}/{name}", constants.DEFAULT_REVISION) if author in (None, owner) else None
-        with contextlib.suppress(InputError):  # somebody else's model
+        with contextlib.suppress(InputError):  # not a Ganvas checkpoint
             if before and wanted <= {*(found := tags_of(checkpoint.read_config(before / checkpoint.MODEL)))}:
                 yield ModelInfo(id=f"{owner}/{name}", tags=found)
 
 
 def peek(repo_id: str, as_guest: bool = False) -> tuple[checkpoint.Config, Path | None]:
-    """The config of a checkpoint on the Hub, and the file of its samples.png if it has one; no weights are pulled.
+    """Download the config of a checkpoint and its samples.png, if it has one, without the weights.
 
     Raises:
-        InputError: the repository is out of reach, or holds no Ganvas checkpoint.
+        InputError: the repository is unavailable, or holds no Ganvas checkpoint.
     """
     from huggingface_hub import constants
 
@@ -244,7 +243,7 @@ def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:
         checkpoint.CONFIG: config.to_json().encode() + b"\n",
         checkpoint.CARD: text.encode(),
     }
-    if directions.read(named, config):  # refused here rather than by those who pull it
+    if directions.read(named, config):  # refuse it now rather than when it is pulled
         files[directions.FILE] = named
     return files | ({checkpoint.SAMPLES: samples} if samples.exists() else {})
 
@@ -252,22 +251,22 @@ def _published(folder: Path, repo_id: str) -> dict[str, bytes | Path]:
 def _discriminator(folder: Path) -> Path:
     path = reject_escaping_symlink(folder / DISCRIMINATOR)
     if not path.exists():
-        raise InputError(f"{folder} holds no {DISCRIMINATOR}: leave `with_discriminator` away")
-    checkpoint.load_tensors(path)  # refused here rather than by those who pull it
+        raise InputError(f"{folder} holds no {DISCRIMINATOR}: leave out `with_discriminator`")
+    checkpoint.load_tensors(path)  # refuse it now rather than when it is pulled
     return path
 
 
 def _publish(files: dict[str, bytes | Path], repo_id: str, private: bool) -> str:
     from huggingface_hub import CommitOperationAdd
 
-    # None leaves the choice to the account's own default; False would override it.
+    # None selects the default of the account; False would override it.
     link = api().create_repo(repo_id, private=private or None, exist_ok=True)
     info = ask(repo_id)
     if private and not info.private:
-        raise InputError(f"{repo_id} is public already: make it private in its settings, or choose another --repo-id")
+        raise InputError(f"{repo_id} is public already: make it private in its settings, or choose another `repo_id`")
     _check_ours(info)
     if size(info, checkpoint.CARD) is not None and is_edited(download(info, checkpoint.CARD).read_text("utf-8")):
-        log.warning("%s of %s was edited on the Hub: it stays as it is", checkpoint.CARD, repo_id)
+        log.warning("%s of %s was edited on the Hub: it is kept", checkpoint.CARD, repo_id)
         files = {name: data for name, data in files.items() if name != checkpoint.CARD}
     if directions.FILE in files and size(info, directions.FILE) is not None:
         files = files | {directions.FILE: _merged(files, info)}
@@ -275,14 +274,14 @@ def _publish(files: dict[str, bytes | Path], repo_id: str, private: bool) -> str
         repo_id,
         [CommitOperationAdd(name, data) for name, data in files.items()],
         commit_message="Publish a Ganvas checkpoint",
-        # Refused if somebody edited the card since we looked; and a second attempt adds no second commit.
+        # Rejected if somebody has committed in between; and a retry adds no second commit.
         parent_commit=info.sha,
     )
     return str(link)
 
 
 def _merged(files: dict[str, bytes | Path], info: ModelInfo) -> bytes:
-    """Our directions, and those on the Hub that have other names."""
+    """The directions, and those on the Hub with other names."""
     config = checkpoint.read_config(files[checkpoint.MODEL])
     ours, theirs = directions.read(files[directions.FILE], config), {}
     try:
@@ -290,15 +289,15 @@ def _merged(files: dict[str, bytes | Path], info: ModelInfo) -> bytes:
     except InputError as error:
         log.warning("%s of %s is replaced: %s", directions.FILE, info.id, error)
     if changed := [name for name in ours if name in theirs and (ours[name].vector != theirs[name].vector).any()]:
-        log.warning("%s of %s: %s is another direction now", directions.FILE, info.id, ", ".join(changed))
+        log.warning("%s of %s: %s has changed", directions.FILE, info.id, ", ".join(changed))
     return directions.encode(theirs | ours, config)
 
 
 def _check_ours(info: ModelInfo) -> None:
-    """Refuse to publish over a model that is not a Ganvas checkpoint."""
+    """InputError if the repository holds a model that is not a Ganvas checkpoint."""
     if size(info, checkpoint.MODEL) is None:
         return
     try:
         checkpoint.Config.from_json(download(info, checkpoint.CONFIG).read_text("utf-8"))
     except InputError as error:
-        raise InputError(f"{info.id} holds another model: choose another --repo-id ({error})") from error
+        raise InputError(f"{info.id} holds another model: choose another `repo_id` ({error})") from error

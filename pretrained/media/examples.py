@@ -16,11 +16,11 @@ MAX_CHARACTERS = 100_000
 
 
 def examples(checkpoint: Path, scale: int = 1) -> list[tuple[Image.Image, dict[str, Image.Image]]]:
-    """Sources, and what goes with each by name; none where the picture beside the checkpoint does not say.
+    """Sources, and what goes with each by name; none where the image beside the checkpoint does not say.
 
     Args:
         checkpoint: its file.
-        scale: how many times larger than its source a picture is; the sources are shown as large as the outputs.
+        scale: how many times larger than its source an image is; the sources are shown as large as the outputs.
     """
     path = checkpoint.with_name(SAMPLES)
     if not path.exists():

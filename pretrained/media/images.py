@@ -1,4 +1,4 @@
-"""Pictures as numbers: [-1, 1] <-> uint8, grids, PNG. The only place where a range changes."""
+"""Images as numbers: [-1, 1] <-> uint8, grids, PNG. The only place where a range changes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from pretrained.system.files import open_regular
 
 MAX_PIXELS = 100_000_000  # of what is made
 COMPRESSION = 3  # of PNG: two thirds of the time that zlib takes by default, for a twentieth more bytes
-# Of what is read. Pillow keeps four bytes for a pixel with colours: 400 MB while one picture is made of another.
+# Of what is read. Pillow keeps four bytes for a pixel with colours: 400 MB while one image is made of another.
 MAX_READ = 50_000_000
 BAND = 256  # rows
-MAX_HELD = MAX_READ // 2  # of those that are decoded to several whole pictures before one comes out
+MAX_HELD = MAX_READ // 2  # of those that are decoded to several whole images before one comes out
 HELD = ("WEBP", "AVIF")
 # A progressive JPEG is held as a whole, in coefficients, and gone through once for each of its scans.
 MAX_PROGRESSIVE = MAX_READ // 2
@@ -79,7 +79,7 @@ def to_pil(image: np.ndarray) -> Image.Image:
 
 
 def enlarge(image: np.ndarray, scale: int) -> np.ndarray:
-    """Repeat each pixel of (..., H, W, C) `scale` times both ways: small pictures shown large, and crisp."""
+    """Repeat each pixel of (..., H, W, C) `scale` times both ways: small images shown large, and crisp."""
     return image.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
 
@@ -224,7 +224,7 @@ def open_image(
         raise
     except UnidentifiedImageError as error:  # its message would show a Python object
         if _is_lfs_pointer(source):
-            raise InputError("a git-LFS pointer in place of a picture: fetch it with git lfs pull") from error
+            raise InputError("a git-LFS pointer in place of an image: fetch it with git lfs pull") from error
         raise InputError("not a picture that can be read: a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF will do") from error
     except Exception as error:  # Pillow's decoders raise many kinds on a broken file
         raise InputError(f"not a picture that can be read: {error}") from error

@@ -1,6 +1,6 @@
 """BEGAN (Berthelot et al. 2017, arXiv:1703.10717): a generator, and a discriminator that is an autoencoder.
 
-Convolutions of 3x3 with ELU throughout and no normalisation; G is built like D's decoder.
+3x3 convolutions with ELU, without normalisation; G has the architecture of D's decoder.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ __all__ = ["Discriminator", "Generator"]
 
 
 def num_levels(size: int) -> int:
-    """How many maps there are, of 8, 16, ..., `size` px."""
+    """Number of resolutions 8, 16, ..., `size` px."""
     if size < 16 or size & (size - 1):
-        raise InputError(f"size is {size}: a power of two, 16 or more")
+        raise InputError(f"size must be a power of two >= 16, got {size}")
     return size.bit_length() - 3
 
 
@@ -24,7 +24,7 @@ def convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) -> pictures (N, channels, size, size), near [-1, 1]: the output is linear, as the paper has it."""
+    """z (N, z_dim) -> images (N, channels, size, size), near [-1, 1]: the output is linear, as in the paper."""
 
     def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 64, width: int = 128):
         super().__init__()
@@ -37,7 +37,7 @@ class Generator(nn.Module):
         self.layers.append(nn.Conv2d(width, channels, 3, padding=1))
 
     def first_layers(self) -> list[Tensor]:
-        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        """Weights (outputs, z_dim) of the layer that reads z, for closed-form directions (SeFa)."""
         return [self.layers[0].weight]
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -45,9 +45,9 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures (N, channels, size, size) -> their reconstruction, of the same shape.
+    """Images (N, channels, size, size) -> their reconstruction, of the same shape.
 
-    The encoder's channels grow by `width` at each halving; its code and the decoder are of G's shape.
+    The channels of the encoder grow by `width` at each downsampling; the decoder has the architecture of G.
     """
 
     def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 64, width: int = 128):

@@ -1,6 +1,6 @@
-"""The context encoder (Pathak et al. 2016, arXiv:1604.07379): all of a picture through one vector, and back.
+"""The context encoder (Pathak et al. 2016, arXiv:1604.07379): an autoencoder for inpainting, with a bottleneck.
 
-The converter of PixelDTGAN (Yoo et al. 2016, arXiv:1603.07442) is the same shape, with 64 numbers at 64 px.
+The generator of PixelDTGAN (Yoo et al. 2016, arXiv:1603.07442) has the same architecture, with 64 units at 64 px.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ __all__ = ["Generator"]
 
 
 class Generator(nn.Module):
-    """Sources (N, inputs, size, size) in [-1, 1] -> pictures (N, channels, size, size) in [-1, 1]; there are no skips.
+    """Sources (N, inputs, size, size) in [-1, 1] -> images (N, channels, size, size) in [-1, 1]; no skip connections.
 
     Args:
-        bottleneck: the length of the vector; 4000 in the paper, at 128 px.
+        bottleneck: units of the bottleneck; 4000 in the paper, at 128 px.
     """
 
-    multiple = None  # it takes `size` alone
+    multiple = None  # only `size`
 
     def __init__(self, size: int = 128, inputs: int = 4, channels: int = 3, width: int = 64, bottleneck: int = 4000):
         super().__init__()

@@ -1,7 +1,7 @@
-"""DCGAN (Radford et al. 2015, arXiv:1511.06434): a stack of strided convolutions, at any power-of-two size.
+"""DCGAN (Radford et al. 2015, arXiv:1511.06434): strided convolutions, for any power-of-two size.
 
-At 64 px and width 128 these are the networks of the paper (1024-512-256-128 channels). The layers that meet the
-4x4 map are plain matrix products, not convolutions: the same function, faster, and channels_last for free.
+At 64 px and width 128 these are the networks of the paper (1024-512-256-128 channels). The layers at the
+4x4 map are linear instead of convolutions: the same function, but faster, and channels_last for free.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NORMS = {
 def block_widths(size: int, width: int) -> list[int]:
     """Channels at 4, 8, ..., size/2 px: doubling towards 4 px, at most 8 times `width`."""
     if size < 16 or size & (size - 1):
-        raise InputError(f"size is {size}: a power of two, 16 or more")
+        raise InputError(f"size must be a power of two >= 16, got {size}")
     return [width * min(2**level, 8) for level in reversed(range(size.bit_length() - 3))]
 
 
@@ -44,10 +44,10 @@ def initialise(module: nn.Module) -> None:
 
 
 class ToImage(nn.ConvTranspose2d):
-    """The last doubling. While a grey one is learnt it is a matrix product, each product added where it belongs.
+    """The last transposed convolution. In training with one channel on a CPU, a matrix product and col2im.
 
-    Transposed convolutions to one channel are slow on processors: for 128 maps (32, 16, 16) in float32 this takes 6 ms
-    in place of 10, there and back; with three channels it would gain nothing.
+    Transposed convolutions to one channel are slow on CPUs: for 128 maps (32, 16, 16) in float32 this takes 6 ms
+    instead of 10, forward and backward; with three channels there is no gain.
     """
 
     def __init__(self, before: int, channels: int):
@@ -62,7 +62,7 @@ class ToImage(nn.ConvTranspose2d):
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and, if conditional, labels y (N,) -> pictures (N, channels, size, size) in [-1, 1]."""
+    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, size, size) in [-1, 1]."""
 
     def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 100, width: int = 128, num_classes: int = 0):
         super().__init__()
@@ -83,7 +83,7 @@ class Generator(nn.Module):
         self.apply(initialise)
 
     def first_layers(self) -> list[Tensor]:
-        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        """Weights (outputs, z_dim) of the layer that reads z, for closed-form directions (SeFa)."""
         return [self.project.weight if self.embed is None else self.project.weight.chunk(2, dim=1)[0]]
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -95,10 +95,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,).
+    """Images (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,).
 
     Labels enter as a projection (Miyato & Koyama 2018, arXiv:1802.05637): psi(phi(x)) + <e(y), phi(x)>. phi is the mean
-    over the 4x4 map, not the sum: without spectral normalisation a sum drowns psi, and G draws one picture per class.
+    over the 4x4 map, not the sum: without spectral normalisation a sum dominates psi, and G collapses to one image per
+    class.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""DnCNN (Zhang et al. 2016, arXiv:1608.03981): it learns the noise in a picture, and takes it away."""
+"""DnCNN (Zhang et al. 2016, arXiv:1608.03981): a residual denoiser that predicts the noise."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ __all__ = ["Generator"]
 
 
 class Generator(nn.Module):
-    """Noisy pictures (N, channels, H, W) in [-1, 1] -> clean ones of the same shape, near [-1, 1]: not clamped.
+    """Noisy images (N, channels, H, W) in [-1, 1] -> denoised images of the same shape, near [-1, 1], not clamped.
 
-    17 layers in the paper for a known noise, 20 for any; each picture is judged by its surroundings of 2 * layers + 1
-    px. Batch normalisation as in the paper: it has its running statistics at rest.
+    17 layers in the paper for a known noise level, 20 for any; the receptive field is 2 * layers + 1 px. Batch
+    normalisation as in the paper.
     """
 
-    multiple = 1  # any sides
+    multiple = 1  # any height and width
 
     def __init__(self, channels: int = 3, width: int = 64, layers: int = 17):
         super().__init__()
         if layers < 2:
-            raise InputError(f"layers is {layers}: 2 or more")
+            raise InputError(f"layers must be >= 2, got {layers}")
         self.layers = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True))
         for _ in range(layers - 2):
             self.layers.append(nn.Conv2d(width, width, 3, padding=1, bias=False))

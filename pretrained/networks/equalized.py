@@ -1,6 +1,7 @@
 """Layers with an equalised learning rate (Karras et al. 2017, arXiv:1710.10196, section 4.1), for ProGAN and StyleGAN.
 
-Weights start at N(0, 1) and He's constant is applied at each use, so that Adam moves all layers at the same pace.
+Weights are initialised from N(0, 1) and multiplied by He's constant at run time, so that Adam's updates have the same
+relative size in all layers.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from torch import Tensor, nn
 
 from pretrained.system.errors import InputError
 
-HE = math.sqrt(2)  # the gain in front of a leaky ReLU; 1 where no activation follows
+HE = math.sqrt(2)  # gain before a leaky ReLU; 1 without activation
 
 
 def block_widths(size: int, width: int, widest: int = 0) -> list[int]:
     """Channels at 4, 8, ..., `size` px: `width` at the largest, doubling towards 4 px, up to `widest` or 8 times it."""
     if size < 4 or size & (size - 1):
-        raise InputError(f"size is {size}: a power of two, 4 or more")
+        raise InputError(f"size must be a power of two >= 4, got {size}")
     return [min(width * 2**level, widest or 8 * width) for level in reversed(range(size.bit_length() - 2))]
 
 
@@ -28,18 +29,17 @@ def leaky(x: Tensor) -> Tensor:
 
 
 def pixel_norm(x: Tensor) -> Tensor:
-    """Scale the vector over dim 1 at each place to unit mean square (section 4.2)."""
+    """Normalise the feature vector (dim 1) at each pixel to unit mean square (section 4.2)."""
     return x * (x.float().square().mean(dim=1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
 
 
 def minibatch_std(x: Tensor, group_size: int = 4) -> Tensor:
-    """Append a map that says how much pictures of a group differ (section 3): (N, C, H, W) -> (N, C + 1, H, W).
+    """Append a map of the standard deviation over a group of images (section 3): (N, C, H, W) -> (N, C + 1, H, W).
 
-    The standard deviation over the group, averaged over C, H and W; groups are `group_size` pictures or the largest
-    common divisor with N.
+    It is averaged over C, H and W; groups have `group_size` images, or its greatest common divisor with N.
     """
     num_groups = len(x) // math.gcd(len(x), group_size)
-    groups = x.float().unflatten(0, (-1, num_groups))  # (G, N / G, C, H, W), picture i in group i % num_groups
+    groups = x.float().unflatten(0, (-1, num_groups))  # (G, N / G, C, H, W), image i in group i % num_groups
     variance = groups.var(dim=0, correction=0)
     statistic = (variance + 1e-8).sqrt().mean(dim=(1, 2, 3)).repeat(len(groups))
     maps = statistic.view(-1, 1, 1, 1).expand(-1, 1, *x.shape[2:])
@@ -47,7 +47,7 @@ def minibatch_std(x: Tensor, group_size: int = 4) -> Tensor:
 
 
 class Linear(nn.Module):
-    """x (N, inputs) -> (N, outputs); the step size is `rate` times that of the other layers."""
+    """x (N, inputs) -> (N, outputs); with a learning rate multiplier `rate`."""
 
     def __init__(self, inputs: int, outputs: int, gain: float = HE, rate: float = 1.0, bias: float = 0.0):
         super().__init__()

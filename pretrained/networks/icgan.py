@@ -11,10 +11,10 @@ __all__ = ["IcGAN"]
 
 
 class IcGAN(nn.Module):
-    """z (N, z_dim) and labels y (N,) -> pictures (N, channels, size, size) in [-1, 1], and back by `encode`.
+    """z (N, z_dim) and labels y (N,) -> images (N, channels, size, size) in [-1, 1], and back by `encode`.
 
-    G is a `dcgan.Generator` with these arguments; E_z and E_y are apart from each other (the paper's IND) and have
-    channels of `encoder_width` and up.
+    G is a `dcgan.Generator` with these arguments; E_z and E_y are independent (IND in the paper), with
+    `encoder_width` as base number of channels.
     """
 
     def __init__(
@@ -32,17 +32,17 @@ class IcGAN(nn.Module):
         self.E_y = Encoder(size, channels, encoder_width, num_classes)
 
     def train(self, mode: bool = True) -> IcGAN:
-        """As for any module, but G stays as it was trained: its batch statistics too are fixed."""
+        """As for any module, but G stays in eval mode: its batch statistics are fixed."""
         super().train(mode)
         self.G.eval()
         return self
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures -> z (N, z_dim) and logits of the label (N, num_classes)."""
+        """Images -> z (N, z_dim) and logits of the label (N, num_classes)."""
         return self.E_z(x), self.E_y(x)
 
     def first_layers(self) -> list[Tensor]:
-        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        """Weights (outputs, z_dim) of the layer that reads z, for closed-form directions (SeFa)."""
         return self.G.first_layers()
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Labels as vectors, and what lies between two of them."""
+"""Embeddings of labels, and mixtures of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from torch import Tensor
 
 
 def rows(table: Tensor, y: Tensor) -> Tensor:
-    """Rows of `table` (num_classes, dim) for labels y (N,) -> (N, dim); for shares y (N, num_classes) their mixture.
+    """Rows of `table` (num_classes, dim) for labels y (N,) -> (N, dim); for weights y (N, num_classes) weighted sums.
 
-    A share of 1 gives the row itself, to the bit.
+    A weight of 1 gives exactly the row.
     """
     return y @ table if y.is_floating_point() else table[y]

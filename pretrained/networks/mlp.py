@@ -18,7 +18,7 @@ PIECES = 5  # linear pieces of a maxout unit
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and, if conditional, labels y (N,) -> pictures (N, channels, size, size) in [-1, 1]."""
+    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, size, size) in [-1, 1]."""
 
     def __init__(self, size: int = 32, channels: int = 1, z_dim: int = 100, width: int = 1200, num_classes: int = 0):
         super().__init__()
@@ -30,11 +30,11 @@ class Generator(nn.Module):
             nn.Linear(width, width),
             nn.ReLU(inplace=True),
             nn.Linear(width, channels * size * size),
-            nn.Tanh(),  # the paper's sigmoid, moved from [0, 1] to [-1, 1]
+            nn.Tanh(),  # the paper's sigmoid, rescaled to [-1, 1]
         )
 
     def first_layers(self) -> list[Tensor]:
-        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        """Weights (outputs, z_dim) of the layer that reads z, for closed-form directions (SeFa)."""
         return [self.layers[0].weight if self.embed is None else self.layers[0].weight.chunk(2, dim=1)[0]]
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -55,7 +55,7 @@ class Maxout(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,).
+    """Images (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,).
 
     `width` counts linear pieces: 1200 is 240 maxout units of 5. Dropout takes 0.2 of the pixels and 0.5 of the units.
     """

@@ -1,4 +1,4 @@
-"""PatchGAN (Isola et al. 2016, arXiv:1611.07004): a discriminator that judges each patch of a picture by itself."""
+"""PatchGAN (Isola et al. 2016, arXiv:1611.07004): a discriminator of image patches."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ __all__ = ["Discriminator"]
 
 
 class Discriminator(nn.Module):
-    """Pictures (N, inputs, H, W) -> logits (N, 1, h, w), one for each patch; 30x30 of them at 256 px and three layers.
+    """Images (N, inputs, H, W) -> logits (N, 1, h, w), one per patch; 30x30 at 256 px with three layers.
 
     Args:
-        inputs: the channels of the picture and, where it is judged beside its source, those of the source.
-        layers: halvings. A logit sees 16, 34, 70, 142, 286 px with 1, 2, 3, 4, 5 of them.
+        inputs: channels of the image, plus those of the source in a conditional GAN.
+        layers: strided convolutions; the patches of 1, 2, 3, 4, 5 layers have 16, 34, 70, 142, 286 px.
     """
 
     def __init__(self, inputs: int = 6, width: int = 64, layers: int = 3, norm: Norm = "instance"):
         super().__init__()
         if layers < 1:
-            raise InputError(f"layers is {layers}: 1 or more")
+            raise InputError(f"layers must be >= 1, got {layers}")
         widths = [width * min(2**level, 8) for level in range(layers + 1)]
         self.layers = nn.Sequential(nn.Conv2d(inputs, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True))
         for level, (before, after) in enumerate(zip(widths, widths[1:]), start=1):

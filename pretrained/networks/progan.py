@@ -1,6 +1,6 @@
-"""ProGAN (Karras et al. 2017, arXiv:1710.10196): both networks grow from 4 px, each new layer fading in smoothly.
+"""ProGAN (Karras et al. 2017, arXiv:1710.10196): both networks grow from 4 px, with a smooth fade-in of each new level.
 
-How far they have grown is a buffer, so that a checkpoint from the middle of the growth renders as it was trained.
+The growth is a buffer, so that a checkpoint from an intermediate stage renders as it was trained.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .equalized import Conv2d, Linear, block_widths, leaky, minibatch_std, pixel
 
 __all__ = ["Discriminator", "Generator"]
 
-STEPS = 1000  # in which a level fades in; an integer survives averaging and half precision
+STEPS = 1000  # of a fade-in; integers are not changed by the EMA and half precision
 
 
 def upsample(x: Tensor, times: int = 2) -> Tensor:
@@ -27,7 +27,7 @@ class Growing(nn.Module):
 
     Attributes:
         grown: int64, STEPS times the number of levels above 4 px: 2300 is 16 px, with 32 px faded in by 0.3.
-        entries: what --compile compiles: nothing, since each step of a fade computes something else.
+        entries: methods for torch.compile: none, since the graph changes during a fade-in.
     """
 
     entries = ()
@@ -37,34 +37,34 @@ class Growing(nn.Module):
         self.register_buffer("grown", torch.tensor(STEPS * (num_levels - 1)))
 
     def stage(self) -> tuple[int, float]:
-        """The highest level in use (0 is 4 px) and its alpha, the share that it has of the picture, in (0, 1]."""
+        """The current level (0 is 4 px) and its alpha, the blending weight in (0, 1]."""
         level, steps = divmod(int(self.grown), STEPS)
         return (level + 1, steps / STEPS) if steps else (level, 1.0)
 
 
 class Generator(Growing):
-    """z (N, z_dim) -> pictures (N, channels, size, size), about [-1, 1]; enlarged while it is still growing."""
+    """z (N, z_dim) -> images (N, channels, size, size), about [-1, 1]; upsampled while it is growing."""
 
     def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 128, width: int = 32, widest: int = 0):
         widths = block_widths(size, width, widest)
         super().__init__(len(widths))
         self.size = size
-        self.project = Linear(z_dim, 16 * widths[0], gain=2**0.5 / 4)  # as the authors' code has it
+        self.project = Linear(z_dim, 16 * widths[0], gain=2**0.5 / 4)  # as in the authors' code
         self.blocks = nn.ModuleList([nn.ModuleList([Conv2d(widths[0], widths[0], 3)])])
         for before, after in pairwise(widths):
             self.blocks.append(nn.ModuleList([Conv2d(before, after, 3), Conv2d(after, after, 3)]))
         self.to_picture = nn.ModuleList([Conv2d(there, channels, 1, gain=1.0) for there in widths])
 
     def ordered_layers(self) -> list[nn.Module]:
-        """From z to the picture, for `trainer.loop.finetune`."""
+        """From z to the image, for `trainer.loop.finetune`."""
         return [self.project, *(part for pair in zip(self.blocks, self.to_picture) for part in pair)]
 
     def first_layers(self) -> list[Tensor]:
-        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        """Weights (outputs, z_dim) of the layer that reads z, for closed-form directions (SeFa)."""
         return [self.project.weight]
 
     def draw(self, z: Tensor) -> Tensor:
-        """z (N, z_dim) -> pictures at the side of the highest level in use."""
+        """z (N, z_dim) -> images at the resolution of the current level."""
         level, alpha = self.stage()
         x = self.project(pixel_norm(z)).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
         x = before = pixel_norm(leaky(x))
@@ -84,7 +84,7 @@ class Generator(Growing):
 
 
 class Discriminator(Growing):
-    """Pictures (N, channels, S, S), at the side S of the highest level in use -> logits (N,)."""
+    """Images (N, channels, S, S), at the resolution S of the current level -> logits (N,)."""
 
     def __init__(self, size: int = 64, channels: int = 3, width: int = 32, widest: int = 0):
         widths = block_widths(size, width, widest)
@@ -98,7 +98,7 @@ class Discriminator(Growing):
         self.score = Linear(widths[0], 1, gain=1.0)
 
     def ordered_layers(self) -> list[nn.Module]:
-        """From the picture to the logit, for `trainer.loop.finetune`."""
+        """From the image to the logit, for `trainer.loop.finetune`."""
         levels = [part for pair in zip(self.blocks, self.from_picture[1:]) for part in pair][::-1]
         return [*levels, self.from_picture[0], self.convolution, self.features, self.score]
 

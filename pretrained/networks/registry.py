@@ -1,4 +1,4 @@
-"""Every network, made from plain JSON: build({"class": "dcgan.Generator", "size": 64, ...})."""
+"""All network classes, built from plain JSON: build({"class": "dcgan.Generator", "size": 64, ...})."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     for name in family.__all__
 }
 
-# A spec may come from a stranger: no number in it may ask for more than a large network of its kind has.
+# A spec may come from an untrusted checkpoint: its numbers are limited to those of large networks.
 LIMITS = {
     "size": 1024,
     "channels": 16,
@@ -72,7 +72,7 @@ DEFAULT_LIMIT = 64
 
 
 def check(spec: Mapping[str, Any]) -> tuple[type[nn.Module], dict[str, Any]]:
-    """The network class that `spec` names, and its arguments; InputError when either is not legal."""
+    """The network class and arguments of `spec`; InputError if they are not valid."""
     if not isinstance(spec, Mapping) or not isinstance(spec.get("class"), str):
         raise InputError('a network spec is an object with a "class"')
     arguments = {key: value for key, value in spec.items() if key != "class"}
@@ -89,7 +89,7 @@ def check(spec: Mapping[str, Any]) -> tuple[type[nn.Module], dict[str, Any]]:
 
 
 def complete(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A legal spec with all arguments that it leaves to their defaults."""
+    """A valid spec with the default values of all missing arguments."""
     network, arguments = check(spec)
     defaults = {name: parameter.default for name, parameter in inspect.signature(network).parameters.items()}
     return {"class": spec["class"], **defaults, **arguments}
@@ -98,18 +98,18 @@ def complete(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _check_value(name: str, value: Any, expected: Any, limit: int) -> None:
     if typing.get_origin(expected) is typing.Literal:
         if value not in typing.get_args(expected):
-            raise InputError(f"{name} is {value!r}: one of {', '.join(typing.get_args(expected))}")
+            raise InputError(f"{name} must be one of {', '.join(typing.get_args(expected))}, got {value!r}")
     elif type(value) is not expected and not (expected is float and type(value) is int):
-        raise InputError(f"{name} must be {expected.__name__}, not {type(value).__name__}")
+        raise InputError(f"{name} must be {expected.__name__}, got {type(value).__name__}")
     elif isinstance(value, (int, float)) and not 0 <= value <= limit:
-        raise InputError(f"{name} is {value}: 0 to {limit}")
+        raise InputError(f"{name} must be 0 to {limit}, got {value}")
 
 
 def build(spec: Mapping[str, Any]) -> nn.Module:
-    """Make the network that `spec` describes, freshly initialised.
+    """Build the network that `spec` describes, with random weights.
 
     Args:
-        spec: JSON values only; "class" is a key of NETWORKS, the rest are its constructor's arguments.
+        spec: JSON values only; "class" is a key of NETWORKS, the others are arguments of its constructor.
 
     Raises:
         InputError: an unknown class or parameter, a wrong type, a value out of bounds.
@@ -119,7 +119,7 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
 
 
 class _Untouched(TorchFunctionMode):
-    """Leaves tensors as they are made: normal numbers for none would cost 1.9 s and 145 MB, an algebra's import."""
+    """Skips random initialisation: on the meta device it would import sympy, which takes 1.9 s and 145 MB."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if getattr(function, "__module__", "") == "torch.nn.init" or function is torch.Tensor.normal_:
@@ -132,6 +132,6 @@ class _Untouched(TorchFunctionMode):
 
 
 def build_on_meta(spec: Mapping[str, Any]) -> nn.Module:
-    """What `build` makes, without memory: its parameters have shapes, but no numbers."""
+    """`build` on the meta device: parameters have shapes, but no memory and no values."""
     with torch.device("meta"), _Untouched():
         return build(spec)

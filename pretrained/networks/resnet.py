@@ -1,7 +1,8 @@
-"""The transformer of Johnson et al. (2016, arXiv:1603.08155) and CycleGAN (Zhu et al. 2017, arXiv:1703.10593).
+"""The transformation network of Johnson et al. (2016, arXiv:1603.08155) and CycleGAN (Zhu 2017, arXiv:1703.10593).
 
-Two halvings, residual blocks, two doublings; instance normalisation and reflection padding throughout. A doubling
-repeats pixels and convolves, where the papers transpose a convolution: that leaves no checkerboard (Odena et al. 2016).
+Two downsampling layers, residual blocks and two upsampling layers, with instance normalisation and reflection padding.
+Upsampling is nearest-neighbour and a convolution instead of the papers' transposed convolution, which avoids
+checkerboard artifacts (Odena et al. 2016).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pretrained.networks.dcgan import initialise
 
 __all__ = ["Generator"]
 
-PLAIN = 1e-3  # the range in a picture of one colour, an eighth of a grey level, which is what rounding may leave
+PLAIN = 1e-3  # an image with a smaller range has a single colour; an eighth of a grey level, for rounding
 
 
 class InstanceNorm(nn.InstanceNorm2d):
@@ -33,9 +34,9 @@ class InstanceNorm(nn.InstanceNorm2d):
 
 
 class Layer(nn.Module):
-    """(N, before, H, W) -> (N, after, H', W'): doubled if so asked, convolved, normalised, and rectified or not.
+    """(N, before, H, W) -> (N, after, H', W'): optional upsampling, convolution, normalisation and optional ReLU.
 
-    A transposed layer doubles by a transposed convolution, and pads with zeros.
+    With `transposed`, upsampling is a transposed convolution, and padding is with zeros.
     """
 
     def __init__(
@@ -60,8 +61,8 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, s: Tensor | None) -> Tensor:
         if self.double:
-            # What is constant over a map is no matter to the norm. Taken out first, it leaves no rounding for it to
-            # make a pattern of in a picture of one colour. Repeated pixels are reflected at an edge as the last ones.
+            # The norm removes the mean of a map. Subtracting it first keeps rounding errors from being amplified to a
+            # pattern in an image of a single colour. Replicate padding is the reflection of repeated pixels.
             x = nn.functional.pad(x - x.mean((2, 3), keepdim=True), (1, 1, 1, 1), mode="replicate")
             x = convolve_doubled(x, self.convolution.weight)[..., 2:-2, 2:-2]
         else:
@@ -83,17 +84,16 @@ class Block(nn.Module):
 
 
 class Generator(nn.Module):
-    """Sources (N, inputs, H, W) in [-1, 1] -> pictures (N, channels, H, W) in [-1, 1]; H and W are multiples of four.
+    """Sources (N, inputs, H, W) in [-1, 1] -> images (N, channels, H, W) in [-1, 1]; H and W are multiples of four.
 
     Args:
-        size: what it is trained at, in px. It takes any from 8 px on.
+        size: image size of the training in px. The network takes any size from 8 px.
         blocks: 9 at 256 px and 6 at 128 px in CycleGAN, 5 in Johnson's.
-        strength: whether `forward` takes s (N,), 0 to 1: how far to go.
-        transposed: whether the halvings pad with zeros and the doublings are transposed convolutions, as in the code
-            of CycleGAN's authors.
+        strength: whether `forward` takes a style strength s (N,), 0 to 1.
+        transposed: zero padding and transposed convolutions as in the code of CycleGAN's authors.
     """
 
-    multiple = 4  # what the sides of a source must be
+    multiple = 4  # of which height and width must be multiples
 
     def __init__(
         self,
@@ -130,8 +130,8 @@ class Generator(nn.Module):
             y = layer(y, s)
         y = self.to_picture(y).tanh()
         if self.training:
-            # A picture of one colour stays one in every layer, whose normalisation then multiplies gradients by
-            # 1 / sqrt(eps): in twenty of them beyond all floats. It has nothing to teach.
+            # An image of a single colour stays one in every layer, and each normalisation multiplies gradients by
+            # 1 / sqrt(eps), which overflows after twenty layers. Such images are excluded from the gradient.
             varied = (x.amax((2, 3)) - x.amin((2, 3)) > PLAIN).any(1)
             y = torch.where(varied.view(-1, 1, 1, 1), y, y.detach())
         return y

@@ -1,8 +1,8 @@
-"""SRResNet and the discriminator of SRGAN (Ledig et al. 2016, arXiv:1609.04802): a small picture made a large one.
+"""SRResNet and the discriminator of SRGAN (Ledig et al. 2016, arXiv:1609.04802): super-resolution.
 
-The generator has no batch normalisation: without it pictures are sharper, and no running statistics must fit at test
-(EDSR, Lim et al. 2017, arXiv:1707.02921). It adds to the source as bicubic interpolation enlarges it, as VDSR does
-(Kim et al. 2015, arXiv:1511.04587): it learns what that lacks, and starts there.
+The generator has no batch normalisation, for sharper images and no dependence on running statistics (EDSR, Lim et al.
+2017, arXiv:1707.02921). It learns the residual to bicubic interpolation, as in VDSR (Kim et al. 2015,
+arXiv:1511.04587).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def convolution(before: int, after: int, kernel_size: int = 3) -> nn.Conv2d:
 
 
 class Block(nn.Module):
-    """x + convolution, PReLU, convolution of x; quiet at first, so that many of them in a row are near identity."""
+    """x + convolution, PReLU, convolution of x; initialised near the identity."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -32,21 +32,21 @@ class Block(nn.Module):
 
 
 class Generator(nn.Module):
-    """Sources (N, inputs, H, W) in [-1, 1] -> pictures (N, channels, scale * H, scale * W), near [-1, 1]: not clamped.
+    """Sources (N, inputs, H, W) in [-1, 1] -> images (N, channels, scale * H, scale * W), near [-1, 1], not clamped.
 
     Args:
-        inputs: as many as `channels`, or 1.
+        inputs: 1 or `channels`.
         scale: a power of two: 1, 2, 4, 8.
     """
 
-    multiple = 1  # any sides
+    multiple = 1  # any height and width
 
     def __init__(self, inputs: int = 3, channels: int = 3, width: int = 64, blocks: int = 16, scale: int = 4):
         super().__init__()
         if scale < 1 or scale & (scale - 1):
-            raise InputError(f"scale is {scale}: a power of two")
+            raise InputError(f"scale must be a power of two, got {scale}")
         if inputs not in (1, channels):
-            raise InputError(f"inputs is {inputs}: 1, or as many as channels, {channels}")
+            raise InputError(f"inputs must be 1 or {channels}, got {inputs}")
         self.scale = scale
         self.first = nn.Sequential(convolution(inputs, width, 9), nn.PReLU(width))
         self.blocks = nn.Sequential(*(Block(width) for _ in range(blocks)), convolution(width, width))
@@ -65,12 +65,12 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures (N, channels, size, size) -> logits (N,); size is a multiple of 16."""
+    """Images (N, channels, size, size) -> logits (N,); size is a multiple of 16."""
 
     def __init__(self, size: int = 96, channels: int = 3, width: int = 64):
         super().__init__()
         if size < 16 or size % 16:
-            raise InputError(f"size is {size}: a multiple of 16")
+            raise InputError(f"size must be a multiple of 16, got {size}")
         self.layers = nn.Sequential(convolution(channels, width), nn.LeakyReLU(0.2, inplace=True))
         widths = [width, width, 2 * width, 2 * width, 4 * width, 4 * width, 8 * width, 8 * width]
         for level, (before, after) in enumerate(zip(widths, widths[1:])):

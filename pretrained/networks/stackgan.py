@@ -1,6 +1,6 @@
-"""StackGAN (Zhang et al. 2016, arXiv:1612.03242): a sentence -> a small picture -> a large one.
+"""StackGAN (Zhang et al. 2016, arXiv:1612.03242): a sentence -> a small image -> a large one.
 
-A sentence is the mean of embeddings of its words, learnt with the rest, where the paper takes an encoder trained apart.
+The text encoder is the mean of word embeddings, trained with the rest; the paper has a pretrained encoder.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .equalized import block_widths
 
 __all__ = ["Discriminator", "Generator"]
 
-FACTOR = 4  # by which stage II enlarges (section 3.3)
+FACTOR = 4  # upscaling factor of stage II (section 3.3)
 
 
 def reader(num_words: int, text_dim: int) -> nn.EmbeddingBag:
-    """Words y (N, any), 0 for none, -> (N, text_dim): their mean."""
+    """Words y (N, any), 0 for none -> (N, text_dim): the mean of their embeddings."""
     return nn.EmbeddingBag(num_words + 1, text_dim, mode="mean", padding_idx=0)
 
 
@@ -37,7 +37,7 @@ def enlarge(inputs: int, outputs: int) -> nn.Sequential:
 class Condition(nn.Module):
     """Conditioning augmentation (section 3.2): text (N, text_dim), epsilon -> c ~ N(mu(text), sigma(text)), and its KL.
 
-    The KL divergence from N(0, 1) is a mean over the numbers of c, as in the authors' code; the paper sums them.
+    The KL divergence from N(0, 1) is averaged over the dimensions of c, as in the authors' code; the paper sums it.
     """
 
     def __init__(self, text_dim: int, c_dim: int):
@@ -51,7 +51,7 @@ class Condition(nn.Module):
 
 
 class StageOne(nn.Module):
-    """Condition and noise -> a picture at `size` px: shapes and colours."""
+    """Condition and noise -> a low-resolution image at `size` px."""
 
     def __init__(self, size: int, channels: int, noise_dim: int, c_dim: int, width: int, text_dim: int):
         super().__init__()
@@ -63,7 +63,7 @@ class StageOne(nn.Module):
         self.to_picture = nn.Conv2d(widths[-1], channels, 3, padding=1)
 
     def forward(self, text: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """text (N, text_dim), z: epsilon beside noise -> picture, KL."""
+        """text (N, text_dim), z: epsilon beside noise -> image, KL."""
         c_dim = self.condition.layer.out_features // 2
         c, divergence = self.condition(text, z[:, :c_dim])
         x = self.project(torch.cat([c, z[:, c_dim:]], dim=1)).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
@@ -80,10 +80,10 @@ class Residual(nn.Module):
 
 
 class StageTwo(nn.Module):
-    """The small picture and the condition, read once more -> the large picture: what was left out, drawn in.
+    """Low-resolution image and condition -> high-resolution image.
 
-    It is drawn over the enlarged small picture, where the paper begins on white: copying what stage I has found is then
-    nothing to be learnt.
+    Stage II predicts the residual to the upsampled image of stage I, unlike in the paper, so that it need not learn to
+    copy.
     """
 
     def __init__(self, size: int, channels: int, c_dim: int, width: int, text_dim: int):
@@ -110,12 +110,12 @@ class StageTwo(nn.Module):
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and words y (N, any), 0 for none -> pictures (N, channels, size, size) in [-1, 1].
+    """z (N, z_dim) and words y (N, any), 0 for none -> images (N, channels, size, size) in [-1, 1].
 
     The first half of z is the epsilon of the conditioning augmentation, the other half is noise.
 
     Attributes:
-        stages: int64, 1 or 2; while it is 1, the small picture is enlarged as it is.
+        stages: int64, 1 or 2; with 1, the image of stage I is only upsampled.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Generator(nn.Module):
     ):
         super().__init__()
         if size < 4 * FACTOR:
-            raise InputError(f"size is {size}: {4 * FACTOR} or more, since stage I draws a {FACTOR}th of it")
+            raise InputError(f"size must be >= {4 * FACTOR}, got {size}")
         self.c_dim = z_dim // 2
         self.read = reader(num_words, text_dim)
         self.first = StageOne(size // FACTOR, channels, z_dim - self.c_dim, self.c_dim, width, text_dim)
@@ -138,18 +138,18 @@ class Generator(nn.Module):
         self.apply(initialise)
 
     def first_layers(self) -> list[Tensor]:
-        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`.
+        """Weights (outputs, z_dim) of the layer that reads z, for closed-form directions (SeFa).
 
-        Its first half is epsilon, which the sentence scales on the way there; the sentence is left out of account.
+        The first half of z is epsilon, which is scaled by the text; this is neglected.
         """
         return [self.first.project.weight]
 
     def draw_first(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The small picture (N, channels, size / 4, size / 4), and the KL of its condition."""
+        """The image of stage I (N, channels, size / 4, size / 4) and the KL loss."""
         return self.first(self.read(y), z)
 
     def draw_second(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The large picture, and the KL of its condition; stage I and the reader are left as they are."""
+        """The image of stage II and the KL loss; no gradient for stage I and the text encoder."""
         with torch.no_grad():
             text = self.read(y)
             small, _ = self.first(text, z)
@@ -164,7 +164,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures (N, channels, size, size) and words y (N, any) -> logits (N,): is it real, and is it what y says?"""
+    """Images (N, channels, size, size) and words y (N, any) -> logits (N,): is it real, and does it match y?"""
 
     def __init__(
         self,

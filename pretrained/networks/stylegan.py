@@ -1,9 +1,9 @@
 """StyleGAN (Karras et al. 2018, arXiv:1812.04948) with the convolution of StyleGAN2 (2019, arXiv:1912.04958).
 
 A mapping network turns z into a style w, which scales the input of every convolution of the synthesis network;
-pictures are summed from all resolutions (skip connections, 2019, section 4.1). Instance normalisation by statistics of
-the picture (2018) leaves droplet-shaped marks, so styles are normalised in expectation (demodulation, 2019, section 2).
-Small enough for a CPU: a block convolves before it upsamples, at a quarter of the cost.
+images are summed from all resolutions (skip connections, 2019, section 4.1). Instance normalisation (2018) causes
+droplet artifacts, so feature maps are normalised in expectation (demodulation, 2019, section 2). For speed on a CPU, a
+block convolves before it upsamples, at a quarter of the cost.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["Discriminator", "Generator"]
 class ModulatedConv2d(nn.Module):
     """x (N, inputs, H, W) and w (N, w_dim) -> (N, outputs, H, W).
 
-    The paper scales the weight for each picture (2019, eq. 1 and 3), which needs a grouped convolution, slow on a CPU.
-    A convolution is linear, so scaling its input before and its output after gives the same.
+    The paper scales the weight for each image (2019, eq. 1 and 3), which needs a grouped convolution, slow on a CPU.
+    Scaling the input before and the output after the convolution is equivalent.
     """
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, kernel: int = 3, demodulate: bool = True):
@@ -46,7 +46,7 @@ class ModulatedConv2d(nn.Module):
 class Layer(nn.Module):
     """Modulated convolution [, upsampling to `size`], noise, bias, leaky ReLU.
 
-    Noise is drawn anew in training; in eval mode it is a constant picture, so that one seed is one picture.
+    Noise is random in training; in eval mode it is a constant buffer, so that a seed always gives the same image.
     """
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, size: int, upsample: bool = False):
@@ -71,17 +71,17 @@ def upsample(x: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and, if conditional, labels y (N,) -> pictures (N, channels, size, size), about [-1, 1].
+    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, size, size), about [-1, 1].
 
     Attributes:
-        num_styles: how many w the synthesis takes, from coarse to fine: one for each layer, the to-picture layers
-            sharing that of the layer after them.
-        entries: what training calls, and --compile compiles, in place of `forward`.
+        num_styles: number of w that the synthesis takes, from coarse to fine: one per layer; a to-picture layer shares
+            that of the next layer.
+        entries: methods that training calls, and torch.compile compiles, instead of `forward`.
         w_mean: the mean style of each class (max(num_classes, 1), w_dim): truncation moves towards it.
     """
 
     entries = ("mapping", "synthesis")
-    additive = ("to_picture",)  # what these give is added up, so that new ones begin at 0
+    additive = ("to_picture",)  # their outputs are summed, so new ones start at 0
 
     def __init__(
         self,
@@ -112,14 +112,14 @@ class Generator(nn.Module):
         self.register_buffer("w_mean", torch.zeros(max(num_classes, 1), w_dim))
 
     def ordered_layers(self) -> list[nn.Module]:
-        """From z to the picture, for `trainer.loop.finetune`."""
+        """From z to the image, for `trainer.loop.finetune`."""
         blocks = [[self.to_picture[0]]]
         for level in range(1, len(self.to_picture)):
             blocks.append([*self.layers[2 * level - 1 : 2 * level + 1], self.to_picture[level]])
         return [*self.mapping_layers, self.layers[0], *(layer for block in blocks for layer in block)]
 
     def first_layers(self) -> list[Tensor]:
-        """What meets w first, at every layer: weights (outputs, w_dim), for `pretrained.directions`."""
+        """Weights (outputs, w_dim) of all layers that read w, for closed-form directions (SeFa)."""
         convolutions = [*(layer.convolution for layer in self.layers), *self.to_picture]
         return [convolution.style.weight for convolution in convolutions]
 
@@ -133,12 +133,12 @@ class Generator(nn.Module):
         return w.float()
 
     def truncate(self, w: Tensor, y: Tensor | None, psi: float) -> Tensor:
-        """Move w (N, w_dim) towards the mean style of its class; psi 1 leaves it, psi 0 gives the mean."""
+        """Truncation: interpolate between the mean style of the class (psi 0) and w (N, w_dim) (psi 1)."""
         mean = rows(self.w_mean, y) if self.embed is not None else self.w_mean
         return mean + psi * (w - mean)
 
     def synthesis(self, ws: Tensor) -> Tensor:
-        """ws (N, num_styles, w_dim) -> pictures (N, channels, size, size)."""
+        """ws (N, num_styles, w_dim) -> images (N, channels, size, size)."""
         w = ws.unbind(1)
         x = self.constant.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         x = self.layers[0](x, w[0])
@@ -154,7 +154,7 @@ class Generator(nn.Module):
 
 
 class Block(nn.Module):
-    """Halves the side: two convolutions beside a short cut (2019, section 4.1)."""
+    """Residual downsampling block: two convolutions and a shortcut (2019, section 4.1)."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -168,7 +168,7 @@ class Block(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,); labels as a projection."""
+    """Images (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,); labels as a projection."""
 
     def __init__(self, size: int = 64, channels: int = 3, width: int = 32, num_classes: int = 0, widest: int = 0):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The U-Net of pix2pix (Isola et al. 2016, arXiv:1611.07004): halved down to 1x1 and doubled again, with skips."""
+"""The U-Net of pix2pix (Isola et al. 2016, arXiv:1611.07004): an encoder to 1x1 px and a decoder, with skips."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pretrained.system.errors import InputError
 
 __all__ = ["Generator"]
 
-NUM_NOISY = 3  # decoder blocks with dropout, which is the paper's noise
+NUM_NOISY = 3  # decoder blocks with dropout, the noise of the paper
 
 
 class Generator(nn.Module):
-    """Sources (N, inputs, size, size) in [-1, 1] -> pictures (N, channels, size, size) in [-1, 1].
+    """Sources (N, inputs, size, size) in [-1, 1] -> images (N, channels, size, size) in [-1, 1].
 
-    The paper normalises batches of one picture, at test too. That is instance normalisation, so that is what stands
-    here, and a picture comes out the same in any batch. One pixel has no variance, so the 1x1 map is left as it is.
-    Dropout acts in training only: at rest one source is one picture.
+    The paper uses batch normalisation with a batch size of 1, in testing too, which is instance normalisation. So
+    the output does not depend on the batch. The 1x1 map is not normalised, since it has no variance. Dropout is active
+    in training only, so that a source always gives the same output.
 
     Args:
-        rectify: whether what skips bring passes a ReLU too, as in the authors' code.
+        rectify: whether skip connections pass a ReLU, as in the authors' code.
     """
 
-    multiple = None  # it takes `size` alone
+    multiple = None  # only `size`
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Generator(nn.Module):
         super().__init__()
         self.rectify = rectify
         if size < 32 or size & (size - 1):
-            raise InputError(f"size is {size}: a power of two, 32 or more")
+            raise InputError(f"size must be a power of two >= 32, got {size}")
         widths = [width * min(2**level, 8) for level in range(size.bit_length() - 1)]  # at size / 2, size / 4, ..., 1
         self.down = nn.ModuleList()
         for level, (before, after) in enumerate(zip([inputs, *widths], widths)):

@@ -10,7 +10,7 @@ __all__ = ["VAE"]
 
 
 class Encoder(nn.Sequential):
-    """Pictures (N, channels, size, size) -> (N, num_features), halving the map down to 4x4."""
+    """Images (N, channels, size, size) -> (N, num_features), by strided convolutions down to 4x4."""
 
     def __init__(self, size: int, channels: int, width: int, num_features: int):
         super().__init__()
@@ -24,7 +24,7 @@ class Encoder(nn.Sequential):
 
 
 class Decoder(nn.Sequential):
-    """z (N, z_dim) -> logits of pixels (N, channels, size, size), doubling the map from 4x4."""
+    """z (N, z_dim) -> logits of pixels (N, channels, size, size), by transposed convolutions from 4x4."""
 
     def __init__(self, size: int, channels: int, width: int, z_dim: int):
         super().__init__()
@@ -38,7 +38,7 @@ class Decoder(nn.Sequential):
 
 
 class VAE(nn.Module):
-    """z (N, z_dim) -> pictures (N, channels, size, size) in [-1, 1], and back by `encode`."""
+    """z (N, z_dim) -> images (N, channels, size, size) in [-1, 1], and back by `encode`."""
 
     def __init__(self, size: int = 32, channels: int = 1, z_dim: int = 32, width: int = 32):
         super().__init__()
@@ -46,20 +46,20 @@ class VAE(nn.Module):
         self.decoder = Decoder(size, channels, width, z_dim)
 
     def first_layers(self) -> list[Tensor]:
-        """What meets z first: weights (outputs, z_dim), for `pretrained.directions`."""
+        """Weights (outputs, z_dim) of the layer that reads z, for closed-form directions (SeFa)."""
         return [self.decoder[0].weight]
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures -> mean and logarithm of the variance of q(z|x), each (N, z_dim)."""
+        """Images -> mean and logarithm of the variance of q(z|x), each (N, z_dim)."""
         mean, log_variance = self.encoder(x).chunk(2, dim=1)
         return mean, log_variance
 
     def logits(self, z: Tensor) -> Tensor:
-        """z -> what the sigmoid turns into the brightness of each pixel, from 0 to 1."""
+        """z -> logits of the pixel values in [0, 1]."""
         return self.decoder(z)
 
     def decode(self, z: Tensor) -> Tensor:
-        """z -> pictures in [-1, 1]; tanh(a / 2) is 2 sigmoid(a) - 1."""
+        """z -> images in [-1, 1]; tanh(a / 2) is 2 sigmoid(a) - 1."""
         return self.logits(z).mul(0.5).tanh()
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:

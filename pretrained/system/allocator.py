@@ -1,4 +1,4 @@
-"""The C library's allocator, where it is one that can be told what to do with pages that are free."""
+"""Settings of the allocator of glibc."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def glibc() -> ctypes.CDLL | None:
 
 
 def keep_pages() -> None:
-    """From now on, what is freed stays with this process: each step of a training asks for as much again.
+    """Keep freed memory in this process for the next training step, which allocates the same amount.
 
-    Where it went back to the system, as it does by default from 32 MB on, fresh pages had to be cleared for each step.
+    By default, blocks of 32 MB and more are returned to the system, which then clears new pages for each step.
     """
     if library := glibc():
         library.mallopt(MMAP_THRESHOLD, MOST // 2)

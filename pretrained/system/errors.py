@@ -1,4 +1,4 @@
-"""The one exception that means "the input is at fault", whose text is shown to the user."""
+"""InputError, the exception for mistakes of the user, and how its text is shown."""
 
 import re
 import sys
@@ -10,20 +10,20 @@ ARGUMENT = re.compile(r"`([a-z]\w*)`")
 
 
 def one_line(text: str) -> str:
-    """The same text on one line, in letters that print: what a stranger's file says must not steer a terminal."""
+    """The text on one line of printable characters: untrusted text must not control a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
 
 
 class InputError(ValueError):
-    """A mistake in what the user asked for, or a file that is refused: WHAT is wrong, got X: do Y.
+    """A mistake of the user or an invalid file: WHAT is wrong, got X: do Y.
 
-    The library names its arguments, each in backticks, and knows neither flags nor widgets:
+    The library names arguments in backticks, and knows neither flags nor widgets:
 
         raise InputError(f"`layers` must be 0 to {num_styles}, got {layers}")
 
-    Whoever shows the error spells them as its reader knows them, with `named`: a command line `--layers`, a page the
-    label of its widget, an API the name of its parameter. An error that quotes another, f"{path}: {error}", keeps this.
-    The text may quote a stranger's file, so it is made one line of MAX_CHARACTERS at most.
+    Each user interface replaces them with `named`: a command line by the flag `--layers`, a page by the label of its
+    widget, an API by the name of its parameter. An error that quotes another, f"{path}: {error}", keeps the backticks.
+    The text may quote an untrusted file, so it is limited to one line of MAX_CHARACTERS.
     """
 
     def __init__(self, message: str):
@@ -31,7 +31,12 @@ class InputError(ValueError):
 
     def named(self, spell: Callable[[str], str]) -> str:
         """The text with `spell` of each argument's name in place of the name in backticks."""
-        return ARGUMENT.sub(lambda match: spell(match[1]), str(self))
+        return spell_arguments(str(self), spell)
+
+
+def spell_arguments(text: str, spell: Callable[[str], str]) -> str:
+    """The text with `spell` of each argument's name in place of the name in backticks."""
+    return ARGUMENT.sub(lambda match: spell(match[1]), text)
 
 
 def as_flag(argument: str) -> str:
@@ -40,7 +45,6 @@ def as_flag(argument: str) -> str:
 
 
 def fail(message: str | InputError, status: int = 2) -> NoReturn:
-    """End the program with one line on stderr; the arguments that an InputError names are spelled as flags."""
-    text = message.named(as_flag) if isinstance(message, InputError) else message
-    print(f"ganvas: {' '.join(text.split())}", file=sys.stderr)
+    """End the program with one line on stderr; the arguments that it names in backticks are spelled as flags."""
+    print(f"ganvas: {' '.join(spell_arguments(str(message), as_flag).split())}", file=sys.stderr)
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, alone, and where those go that can be made again."""
+"""Atomic writes, file locks and the cache folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pretrained.system.errors import InputError
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept: ganvas below $XDG_CACHE_HOME, else below ~/.cache."""
+    """The cache folder: ganvas in $XDG_CACHE_HOME, or in ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
 
 
@@ -36,10 +36,10 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write beside `path`, flush to the disk, rename over it: there is the old file or the new one, never a part.
+    """Write a temporary file beside `path`, flush it to disk and rename it: readers see the old file or the new one.
 
     Raises:
-        InputError: the folder is not writable, or the disk is full; what was there before is untouched.
+        InputError: the folder is not writable, or the disk is full; the old file is unchanged.
     """
     temporary = None
     try:
@@ -58,15 +58,15 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def cannot_write(path: Path, error: Exception, remedy: str = "choose another folder") -> InputError:
-    """The sentence for a folder that is closed, a disk that is full or read-only, a file system without locks."""
+    """The error for a folder without write permission, a full or read-only disk or a file system without locks."""
     return InputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}; free some space or {remedy}")
 
 
 def full_output(error: OSError) -> str:
-    """The sentence for a disk that has no room for what is printed; any other error is raised again."""
+    """The error text if standard output is a file on a full disk; any other error is raised again."""
     if error.errno != errno.ENOSPC:
         raise error
-    # Without this, Python complains once more when it closes stdout.
+    # Otherwise Python prints another error when it closes stdout.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return f"cannot write to standard output: {error.strerror}; free some space"
 
@@ -75,13 +75,13 @@ def full_output(error: OSError) -> str:
 def locked(
     path: Path, busy: str, timeout: float = 0, remedy: str = "choose another folder", patient: bool = False
 ) -> Iterator[None]:
-    """Keep other processes out while in it: by a lock on the file `path`, which ends with the process that holds it.
+    """Hold a lock on the file `path` against other processes; it is released if the process ends.
 
     Args:
-        patient: say `busy` on stderr, and wait as long as it takes.
+        patient: print `busy` to stderr, and wait without a time limit.
 
     Raises:
-        InputError: `busy`, when another process holds it for `timeout` seconds more; or it cannot be written.
+        InputError: `busy`, if another process still holds it after `timeout` seconds; or the file cannot be written.
     """
     import filelock
 
@@ -95,7 +95,7 @@ def locked(
                 raise InputError(busy) from None
             print(f"ganvas: {busy}", file=sys.stderr)
             lock.acquire(timeout=-1)
-    except (OSError, NotImplementedError) as error:  # the latter from file systems that know no locks
+    except (OSError, NotImplementedError) as error:  # the latter from file systems without locks
         raise cannot_write(path.parent, error, remedy) from error
     try:
         yield

@@ -1,4 +1,4 @@
-"""What is done when the device has too little memory: less at once, and at last one sentence."""
+"""Handling of out-of-memory errors: smaller batches, then an InputError."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch import Tensor
 from pretrained.system.errors import InputError
 
 Value = TypeVar("Value")
-LACKING = re.compile("out of memory|can't allocate memory")  # the words of CUDA and MPS, and those of a processor
+LACKING = re.compile("out of memory|can't allocate memory")  # messages of CUDA and MPS, and of the CPU
 
 
 def run_in_chunks(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
-    """`run(*batch)`; where the device has no memory for it, that of each half, and so on down to single rows.
+    """`run(*batch)`; if the device runs out of memory, in halves, down to single rows.
 
-    The numbers of a half may differ in the last bit from those of the whole, since kernels are chosen by the shape.
+    Results may differ in the last bit between batch sizes, since kernels are chosen by shape.
 
     Args:
-        batch: tensors (N, ...) of as many rows, the first of them not None -> (N, ...).
+        batch: tensors (N, ...) or None; the first is not None -> (N, ...).
 
     Raises:
-        InputError: it has no memory for a single row.
+        InputError: not enough memory for a single row.
     """
     count = len(batch[0])
     if count == 1:
@@ -39,20 +39,20 @@ def run_in_chunks(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
 
 
 def raise_on_oom(work: Callable[[], Value], remedy: str = "choose --device cpu") -> Value:
-    """What the work gives; where the memory is not enough for it, one sentence, and the memory is given back.
+    """`work()`; if the device runs out of memory, its cache is emptied.
 
     Raises:
-        InputError: so.
+        InputError: out of memory.
     """
     with _if_it_fits():
         return work()
     torch.cuda.empty_cache()
-    raise InputError(f"the device has too little free memory for this: end what else uses it, or {remedy}")
+    raise InputError(f"out of memory on the device: end other programs that use it, or {remedy}")
 
 
 @contextmanager
 def _if_it_fits() -> Iterator[None]:
-    """Leave what is in it where memory is lacking; what was computed lives as long as the error, so no longer."""
+    """Suppress out-of-memory errors, which keep the tensors of their frames alive."""
     try:
         yield
     except RuntimeError as error:

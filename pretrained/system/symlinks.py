@@ -1,4 +1,4 @@
-"""Links among the files of a checkpoint: what one leads to elsewhere is not published."""
+"""Symbolic links in the folder of a checkpoint: those to other folders are not published."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pretrained.system.errors import InputError
 
 
 def reject_escaping_symlink(path: Path) -> Path:
-    """The same path, if it is missing or what it leads to lies in its folder too.
+    """Return `path` if it does not exist, is no link, or links to a file in the same folder.
 
-    In a snapshot of the Hub's cache all files are links to the blobs of their repository, or on to those that all
-    repositories share, which count as its own.
+    Links from a snapshot in the cache of the Hub to its blobs are allowed.
 
     Raises:
-        InputError: it is a link that leads out of its folder.
+        InputError: it links to another folder.
     """
     folder, target = path.parent.resolve(), Path(os.path.realpath(path))
     cache = folder.parents[1:3] if folder.parent.name == "snapshots" else ()

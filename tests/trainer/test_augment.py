@@ -58,7 +58,7 @@ def test_cutout_clears_squares_of_half_a_side():
 
 
 def test_real_and_fake_are_changed_alike():
-    """A picture has the same distribution of changes whether it comes first, as a real one, or later, as a fake."""
+    """An image has the same distribution of changes whether it comes first, as a real one, or later, as a fake."""
     torch.manual_seed(0)
     x = torch.rand(1, 3, 8, 8).expand(20_000, -1, -1, -1)
     real, fake = augment.augment(x), augment.augment(x.clone())
@@ -88,7 +88,7 @@ def test_it_is_on_where_images_are_few(wanted, count, changed, noted):
 
 @pytest.mark.parametrize("name", ["dcgan-mnist"])
 def test_both_steps_see_changed_images(name, monkeypatch):
-    """D is never shown a picture that was not augmented: with everything blanked out, all its logits are equal."""
+    """D is never shown an image that was not augmented: with everything blanked out, all its logits are equal."""
     blobs = data.load("fake", 16, Path())
     options = dataclasses.replace(RECIPES[name].options, width=4, augment="diffaugment", norm="none")
     monkeypatch.setattr(augment, "CHANGES", (torch.zeros_like,))

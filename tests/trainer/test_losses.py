@@ -89,7 +89,7 @@ def test_every_penalty_has_an_analytic_check():
 
 
 def test_gradient_norm_is_per_image():
-    """A critic that squares: the gradient at x is 2x, so each picture has its own norm."""
+    """A critic that squares: the gradient at x is 2x, so each image has its own norm."""
     x = torch.randn(5, 3, 4, 4)
     norms = squared_gradient_norm(lambda x: x.square().flatten(1).sum(1), x)
     torch.testing.assert_close(norms, 4 * x.square().flatten(1).sum(1))
@@ -98,7 +98,7 @@ def test_gradient_norm_is_per_image():
 def test_interpolation_weight_is_per_image():
     torch.manual_seed(0)
     x = between(torch.ones(64, 3, 4, 4), torch.zeros(64, 3, 4, 4))
-    assert (x == x[:, :1, :1, :1]).all(), "one weight for all of a picture"
+    assert (x == x[:, :1, :1, :1]).all(), "one weight for all of an image"
     assert len(x[:, 0, 0, 0].unique()) == 64, "another for each"
 
 

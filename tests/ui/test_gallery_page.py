@@ -152,7 +152,7 @@ def test_what_an_author_or_a_tag_offers_is_a_click_away(browser, url, shelf):
         shelf.fail("GET /api/models", 503, 9)
         field.fill("carol")
         field.press("Enter")
-        expect(page.locator(".stMain")).to_contain_text("the Hub has trouble")
+        expect(page.locator(".stMain")).to_contain_text("error of the Hub")
         expect(card_called(page, "runs/plain")).to_be_visible()
         shelf.faults.clear()
         field.fill("unet")

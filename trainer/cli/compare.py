@@ -1,4 +1,4 @@
-"""Trains one recipe with several losses, on the same data and seeds: one table and one picture of all."""
+"""Trains a recipe with several losses on the same data and seeds, and writes one table and one sample grid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pretrained.hub import model_card
 from pretrained.media.images import encode_png, enlarge
 from pretrained.pipelines.registry import pick_device
 from pretrained.run_files import BEST, COMPARISON
-from pretrained.system.errors import InputError, as_flag
+from pretrained.system.errors import InputError, as_flag, spell_arguments
 from pretrained.system.files import write_atomic
 from trainer import data, distributed
 from trainer.cli import evaluate
@@ -35,38 +35,39 @@ from trainer.losses import LOSSES
 from trainer.metrics import features, score
 from trainer.metrics.features import Features
 
-COLUMNS = range(8)  # the seeds in the picture
-CELL = 64  # pixels; smaller pictures are enlarged to it
+COLUMNS = range(8)  # seeds of the grid
+CELL = 64  # pixels; smaller images are enlarged to it
 TABLE, GRID = "compare.md", "compare.png"
 
 
 @dataclass(frozen=True)
 class Command:
-    """Train a recipe with several losses. All flags of the recipe may follow: see python -m trainer RECIPE --help."""
+    """Train a recipe with several losses and compare them. Options of the recipe may follow, as in python -m trainer
+    RECIPE --help."""
 
     losses: str
-    """Their names, with commas between: non-saturating,lsgan,wgan-gp."""
+    """Losses, separated by commas: non-saturating,lsgan,wgan-gp."""
     seeds: int = 3
-    """How often each is trained: with the recipe's seed, and those after it."""
+    """Number of runs per loss, with the seed of the recipe and the following ones."""
     out: Path = Path("runs/compare")
-    """Folder of the runs, of the table and of the picture; the same command goes on where it was stopped."""
+    """Folder of the runs, the table and the sample grid. Repeating the command continues a stopped comparison."""
     samples: int = 2000
-    """How many pictures of each network are scored, where --feature-weights says by whose eyes."""
+    """Number of generated images per score; only with --feature-weights."""
     reference: int = evaluate.Command.reference
-    """Against how many real ones at most."""
+    """Maximum number of real images per score."""
 
     def __post_init__(self) -> None:
         if unknown := [loss for loss in self.names if loss not in LOSSES]:
-            raise InputError(f"--losses has {unknown[0]!r}: {', '.join(LOSSES)}")
+            raise InputError(f"`losses` must be among {', '.join(LOSSES)}, got {unknown[0]!r}")
         if self.seeds < 1:
-            raise InputError(f"--seeds is {self.seeds}: at least 1")
+            raise InputError(f"`seeds` must be >= 1, got {self.seeds}")
         for name in ("samples", "reference"):
             if getattr(self, name) < score.MIN_IMAGES:
-                raise InputError(f"--{name} is {getattr(self, name)}: at least {score.MIN_IMAGES}")
+                raise InputError(f"`{name}` must be >= {score.MIN_IMAGES}, got {getattr(self, name)}")
 
     @property
     def names(self) -> list[str]:
-        """The losses, each once."""
+        """The losses without duplicates."""
         return list(dict.fromkeys(self.losses.split(",")))
 
 
@@ -75,8 +76,8 @@ class Outcome:
     """One run.
 
     Attributes:
-        problem: why it failed, or None.
-        scores: of the last snapshot, by name; empty where no feature weights are given or it failed.
+        problem: reason of a failure, or None.
+        scores: of the last snapshot, by name; empty without feature weights or after a failure.
     """
 
     loss: str
@@ -89,21 +90,21 @@ class Outcome:
 
 
 def run(command: Command, arguments: Sequence[str]) -> str:
-    """Train and score all that is not yet done; returns the table, in Markdown.
+    """Train and score all runs that are not finished, and return the table in Markdown.
 
     Args:
-        arguments: the recipe and its flags, as for `python -m trainer`.
+        arguments: the recipe and its options, as for `python -m trainer`.
 
     Raises:
-        InputError: something is not as asked for. A single run that fails is reported in the table instead.
-        Stopped: a signal asked for an end; all is saved.
+        InputError: an argument is wrong. A single run that fails is reported in the table instead.
+        Stopped: by a signal; everything is saved.
     """
     if distributed.count() > 1:
-        raise InputError("compare trains one loss after the other in one process: run it without torchrun")
+        raise InputError("compare trains one loss after the other in a single process: run it without torchrun")
     arguments = [word for word in arguments if word != "--resume"]
     base = command_line.parse(arguments)
     if base.settings.push_to_hub or base.settings.dry_run:
-        raise InputError("compare takes neither --push-to-hub nor --dry-run")
+        raise InputError("compare does not support `push_to_hub` and `dry_run`: leave them out")
     recipe = base.recipe
     plan = [(loss, seed) for loss in command.names for seed in range(recipe.seed, recipe.seed + command.seeds)]
     commands = {
@@ -131,7 +132,7 @@ def _run_of(words: Sequence[str]) -> Run:
 
 
 def _train(words: Sequence[str]) -> str | None:
-    """Train to the end, unless that is done; returns what went wrong."""
+    """Train to the end unless the run is finished; returns the reason of a failure."""
     parsed, run = command_line.parse(words), _run_of(words)
     state = run.load_state()
     if state and state["images_seen"] >= round(parsed.recipe.kimg * 1000):
@@ -139,11 +140,11 @@ def _train(words: Sequence[str]) -> str | None:
     try:
         loop.train(parsed.recipe, replace(parsed.settings, resume=state is not None), run.folder, run.command)
     except (InputError, Collapsed) as error:
-        text = error.named(as_flag) if isinstance(error, InputError) else str(error)
+        text = spell_arguments(str(error), as_flag)
         print(text, file=sys.stderr)
         return text
     except Stopped as stopped:
-        raise Stopped("stopped, all is saved; the same command goes on", stopped.status - 128) from None
+        raise Stopped("stopped, everything is saved; repeat the command to continue", stopped.status - 128) from None
     return None
 
 
@@ -165,9 +166,9 @@ def _outcome(
 def _scores(
     folder: Path, reference: Dataset, extractor: Features, num_samples: int, num_reference: int
 ) -> dict[str, float]:
-    """The scores of a run, by name: read from its checkpoint where they are there, else measured and written there.
+    """The scores of a run by name, from its checkpoint; missing ones are measured and stored in it.
 
-    That of its best snapshot is among them, as training measured it.
+    The KID of the best snapshot is included as it was measured during training.
     """
     split = "test" if reference.name in data.NAMED else ""
     with score.lock(folder):
@@ -176,7 +177,7 @@ def _scores(
         if not _recorded(folder, how):
             result = score.measure(pipeline, reference, split, extractor, num_samples, num_reference)
             score.write(result, folder, folder)
-    best = folder / BEST / MODEL  # not there where the run had no --feature-weights
+    best = folder / BEST / MODEL  # missing if the run had no feature weights
     rows = model_card.metrics(checkpoint.read_config(best).training) if best.exists() else []
     return {**_recorded(folder, how), **{f"{row['name']} of the best snapshot": row["value"] for row in rows}}
 
@@ -188,7 +189,7 @@ def _recorded(folder: Path, how: dict[str, Any]) -> dict[str, float]:
 
 
 def table(name: str, outcomes: Sequence[Outcome]) -> str:
-    """Markdown: a row for each loss, means over its seeds ± their standard deviation; below it, what failed."""
+    """Markdown table: a row per loss with mean ± standard deviation over its seeds, then the failures."""
     losses = dict.fromkeys(outcome.loss for outcome in outcomes)
     scores = dict.fromkeys(name for outcome in outcomes for name in outcome.scores)
     lines = [("Loss", "Finished", *scores, "Minutes"), ("---",) * (len(scores) + 3)]
@@ -216,23 +217,23 @@ def _write(command: Command, name: str, outcomes: Sequence[Outcome]) -> None:
     firsts = {outcome.loss: outcome for outcome in reversed(outcomes)}
     drawn = [firsts[loss] for loss in command.names if loss in firsts and (Path(firsts[loss].folder) / MODEL).exists()]
     if drawn:
-        write_atomic(command.out / GRID, encode_png(image(drawn)))
+        write_atomic(command.out / GRID, encode_png(sample_grid(drawn)))
 
 
-def image(outcomes: Sequence[Outcome]) -> np.ndarray:
-    """A row for each run, a column for each seed of COLUMNS, with their names -> uint8 (H, W, 3)."""
+def sample_grid(outcomes: Sequence[Outcome]) -> np.ndarray:
+    """Sample grid with a row per run and a column per seed of COLUMNS, with labels -> uint8 (H, W, 3)."""
     rows = [pretrained.load(outcome.folder, "cpu").sample(COLUMNS) for outcome in outcomes]
     scale = max(1, CELL // rows[0].shape[1])
     cell = rows[0].shape[1] * scale
     font = ImageFont.load_default(16)
     names = [outcome.loss + (" (failed)" if outcome.problem else "") for outcome in outcomes]
     left, top = 16 + round(max(font.getlength(name) for name in names)), 28
-    sheet = Image.new("RGB", (left + len(COLUMNS) * cell, top + len(rows) * cell), "white")
-    draw = ImageDraw.Draw(sheet)
+    canvas = Image.new("RGB", (left + len(COLUMNS) * cell, top + len(rows) * cell), "white")
+    draw = ImageDraw.Draw(canvas)
     for column, seed in enumerate(COLUMNS):
         draw.text((left + (column + 0.5) * cell, top / 2), f"seed {seed}", "black", font, anchor="mm")
     for row, (name, images) in enumerate(zip(names, rows)):
         draw.text((8, top + (row + 0.5) * cell), name, "black", font, anchor="lm")
         for column, sample in enumerate(enlarge(np.broadcast_to(images, (*images.shape[:3], 3)), scale)):
-            sheet.paste(Image.fromarray(sample), (left + column * cell, top + row * cell))
-    return np.asarray(sheet)
+            canvas.paste(Image.fromarray(sample), (left + column * cell, top + row * cell))
+    return np.asarray(canvas)

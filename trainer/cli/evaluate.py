@@ -1,4 +1,4 @@
-"""Measures a checkpoint: pictures of its averaged network, untruncated, against real ones, with the protocol beside."""
+"""Scores a checkpoint against real images, and reports the protocol of the scores with them."""
 
 from __future__ import annotations
 
@@ -32,55 +32,55 @@ from trainer.metrics.score import MIN_IMAGES, Result, lock, measure, shape, writ
 
 @dataclass(frozen=True)
 class Command:
-    """Measure a checkpoint against real pictures: FID, KID, precision, recall, density and coverage, as JSON; one that
-    translates against the targets of held-out pictures: PSNR, SSIM and, with --feature-weights, FID, KID and more."""
+    """Score a checkpoint against real images, as JSON. Generators: FID, KID, precision, recall, density and coverage.
+    Translators, on held-out images: PSNR, SSIM and, with --feature-weights, FID, KID and a perceptual distance."""
 
     id: Annotated[str, tyro.conf.Positional]
-    """A bundled name, a folder or file, or a Hub repository user/name[@revision]."""
+    """Checkpoint: a bundled name, a folder or file, or a Hub repository user/name[@revision]."""
     data: str
-    """A named set (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of pictures, or hub:user/dataset."""
+    """A named dataset (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of images, or hub:user/dataset."""
     data_root: Path = Settings.data_root
-    """Where named sets are looked for, and downloaded to; $GANVAS_DATA."""
+    """Folder of the named datasets, to which missing ones are downloaded; also set by $GANVAS_DATA."""
     split: Literal["test", "train"] = "test"
-    """Which part of a named set, or of a folder that is split; the network has not seen test."""
+    """Split of a named dataset, or of a folder with splits; only the test split detects memorised training images."""
     layout: Name = Reading.layout
     """What a folder is; auto tells by the names."""
     levels: Levels | None = None
     """Black and white in images of 16 or 32 bits, where the format leaves them open; by default as in training."""
     samples: int = 5000
-    """How many pictures are made: seeds 0 and up. FID depends on it."""
+    """Number of generated images, seeds 0 and up. FID depends on it."""
     reference: int = 10000
-    """How many real pictures at most, drawn at random."""
+    """Maximum number of real images, chosen at random."""
     features: Literal[("auto", *features.KINDS)] = "auto"  # type: ignore[valid-type]
-    """Whose eyes; auto is as the suffix of --feature-weights says, else Inception."""
+    """Feature extractor; auto infers it from the suffix of --feature-weights, and is Inception without."""
     feature_weights: Path | None = None
-    """Its weights: Inception's .pth, downloaded by default, or SqueezeNet's .npz."""
+    """Weights of the feature extractor: Inception (.pth, downloaded by default) or SqueezeNet (.npz)."""
     batch_size: int = 64
-    """Pictures that the feature network sees at once; the scores do not depend on it."""
+    """Batch size of the feature extractor; the scores do not depend on it."""
     device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    """Device: auto, cpu, cuda or mps."""
     out: Path | None = None
-    """Write the JSON to this file too."""
+    """File to which the JSON is written as well."""
     write: bool = False
-    """Write the scores into the checkpoint and its model card, where ID is the folder of a run."""
+    """Store the scores in the checkpoint and its model card; ID must be the folder of a run."""
 
     def __post_init__(self) -> None:
         for name in ("samples", "reference"):
             if getattr(self, name) < MIN_IMAGES:
-                raise InputError(f"--{name} is {getattr(self, name)}: at least {MIN_IMAGES}")
+                raise InputError(f"`{name}` must be >= {MIN_IMAGES}, got {getattr(self, name)}")
         if self.batch_size < 1:
-            raise InputError(f"--batch-size is {self.batch_size}: at least 1")
+            raise InputError(f"`batch_size` must be >= 1, got {self.batch_size}")
 
 
 def run(command: Command) -> dict[str, Any]:
-    """What `python -m trainer evaluate` prints.
+    """The report that `python -m trainer evaluate` prints.
 
     Raises:
-        InputError: checkpoint, data, weights or what they hold are not as asked for; says what to do.
+        InputError: checkpoint, dataset or weights cannot be used; the message says what to do.
     """
     path, _ = pretrained.resolve(command.id)
     if command.write and path.parent != Path(command.id).expanduser():
-        raise InputError(f"--write needs the folder of a run, not {command.id}")
+        raise InputError(f"`write` needs the folder of a run, got {command.id}")
     with lock(path.parent) if command.write else contextlib.nullcontext():
         pipeline = pretrained.load(command.id, command.device)
         result = (_score_images if isinstance(pipeline, Translate) else _score_seeds)(pipeline, command)
@@ -108,10 +108,10 @@ def _score_seeds(pipeline: Generate, command: Command) -> Result:
 
 
 def _score_images(pipeline: Translate, command: Command) -> Result:
-    """Without --feature-weights only what needs no eyes."""
+    """Scores of a translator; those of features only with feature weights."""
     weights = command.feature_weights
-    wants_eyes = weights is not None or command.features != "auto"
-    extractor = features.load(command.features, weights, pipeline.device) if wants_eyes else None
+    is_asked = weights is not None or command.features != "auto"
+    extractor = features.load(command.features, weights, pipeline.device) if is_asked else None
     how = reading(pipeline.config, command.layout, command.levels)
     dataset = read_pairs(pipeline.config, command.data, command.data_root, how)
     scores, how = paired.measure(pipeline, dataset, extractor, weights, command.samples)
@@ -129,15 +129,15 @@ def reading(config: Config, layout: Name, levels: Levels | None) -> Reading:
 
 
 def read_pairs(config: Config, name: str, root: Path, how: Reading = AS_FOUND) -> Dataset:
-    """The data set `name` as the recipe of a checkpoint reads it.
+    """Load the dataset `name` as the recipe of a checkpoint does.
 
     Raises:
-        InputError: the checkpoint does not say how it was trained.
+        InputError: the checkpoint does not record its recipe, or has no targets.
     """
     saved = config.training.get("options")
     recipe = RECIPES.get(str(config.training.get("recipe")))
     if recipe is None or not isinstance(saved, dict):
-        raise InputError(f"{config.name} does not say by which recipe it was trained, so its data cannot be read")
+        raise InputError(f"{config.name} does not record its recipe, so its data cannot be read")
     known = {
         field.name: saved[field.name]
         for field in fields(recipe.options)
@@ -147,6 +147,6 @@ def read_pairs(config: Config, name: str, root: Path, how: Reading = AS_FOUND) -
     channels = networks.complete(config.network)["channels"]
     dataset = recipe.method.read(replace(recipe.options, **known), name, size, root, channels, how)
     if not dataset.has_references:
-        raise InputError(f"{config.name} has no targets to be compared with: look at its pictures instead")
+        raise InputError(f"{config.name} has no targets to compare with, so it cannot be scored")
     views = {published_name(recipe.name, name): row.view for name, row in recipe.method.published.items()}
     return views[config.name](dataset) if config.name in views else dataset

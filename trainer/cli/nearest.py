@@ -1,4 +1,4 @@
-"""Looks for what a network has learnt by heart: the training pictures that are nearest to its samples."""
+"""Finds memorised training images: the nearest neighbours of samples in the training set."""
 
 from __future__ import annotations
 
@@ -29,85 +29,83 @@ from trainer.data.files.reading import Reading
 from trainer.loop.settings import Settings
 from trainer.metrics import features, score
 
-SHEET = "nearest.png"
+GRID = "nearest.png"
 NEIGHBOURS = 5
 MAX_SEEDS = 64
-HELD_OUT = 1000  # real pictures that show how near is near
+HELD_OUT = 1000  # real images for the comparison of distances
 SIDE = 32  # px at which pixels are compared
-CHUNK = 4096  # pictures at a time, so that memory stays flat
-CELL = 96  # px in the sheet; smaller pictures are enlarged to it
+CHUNK = 4096  # images at a time, so that memory stays flat
+CELL = 96  # px of an image in the grid; smaller ones are enlarged
 QUANTILES = {"nearest 1%": 0.01, "median": 0.5}
 
 
 @dataclass(frozen=True)
 class Command:
-    """Show the training pictures that are nearest to samples, and how near real pictures come that are not among
-    them: a network that has learnt pictures by heart comes nearer."""
+    """Find memorised training images: show the nearest training images of samples, and compare their distances with
+    those of held-out images. A network that has memorised images has smaller ones."""
 
     id: Annotated[str, tyro.conf.Positional]
-    """A bundled name, a folder or file, or a Hub repository user/name[@revision]."""
+    """Checkpoint: a bundled name, a folder or file, or a Hub repository user/name[@revision]."""
     data: str
-    """A named set (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of pictures, or hub:user/dataset."""
+    """A named dataset (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of images, or hub:user/dataset."""
     data_root: Path = Settings.data_root
-    """Where named sets are looked for, and downloaded to; $GANVAS_DATA."""
+    """Folder of the named datasets, to which missing ones are downloaded; also set by $GANVAS_DATA."""
     layout: Name = Reading.layout
     """What a folder is; auto tells by the names."""
     levels: Levels | None = None
     """Black and white in images of 16 or 32 bits, where the format leaves them open; by default as in training."""
     seeds: str = "0-7"
-    """The samples: 0-7, or 1,2,5-9."""
+    """Seeds of the samples, such as 0-7 or 1,2,5-9."""
     features: Literal[("pixels", *features.KINDS)] = "pixels"  # type: ignore[valid-type]
-    """Whose eyes: pixels are compared at a small size, a network's features by what they show."""
+    """Distance: pixels compares downsampled images, the others features of a network."""
     feature_weights: Path | None = None
-    """The network's weights: Inception's .pth or SqueezeNet's .npz; the suffix tells which."""
+    """Weights of the feature extractor: Inception (.pth) or SqueezeNet (.npz), inferred from the suffix."""
     device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    """Device: auto, cpu, cuda or mps."""
     out: Path | None = None
-    """The sheet, .png, with a .json beside it; by default nearest.png in the folder of a run, else in this folder."""
+    """Image file (.png), with a .json beside it. By default, nearest.png in the run's or else the current folder."""
 
     def __post_init__(self) -> None:
         if len(parse_seeds(self.seeds)) > MAX_SEEDS:
-            raise InputError(f"--seeds {self.seeds} are too many: at most {MAX_SEEDS}")
+            raise InputError(f"`seeds` must be at most {MAX_SEEDS} seeds, got {self.seeds}")
         if self.out and self.out.suffix != ".png":
-            raise InputError(f"--out {self.out} must end in .png")
+            raise InputError(f"`out` must end in .png, got {self.out}")
 
 
-# uint8 pictures (N, C, size, size) -> vectors, float64 (N, D), whose Euclidean distance is measured
-See = Callable[[Tensor], Tensor]
+# uint8 images (N, C, size, size) -> vectors, float64 (N, D), which are compared by Euclidean distance
+Embed = Callable[[Tensor], Tensor]
 
 
 def run(command: Command) -> dict[str, Any]:
-    """What `python -m trainer nearest` prints, after writing the sheet.
+    """Write the image, and return the report that `python -m trainer nearest` prints.
 
     Raises:
-        InputError: checkpoint, data or weights are not as asked for; says what to do.
+        InputError: checkpoint, dataset or weights cannot be used; the message says what to do.
     """
     path, _ = pretrained.resolve(command.id)
     is_folder = path.parent == Path(command.id).expanduser()
-    out = command.out or (path.parent / SHEET if is_folder else Path(SHEET))
+    out = command.out or (path.parent / GRID if is_folder else Path(GRID))
     pipeline = pretrained.load(command.id, command.device)
     size, channels = score.shape(pipeline)
     how = evaluate.reading(pipeline.config, command.layout, command.levels)
     read = partial(data.load, command.data, size, command.data_root, channels, how=how)
     training, seeds = read(), parse_seeds(command.seeds)
     if len(training.images) <= NEIGHBOURS:
-        raise InputError(
-            f"--data {command.data} has {len(training.images)} pictures: more than {NEIGHBOURS} are needed"
-        )
+        raise InputError(f"`data` must have > {NEIGHBOURS} images, got {command.data} with {len(training.images)}")
     mirrored = bool(pipeline.config.training.get("options", {}).get("horizontal_flip"))
     samples = torch.from_numpy(pipeline.sample(seeds)).permute(0, 3, 1, 2)
     real, own, described = _held_out(training, read(split="test") if command.data in data.NAMED else None)
-    see, how = _eyes(command, pipeline.device, size)
+    embed, how = _embedding(command, pipeline.device, size)
     views = [training.images, training.images.flip(-1)] if mirrored else [training.images]
-    queries = torch.cat([see(samples), see(real)])
-    found, places = nearest(queries, _chunks(views, see), torch.cat([torch.full((len(seeds),), -1), own]))
+    queries = torch.cat([embed(samples), embed(real)])
+    found, places = nearest(queries, _chunks(views, embed), torch.cat([torch.full((len(seeds),), -1), own]))
     distances, indices, usual = found[: len(seeds)], places[: len(seeds)], found[len(seeds) :, 0]
     report = {
         "id": command.id,
         "name": pipeline.config.name,
         "kimg": pipeline.config.training.get("kimg"),
         "distance": how,
-        "training": f"{len(training.images)} pictures of {training.name}" + ", and their mirror images" * mirrored,
+        "training": f"{len(training.images)} images of {training.name}" + ", and their mirror images" * mirrored,
         "held_out": {
             "what": described,
             **{name: _rounded(usual.quantile(share)) for name, share in QUANTILES.items()},
@@ -123,7 +121,7 @@ def run(command: Command) -> dict[str, Any]:
             for seed, row, places in zip(seeds, distances, indices)
         ],
     }
-    write_atomic(out, encode_png(sheet(seeds, samples, training.images[indices], distances)))
+    write_atomic(out, encode_png(image_grid(seeds, samples, training.images[indices], distances)))
     write_atomic(out.with_suffix(".json"), (json.dumps(report, indent=2) + "\n").encode())
     return report
 
@@ -133,15 +131,15 @@ def _rounded(value: Tensor) -> float:
 
 
 def _held_out(training: Dataset, test: Dataset | None) -> tuple[Tensor, Tensor, str]:
-    """Real pictures to compare with, uint8 (N, C, size, size); their places in the training set, or -1; and a name."""
+    """Held-out images, uint8 (N, C, size, size), their indices in the training set or -1, and a description."""
     images = (test or training).images
     chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
     if test:
-        return images[chosen], torch.full_like(chosen, -1), f"{len(chosen)} pictures of {test.name} test"
-    return images[chosen], chosen, f"{len(chosen)} pictures of {training.name}, each beside all others"
+        return images[chosen], torch.full_like(chosen, -1), f"{len(chosen)} images of {test.name} test"
+    return images[chosen], chosen, f"{len(chosen)} images of {training.name}, each beside all others"
 
 
-def _eyes(command: Command, device: torch.device, size: int) -> tuple[See, str]:
+def _embedding(command: Command, device: torch.device, size: int) -> tuple[Embed, str]:
     if command.features == "pixels" and command.feature_weights is None:
         side = min(size, SIDE)
         return partial(pixels, side=side), f"root mean square of the differences of pixels, 0 to 255, at {side} px"
@@ -156,21 +154,21 @@ def pixels(images: Tensor, side: int) -> Tensor:
     return vectors / vectors.shape[1] ** 0.5
 
 
-def _chunks(views: Sequence[Tensor], see: See) -> Iterator[list[Tensor]]:
-    """Vectors (n, D) of each view of the same `n` pictures, piece by piece."""
+def _chunks(views: Sequence[Tensor], embed: Embed) -> Iterator[list[Tensor]]:
+    """Vectors (n, D) of each view of the same `n` images, in chunks."""
     parts = zip(*(view.split(CHUNK) for view in views))
     total = -(-len(views[0]) // CHUNK)
-    for part in tqdm(parts, "training pictures", total, disable=None, leave=False, unit_scale=CHUNK):
-        yield [see(images) for images in part]
+    for part in tqdm(parts, "training images", total, disable=None, leave=False, unit_scale=CHUNK):
+        yield [embed(images) for images in part]
 
 
 def nearest(queries: Tensor, chunks: Iterator[list[Tensor]], own: Tensor) -> tuple[Tensor, Tensor]:
-    """The NEIGHBOURS nearest pictures of a set -> distances and places in it, (Q, NEIGHBOURS) each, the nearest first.
+    """The NEIGHBOURS nearest images of a set -> distances and indices, (Q, NEIGHBOURS) each, the nearest first.
 
     Args:
         queries: (Q, D).
-        chunks: vectors (n, D) of consecutive pictures, in one or more views, of which the nearest counts.
-        own: (Q,) the place of each query in the set, which is not its own neighbour, or -1.
+        chunks: vectors (n, D) of consecutive images, in one or more views; the nearest view counts.
+        own: (Q,) the index of each query in the set, which is excluded, or -1.
     """
     distances = torch.full((len(queries), NEIGHBOURS), torch.inf, dtype=torch.float64)
     places, start = torch.full((len(queries), NEIGHBOURS), -1), 0
@@ -184,8 +182,8 @@ def nearest(queries: Tensor, chunks: Iterator[list[Tensor]], own: Tensor) -> tup
     return distances, places
 
 
-def sheet(seeds: Sequence[int], samples: Tensor, neighbours: Tensor, distances: Tensor) -> np.ndarray:
-    """A row for each sample: itself, and its neighbours with their distances -> uint8 (H, W, 3).
+def image_grid(seeds: Sequence[int], samples: Tensor, neighbours: Tensor, distances: Tensor) -> np.ndarray:
+    """A row for each sample and its neighbours, with their distances -> uint8 (H, W, 3).
 
     Args:
         samples: uint8 (N, C, size, size).
@@ -202,7 +200,7 @@ def sheet(seeds: Sequence[int], samples: Tensor, neighbours: Tensor, distances: 
         words = [f"seed {seed}", *(f"{_rounded(distance):.4g}" for distance in distances[row])]
         top = gap + row * (cell + line)
         for column, (word, one) in enumerate(zip(words, enlarge(rows[row], scale))):
-            left = gap + column * (cell + gap) + gap * (column > 0)  # the sample stands apart
+            left = gap + column * (cell + gap) + gap * (column > 0)  # a gap after the sample
             image.paste(Image.fromarray(np.ascontiguousarray(one)), (left, top))
             draw.text((left + cell / 2, top + cell + line / 2 - 1), word, "black", font, anchor="mm")
     return np.asarray(image)

@@ -1,4 +1,4 @@
-"""Watches a run: numbers that are not finite, a discriminator that has won, pictures that become all alike."""
+"""Detects failed training: losses that are not finite, a discriminator that has won, mode collapse."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 import torch
 from torch import nn
 
-CALMER = "try a lower --learning-rate, or --precision fp32"
-BALANCE = "try a stronger R1 (--penalty r1, --gamma), --augment, or a lower --learning-rate-d"
-PATIENCE = 20  # log lines in a row before a discriminator counts as the winner
-# Diversity, as a share of that of real pictures: of twenty runs those that went well stayed above 0.32 once they had
-# been lively, and a ProGAN that drew one and the same hand, in other light, lay between 0.25 and 0.35.
-LIVELY, COLLAPSED = 0.5, 0.3
-# Within a class, of that of real pictures of the class: one face per class, drawn on flat cartoons, lay below 0.17.
+CALMER = "try a lower `learning_rate`, or `precision` fp32"
+BALANCE = "try a stronger R1 (`penalty` r1, `gamma`), `augment`, or a lower `learning_rate_d`"
+PATIENCE = 20  # consecutive log lines with a loss below `won_below`
+# Diversity as a fraction of that of real images. Of twenty runs, the successful ones stayed above 0.32 once they had
+# reached DIVERSE; a ProGAN that drew the same hand in different light lay between 0.25 and 0.35.
+DIVERSE, COLLAPSED = 0.5, 0.3
+# Within a class, of that of real images of the class: one face per class, drawn on flat cartoons, lay below 0.17.
 COLLAPSED_IN_CLASS, SNAPSHOTS_IN_A_ROW = 0.2, 2
 # What D's and G's losses say when D has been winning, and over how many images that is too long.
 D_BELOW, G_ABOVE, TOO_LONG = 0.2, 4.0, 20_000
 
 
 class Collapsed(Exception):
-    """Training went wrong; the message says how, with a remedy, and where the last good snapshot is."""
+    """Training failed; the message says how, what to try, and where the last good snapshot is."""
 
 
 def diversity(images: np.ndarray) -> float:
-    """The mean distance between two pictures of uint8 (N, H, W, C), per pixel: 0 when all are alike."""
+    """Mean pairwise distance of images uint8 (N, H, W, C), per pixel; 0 if all are equal."""
     flat = images.reshape(len(images), -1).astype(np.float32)
     squared = np.square(flat).sum(1)
     distances = np.sqrt(np.maximum(squared[:, None] + squared[None] - 2 * flat @ flat.T, 0))
@@ -40,12 +40,12 @@ def class_diversity(images: np.ndarray, labels: np.ndarray) -> dict[int, float]:
 
 
 class Guard:
-    """Says what has gone wrong, in one sentence with a remedy, or None.
+    """Checks of a running training; each returns None, or one sentence that says what is wrong and what to try.
 
     Args:
-        real: pictures of the data set, uint8 (N, H, W, C): how much variety there should be.
-        won_below: D's loss under which it has won; None where D's loss has no floor (a critic's).
-        labelled: images and labels of the data set, where the network is told labels.
+        real: images of the dataset, uint8 (N, H, W, C), whose diversity is the reference.
+        won_below: D's loss below which D has won; None if D's loss has no lower bound (a critic).
+        labelled: images and labels of the dataset of a conditional model.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Guard:
         self.class_diversity = class_diversity(*labelled) if labelled else {}
         self.num_won = self.num_alike = 0
         self.winning_since: int | None = None
-        self.was_lively = False
+        self.was_diverse = False
 
     def check_losses(self, means: Mapping[str, float], images_seen: int = 0) -> str | None:
-        """Look at one log line."""
+        """Check the values of one log line."""
         for name, value in means.items():
             if not math.isfinite(value):
                 return f"the loss {name!r} is {value}: {CALMER}"
@@ -67,8 +67,8 @@ class Guard:
         self.num_won = self.num_won + 1 if won else 0
         if self.num_won == PATIENCE:
             return (
-                f"the discriminator has won (its loss stays below {self.won_below}), so the generator learns nothing: "
-                "try --penalty r1, --real-label 0.9 or --augment diffaugment"
+                f"the discriminator has won (its loss stays below {self.won_below}), and G gets no gradient: "
+                "try `penalty` r1, `real_label` 0.9 or `augment` diffaugment"
             )
         return self._check_balance(means, images_seen)
 
@@ -81,28 +81,28 @@ class Guard:
         elif images_seen - self.winning_since >= TOO_LONG:
             self.winning_since = None
             return (
-                f"the discriminator wins for long (D's loss below {D_BELOW}, G's above {G_ABOVE:g} over "
+                f"the discriminator has been winning for long (D's loss below {D_BELOW}, G's above {G_ABOVE:g} over "
                 f"{TOO_LONG // 1000} kimg): {BALANCE}"
             )
         return None
 
     def check_weights(self, method: nn.Module) -> str | None:
-        """Look at all weights before they are saved."""
+        """Check all weights before they are saved."""
         if all(torch.isfinite(weight).all() for weight in method.parameters()):
             return None
         return f"weights are no longer finite: {CALMER}"
 
     def check_images(self, images: np.ndarray, labels: np.ndarray | None = None) -> str | None:
-        """Look at the images of the fixed seeds, uint8 (N, H, W, C), and their labels (N,) where there are any."""
+        """Check the diversity of the samples of the fixed seeds, uint8 (N, H, W, C), and per label (N,) if given."""
         share = diversity(images) / max(self.real_diversity, 1e-9)
-        if share >= LIVELY:
-            self.was_lively = True
-        if self.was_lively and share < COLLAPSED:
+        if share >= DIVERSE:
+            self.was_diverse = True
+        if self.was_diverse and share < COLLAPSED:
             return (
-                f"the pictures have become alike (diversity {share:.0%} of real ones): "
-                "the generator has collapsed; try --penalty r1, another --loss or a lower --learning-rate"
+                f"the generator has collapsed (diversity {share:.0%} of that of real images): "
+                "try `penalty` r1, another `loss` or a lower `learning_rate`"
             )
-        # Before it is trained a network draws one grey for all: the classes must differ, and yet nothing within them.
+        # An untrained network gives the same image for all classes; collapse within classes means that classes differ.
         return self._check_classes(images, labels) if labels is not None and share >= COLLAPSED else None
 
     def _check_classes(self, images: np.ndarray, labels: np.ndarray) -> str | None:
@@ -115,7 +115,4 @@ class Guard:
         self.num_alike = self.num_alike + 1 if share < COLLAPSED_IN_CLASS else 0
         if self.num_alike < SNAPSHOTS_IN_A_ROW:
             return None
-        return (
-            f"the images of a class have become alike (diversity within a class {share:.0%} of real ones): "
-            f"the generator draws one image for each; {BALANCE}"
-        )
+        return f"the generator has collapsed within classes (diversity {share:.0%} of that of real images): {BALANCE}"

@@ -1,4 +1,4 @@
-"""The exponential moving average of a network: what is published, and what pictures are drawn from."""
+"""Exponential moving average (EMA) of a network: the weights that are published."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import nn
 
 
 class EMA:
-    """A copy of `network` that follows it, old weights losing half their share every `half_life` pictures.
+    """A copy of `network` whose weights are averaged over training with a half-life of `half_life` images.
 
-    Buffers are averaged like weights, so that batch normalisation's statistics belong to the weights they stand by.
-    Early on the memory is shorter: after n steps at most n / (n + 9) is kept, or the random start would show for long.
+    Buffers are averaged too, so that the statistics of batch normalisation match the averaged weights. The decay is at
+    most (1 + n) / (10 + n) after n steps, so that the random initial weights do not last.
     """
 
     def __init__(self, network: nn.Module, half_life: float):
@@ -22,7 +22,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self, network: nn.Module, num_images: int) -> None:
-        """Move towards `network`, which has seen `num_images` more pictures."""
+        """Update the average with the weights of `network` after `num_images` more images."""
         kept = min(0.5 ** (num_images / max(self.half_life, 1e-9)), (1 + self.num_updates) / (10 + self.num_updates))
         self.num_updates += 1
         ours, theirs = self.network.state_dict(), network.state_dict()

@@ -1,6 +1,6 @@
-"""Fine-tuning: begin from the weights of a checkpoint, wherever names and shapes fit.
+"""Fine-tuning: initialise from the weights of a checkpoint, wherever names and shapes fit.
 
-Layers near the picture may be frozen, D's as in Mo et al. (2020, arXiv:2002.10964).
+Layers near the image may be frozen, D's as in Mo et al. (2020, arXiv:2002.10964).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TABLES = ("embed.weight", "w_mean")  # a row for each class
 
 @dataclass
 class Table:
-    """What became of each tensor of a network: `taken`, `grown` from a smaller one, or made `anew`."""
+    """Names of the tensors of a network that were `taken`, `grown` from a smaller one, or initialised `anew`."""
 
     taken: list[str] = dataclasses.field(default_factory=list)
     grown: list[str] = dataclasses.field(default_factory=list)
@@ -40,7 +40,7 @@ class Table:
 
 
 def take(method: Method, base: Base) -> dict[str, Table]:
-    """Copy the tensors of `base` into the method's networks -> for each network, what became of its tensors.
+    """Copy the tensors of `base` into the method's networks -> a Table for each network.
 
     Raises:
         InputError: no weight of the published network fits.
@@ -62,8 +62,8 @@ def take(method: Method, base: Base) -> dict[str, Table]:
     if not any(ours[f"{root}.{short}"].dim() > 1 for root in roots(method) for short in tables[root].taken):
         wanted = method.checkpoint()["network"]
         raise InputError(
-            f"`from` {base.id} has nothing in common with what is trained: it is a {base.config.network['class']}, "
-            f"not a {wanted['class']} of the same widths; choose its recipe, or leave `from` away"
+            f"`from` {base.id} has no layer that fits: it is a {base.config.network['class']}, "
+            f"not a {wanted['class']} of the same widths; choose its recipe, or leave out `from`"
         )
     method.begin_from(base.config)
     return tables
@@ -71,7 +71,7 @@ def take(method: Method, base: Base) -> dict[str, Table]:
 
 def report(base: Base, tables: Mapping[str, Table], alone: bool) -> list[str]:
     """The table of what was taken, grown or made anew, for the log."""
-    lines = [f"begins from {base.id}{f' at {base.revision[:7]}' * bool(base.revision)}: tensors of each network"]
+    lines = [f"fine-tuning {base.id}{f' at {base.revision[:7]}' * bool(base.revision)}: tensors of each network"]
     lines.append(f"{'':14}{'taken':>7}{'grown':>7}{'new':>7}")
     for name, table in tables.items():
         parts = [f"grown {', '.join(table.grown)}"] * bool(table.grown)
@@ -79,7 +79,7 @@ def report(base: Base, tables: Mapping[str, Table], alone: bool) -> list[str]:
         counts = "".join(f"{len(part):7}" for part in (table.taken, table.grown, table.anew))
         lines.append(f"{name:14}{counts}  {'; '.join(parts)}".rstrip())
     if alone:
-        lines.append("there was no D to begin from: D is trained alone first, until it tells real from fake")
+        lines.append("the base has no D: a new one is trained alone first, until it separates real from fake")
     return lines
 
 

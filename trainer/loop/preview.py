@@ -1,4 +1,4 @@
-"""What a snapshot shows: the pictures of fixed seeds, or fixed held-out pictures, translated, beside what was asked."""
+"""The sample image of a snapshot: fixed seeds, or fixed held-out images with their outputs and targets."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ STRENGTHS = (0.5, 1.0)
 
 @dataclass(frozen=True)
 class Preview:
-    """What a network made, at one moment.
+    """Samples of a network and the image that shows them.
 
     Attributes:
-        pictures: uint8 (N, H, W, C), by the network alone.
-        sheet: uint8 (H, W, C), laid out for people.
-        text: what the sheet shows, as JSON values.
+        images: outputs of the network, uint8 (N, H, W, C).
+        grid: the image to be shown, uint8 (H, W, C).
+        text: what the grid contains, as JSON values.
         labels: int64 (N,), of the images, where the network is told labels.
     """
 
     images: np.ndarray
-    sheet: np.ndarray
+    grid: np.ndarray
     text: dict[str, Any]
     labels: np.ndarray | None = None
 
 
 def real_images(dataset: Dataset) -> np.ndarray:
-    """What the pictures of a preview should be like: uint8 (N, H, W, C)."""
+    """Real images that correspond to those of a preview: uint8 (N, H, W, C)."""
     images = dataset.references(NUM_ROWS if dataset.examples(1) else len(SEEDS))
     return images.permute(0, 2, 3, 1).numpy()
 
@@ -53,7 +53,7 @@ def labelled_images(dataset: Dataset, num_classes: int) -> tuple[np.ndarray, np.
 
 
 def draw(pipeline: Generate, dataset: Dataset) -> Preview:
-    """The fixed seeds, or rows of source, output and target, through the pipeline that everybody uses."""
+    """Draw the fixed seeds, or rows of source, output and target, with the public pipeline."""
     if examples := dataset.examples(NUM_ROWS):
         return _rows(pipeline, examples)
     images = pipeline.sample(SEEDS)
@@ -73,7 +73,7 @@ def _rows(pipeline: Any, examples: Sequence[Example]) -> Preview:
     size = max(cells[-1].size[0], cells[0].size[0])
     squares = [np.asarray(cell.resize((size, size), Image.Resampling.NEAREST)) for cell in cells]
     names = ["source", *example.extras, *(["output"] * len(strengths)), *(["target"] if example.target else [])]
-    sheet = grid(np.stack(squares), columns=len(names))
+    shown = grid(np.stack(squares), columns=len(names))
     return Preview(
-        np.stack([np.asarray(output) for output in outputs]), sheet, {"id": pipeline.config.name, "columns": names}
+        np.stack([np.asarray(output) for output in outputs]), shown, {"id": pipeline.config.name, "columns": names}
     )

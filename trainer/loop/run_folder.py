@@ -1,4 +1,4 @@
-"""The folder of a run: what is published, the log, the snapshots and what a resumed run needs."""
+"""The folder of a run: published files, log, snapshots and the resume file."""
 
 from __future__ import annotations
 
@@ -35,48 +35,46 @@ from trainer.method import MAIN, Method, published_name
 from trainer.recipe import Recipe
 from trainer.tracking import NoTracker, Tracker
 
-LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name places on the user's disk
-SHORT = ("data", "style", "perceptual", "base", "from")  # options that may, of which the last part is published
+LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name local paths
+SHORT = ("data", "style", "perceptual", "base", "from")  # options that may be local paths; their last part is published
 FLAGS = {"base": "from"}  # fields that are called otherwise on the command line
 TIMELAPSE_SECONDS, TIMELAPSE_FRAMES = 8.0, 60
 
 
 class Run:
-    """Reads and writes one folder; every file is whole at any moment, and nothing in it is deleted."""
+    """Reads and writes the folder. Every file is complete at any moment, and none is deleted."""
 
     def __init__(self, folder: Path, recipe: Recipe, command: str):
         self.folder, self.recipe, self.command = folder, recipe, command
         self.tracker: Tracker = NoTracker(folder, {})
 
     def lock(self) -> AbstractContextManager[None]:
-        """Keep a second process out of the folder."""
-        busy = f"another process is training in {self.folder}: wait for it, or choose another --out"
-        return locked(self.folder / LOCK, busy, remedy="choose another --out")
+        """Keep other processes from training in the folder."""
+        busy = f"another process is training in {self.folder}: wait for it, or choose another `out`"
+        return locked(self.folder / LOCK, busy, remedy="choose another `out`")
 
     def check(self, resume: bool) -> None:
-        """Refuse a folder that holds something else, or a finished or another run."""
+        """InputError if the folder holds other files, another run, or a run that is not to be resumed."""
         try:
             self._check(resume)
         except PermissionError as error:
-            raise cannot_write(self.folder, error, "choose another --out") from error
+            raise cannot_write(self.folder, error, "choose another `out`") from error
 
     def _check(self, resume: bool) -> None:
         if not self.folder.exists():
             return
         if not self.folder.is_dir():
-            raise InputError(f"--out {self.folder} is a file: choose a folder")
+            raise InputError(f"`out` must be a folder, got the file {self.folder}")
         state, files = self.folder / STATE, [path for path in self.folder.iterdir() if path.name != LOCK]
         if files and not state.exists():
-            raise InputError(f"--out {self.folder} holds other files: choose an empty folder")
+            raise InputError(f"`out` must be an empty folder, but {self.folder} holds other files")
         if state.exists() and not resume:
-            raise InputError(
-                f"--out {self.folder} holds a run: --resume goes on with it, another --out starts a new one"
-            )
+            raise InputError(f"`out` {self.folder} holds a run: continue it with `resume`, or choose another `out`")
         if state.exists():
             self._check_same_recipe(**self._read_state())
 
     def _check_same_recipe(self, recipe: dict[str, Any], trainer: dict[str, Any]) -> None:
-        """A run may become longer, or be given a decay, as long as its learning rate has not begun to fall."""
+        """InputError if it differs in more than `kimg` and `decay`, which may change until the learning rate decays."""
         now, seen = describe(self.recipe), trainer["images_seen"]
         before = dataclasses.replace(self.recipe, kimg=recipe["kimg"], decay=recipe["decay"])
         may_change = {"kimg", "decay"} if before.lr_scale(seen) == self.recipe.lr_scale(seen) == 1 else set()
@@ -84,23 +82,23 @@ class Run:
         since = {field.name: field.default for owner in owners for field in dataclasses.fields(owner)}
         for name in sorted((recipe.keys() | now.keys()) - may_change):
             if recipe.get(name, since.get(name)) != now.get(name):
-                flag = FLAGS.get(name, name.replace("_", "-"))
                 raise InputError(
-                    f"--{flag} is {now.get(name)}, but the run in {self.folder} has {recipe.get(name)}: "
-                    "give the same, or choose another --out"
+                    f"`{FLAGS.get(name, name)}` must be {recipe.get(name)} as in the run in {self.folder}, "
+                    f"got {now.get(name)}: use the same value, or choose another `out`"
                 )
 
     def _read_state(self) -> dict[str, Any]:
         try:
             return torch.load(self.folder / STATE, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise InputError(f"{self.folder / STATE} cannot be read ({error}): choose another --out") from error
+            raise InputError(f"{self.folder / STATE} cannot be read ({error}): choose another `out`") from error
 
     def load_state(self) -> dict[str, Any] | None:
-        """What `Trainer.state_dict` gave at the last snapshot; None when there was none."""
+        """`Trainer.state_dict` of the last snapshot; None if there is none."""
         return self._read_state()["trainer"] if (self.folder / STATE).exists() else None
 
     def save_state(self, state: dict[str, Any]) -> None:
+        """Write the resume file: the recipe and `Trainer.state_dict`."""
         buffer = io.BytesIO()
         torch.save({"recipe": describe(self.recipe), "trainer": state}, buffer)
         write_atomic(self.folder / STATE, buffer.getvalue())
@@ -112,11 +110,11 @@ class Run:
             with (self.folder / LOG).open("a") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise cannot_write(self.folder / LOG, error, "choose another --out") from error
+            raise cannot_write(self.folder / LOG, error, "choose another `out`") from error
         self.tracker.log(images_seen, values)
 
     def rewind_log(self, images_seen: int) -> None:
-        """Forget lines after the moment that is resumed from: they will be written again."""
+        """Remove log lines after the moment of the resumed snapshot; they will be written again."""
         path = self.folder / LOG
         if path.exists():
             lines = path.read_text().splitlines(keepends=True)
@@ -124,7 +122,7 @@ class Run:
             write_atomic(path, "".join(kept).encode())
 
     def is_published(self, images_seen: int) -> bool:
-        """Whether all that `snapshot` writes is there as of `images_seen` pictures; the card is written last."""
+        """Whether the snapshot at `images_seen` images is complete; the model card is written last."""
         model, card = self.folder / MODEL, self.folder / CARD
         if not model.exists() or not card.exists():
             return False
@@ -134,7 +132,7 @@ class Run:
     def snapshot(
         self, name: str, network: nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
     ) -> None:
-        """Publish the checkpoint `name` in its folder, and keep the preview of the main one for the timelapse."""
+        """Write the checkpoint `name` to its folder, and keep the samples of the main one for the timelapse."""
         folder = self.folder / name
         png = publish(folder, network, config, dtype, device, data)
         if name == MAIN:
@@ -145,7 +143,7 @@ class Run:
         write_atomic(folder / CARD, model_card(config).encode())
 
     def snapshot_raw(self, network: nn.Module, config: Config, dtype: torch.dtype) -> None:
-        """Keep the weights before averaging as a checkpoint in the sub-folder raw/, to be compared with the average."""
+        """Write the weights without EMA as a checkpoint in the sub-folder raw/, for comparison."""
         checkpoint.save(self.folder / RAW, network, dataclasses.replace(config, name=f"{config.name}-{RAW}"), dtype)
 
     def save_discriminator(self, tensors: dict[str, torch.Tensor]) -> None:
@@ -153,7 +151,7 @@ class Run:
         write_atomic(self.folder / DISCRIMINATOR, safetensors.torch.save(tensors, {"format": "pt"}))
 
     def timelapse(self) -> None:
-        """The fixed seeds over training, as an animation."""
+        """Write an animation of the fixed seeds over training."""
         paths = sorted((self.folder / SNAPSHOTS).glob("*.png"))
         chosen = [paths[round(i)] for i in np.linspace(0, len(paths) - 1, min(len(paths), TIMELAPSE_FRAMES))]
         frames = [Image.open(path) for path in chosen]
@@ -166,15 +164,15 @@ class Run:
 def publish(
     folder: Path, network: nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
 ) -> bytes:
-    """Write a checkpoint, read it back and draw its preview, through the pipeline that everybody uses -> a PNG."""
+    """Write a checkpoint, read it back and draw its samples with the public pipeline -> PNG bytes."""
     checkpoint.save(folder, network, config, dtype)
     network, config = checkpoint.load(folder / MODEL)
     drawn = preview.draw(pipelines.make(network, config, device), data)
-    return encode_png(drawn.sheet, {"ganvas": json.dumps(drawn.text)})
+    return encode_png(drawn.grid, {"ganvas": json.dumps(drawn.text)})
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as flat JSON values, the method's options among them."""
+    """The recipe and the options of its method as one flat dictionary of JSON values."""
     fields = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
     parts = {**dataclasses.asdict(fields.pop("options")), **dataclasses.asdict(fields.pop("reading"))}
     flat = {**fields, **parts, "method": recipe.method.__name__}
@@ -189,7 +187,7 @@ def last_part(name: str) -> str:
 
 
 def without_paths(command: str) -> str:
-    """A command as it is published: where things lay on the user's disk is nobody's business."""
+    """The command as it is published: without local paths."""
     kept: list[str] = []
     words = [
         part for word in shlex.split(command) for part in (word.split("=", 1) if word.startswith("--") else [word])
@@ -203,7 +201,7 @@ def without_paths(command: str) -> str:
 
 
 def hardware(device: torch.device) -> str:
-    """What the training ran on, for the model card."""
+    """GPU or CPU of the training, for the model card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
@@ -223,7 +221,7 @@ def make_config(
     device: torch.device,
     checkpoint_name: str = MAIN,
 ) -> Config:
-    """The config of a checkpoint after `images_seen` images."""
+    """The config of the checkpoint `checkpoint_name` after `images_seen` images."""
     options = describe(recipe)
     paths = {name: last_part(options[name]) for name in SHORT if options.get(name)}
     return Config(

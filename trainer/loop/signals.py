@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM ask for an end; the step that runs is finished first, and all is saved."""
+"""Ctrl-C and SIGTERM stop a training after the current step, with everything saved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(Exception):
-    """Training ended early at the user's wish. `status` is the exit status that a shell expects of the signal."""
+    """Training was stopped by a signal. `status` is the exit status that a shell expects for it."""
 
     def __init__(self, message: str, received: int):
         super().__init__(message)
@@ -18,9 +18,9 @@ class Stopped(Exception):
 
 
 class Stop:
-    """Within `with Stop() as stop`, `stop.received` is the number of the first signal that asked for an end, or 0.
+    """Inside `with Stop() as stop`, `stop.received` is the number of the first SIGINT or SIGTERM, or 0.
 
-    A second Ctrl-C interrupts at once.
+    A second signal raises KeyboardInterrupt at once.
     """
 
     def __enter__(self) -> Stop:

@@ -1,4 +1,4 @@
-"""The training loop: the only place that calls backward() and step(); it knows no method by name."""
+"""The training loop, the same for all methods: the only place that calls backward() and step()."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pretrained.checkpoint import Config
 from pretrained.pipelines.registry import pick_device
 from pretrained.run_files import DISCRIMINATOR
 from pretrained.system.allocator import keep_pages
+from pretrained.system.errors import as_flag, spell_arguments
 from pretrained.system.out_of_memory import raise_on_oom
 from trainer import distributed
 from trainer.base import RATE, check_licence, open_base
@@ -40,7 +41,7 @@ STORED = {"fp32": torch.float32, "fp16": torch.float16}
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam, is_judge: bool = False) -> torch.optim.Optimizer:
-    """The paper's optimiser, with what the recipe says otherwise."""
+    """The optimiser of the paper, with the learning rate and betas of the recipe if it sets them."""
     learning_rate = (
         (is_judge and recipe.learning_rate_d)
         or recipe.learning_rate
@@ -52,7 +53,7 @@ def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam, is_judge: bo
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether it has units for bfloat16; without them bf16 is slower than float32."""
+    """Whether the device has bfloat16 units; without them bf16 is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     abilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch since 2.8
@@ -60,14 +61,14 @@ def multiplies_bf16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """Mixed precision as --precision says; auto is bf16 on a device that has units for it."""
+    """Mixed precision as the setting `precision` says."""
     if precision == "auto":
         precision = "bf16" if multiplies_bf16(device) else "fp32"
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 class Trainer:
-    """All that changes while a recipe runs: `state_dict` is what a resumed run needs, and no more."""
+    """The state of a run; `state_dict` is all that a resumed run needs."""
 
     def __init__(self, recipe: Recipe, settings: Settings):
         self.recipe, self.settings = recipe, settings
@@ -94,7 +95,7 @@ class Trainer:
             network: make_optimizer(network, recipe, self.method.optimizer, name in self.judges)
             for name, network in self.networks.items()
         }
-        # Statistics, which a process updates by its own pictures: batch norm's, a mean style, BEGAN's k.
+        # Statistics that each process updates with its own images: those of batch norm, the mean style, k of BEGAN.
         owners = [*self.networks.values(), self.method]
         buffers = [list(owner.buffers(recurse=owner is not self.method)) for owner in owners]
         self.statistics = [buffer for part in buffers for buffer in part if buffer.is_floating_point()]
@@ -112,7 +113,7 @@ class Trainer:
         return Guard(preview.real_images(self.data), self.method.won_below, labelled)
 
     def published(self, name: str) -> nn.Module:
-        """The network of the checkpoint `name`, as it is trained."""
+        """The network of the checkpoint `name`, before averaging."""
         return self.method.get_submodule(self.method.published[name].network)
 
     def config(self, run: Run, name: str = MAIN) -> Config:
@@ -147,14 +148,14 @@ class Trainer:
         check_licence(self.base, self.settings.licence)
 
     def compile(self) -> None:
-        """torch.compile what the networks are entered by, where asked for."""
+        """Apply torch.compile to the entry points of the networks, if the settings ask for it."""
         for network in self.networks.values() if self.settings.compile else ():
             for part in network.values() if isinstance(network, nn.ModuleDict) else [network]:
                 for entry in getattr(part, "entries", ("forward",)):
                     setattr(part, entry, torch.compile(getattr(part, entry)))
 
     def snapshot(self, run: Run) -> None:
-        """Write what a resumed run needs, then what is published: an end in between is made good at the next start."""
+        """Write the resume file, then the published files; if interrupted in between, the next start completes them."""
         if distributed.rank():
             return
         run.save_state(self.state_dict())
@@ -163,14 +164,14 @@ class Trainer:
             run.save_discriminator(checkpoint.published_state(nn.ModuleDict(self.judges), dtype))
         if self.recipe.ema_kimg:
             run.snapshot_raw(self.published(MAIN), self.config(run), dtype)
-        for name in reversed(self.averages):  # the main one last: its card says that all is written
+        for name in reversed(self.averages):  # the main one last: its card marks the snapshot as complete
             dataset = self.method.published[name].view(self.data)
             run.snapshot(name, self.averages[name].network, self.config(run, name), dtype, self.device, dataset)
         if self.feature_extractor:
             run.log(self.batches.images_seen, {"KID": best.keep(run.folder, self.data, self.feature_extractor)})
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain numbers: networks, optimisers, average, random state, place in the data, time spent."""
+        """Tensors and numbers: networks, optimisers, EMA, random state, position in the data, time spent."""
         return {
             "method": self.method.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers.values()],
@@ -186,7 +187,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to the moment of `state_dict`."""
+        """Restore `state_dict`."""
         self.method.load_state_dict(state["method"])
         for optimizer, saved in zip(self.optimizers.values(), state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -202,17 +203,17 @@ class Trainer:
         self.base, self.alone_since = state.get("base", {}), state.get("alone_since")
 
     def check(self, run: Run) -> str | None:
-        """What the guard says of the weights, and of the pictures of the fixed seeds."""
+        """The problem that the guard finds in the weights or in the samples of the fixed seeds, or None."""
         pipeline = pipelines.make(self.average.network, self.config(run), self.device)
         drawn = preview.draw(pipeline, self.data)
         return self.guard.check_weights(self.method) or self.guard.check_images(drawn.images, drawn.labels)
 
     def recover(self, run: Run, problem: str) -> None:
-        """Do as --on-collapse says: go on, go back to the last good snapshot, or raise Collapsed."""
+        """Act on the setting `on_collapse`: continue, roll back to the last good snapshot, or raise Collapsed."""
         action, state = self.settings.on_collapse, run.load_state()
         run.tracker.alert(self.batches.images_seen, problem)
         if action == "ignore":
-            tqdm.write(problem, file=sys.stderr)
+            tqdm.write(spell_arguments(problem, as_flag), file=sys.stderr)
             return
         if action == "stop" or state is None or self.num_rollbacks == MAX_ROLLBACKS:
             raise Collapsed(f"{problem}; the last good snapshot is in {run.folder}")
@@ -220,12 +221,13 @@ class Trainer:
         self.load_state_dict(state)
         self.num_rollbacks = num_rollbacks
         kimg = self.batches.images_seen / 1000
-        tqdm.write(f"{problem}; back to {kimg:g} kimg with half the learning rate", file=sys.stderr)
-        torch.manual_seed(self.recipe.seed + num_rollbacks)  # or the same noise would lead to the same end
+        done = f"rolled back to {kimg:g} kimg with half the learning rate"
+        tqdm.write(f"{spell_arguments(problem, as_flag)}; {done}", file=sys.stderr)
+        torch.manual_seed(self.recipe.seed + num_rollbacks)  # other noise, or the same would happen again
         self.guard = self.make_guard()
 
     def step(self) -> dict[str, Tensor]:
-        """One round of the method's updates; returns the terms of its losses, not yet fetched from the device."""
+        """One iteration of the method's updates; returns the loss terms, still on the device."""
         terms: dict[str, Tensor] = {}
         before = self.batches.images_seen
         lr_scale = self.recipe.lr_scale(before) / 2**self.num_rollbacks
@@ -242,7 +244,7 @@ class Trainer:
             if self.alone_since is not None and network not in self.judges.values():
                 continue  # G waits until D can tell
             self.optimizers[network].zero_grad(set_to_none=True)
-            # inputs=...: no stray gradients in D from G's loss, and no time spent on them.
+            # inputs=...: G's loss leaves no gradients in D, and spends no time on them.
             learnt = [weight for weight in network.parameters() if weight.requires_grad]
             sum(losses.values()).backward(inputs=learnt)
             distributed.all_reduce_mean(weight.grad for weight in learnt if weight.grad is not None)
@@ -259,27 +261,27 @@ class Trainer:
 
 
 def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> None:
-    """Train `recipe` in `folder`, which holds a checkpoint ready to be published when this returns.
+    """Train `recipe` in `folder`, which then holds a checkpoint ready to be published.
 
     Args:
-        command: what the user typed, for the model card and for the hint how to go on.
+        command: the command line of the user, for the model card and the hint how to resume.
 
     Raises:
-        InputError: data, folder or device are not as asked for; says what to do.
-        Collapsed: training went wrong, and --on-collapse or too many rollbacks ended it.
+        InputError: dataset, folder or device cannot be used; the message says what to do.
+        Collapsed: training failed, and `on_collapse` or too many rollbacks ended it.
         Lost: another process of the same training ended.
-        Stopped: a signal asked for an end; all is saved, and `--resume` goes on.
+        Stopped: by a signal; everything is saved, and `resume` continues the run.
     """
     run = Run(folder, recipe, command)
     run.check(settings.resume)
     keep_pages()
     with distributed.group(recipe.batch_size):
-        remedy = "choose a smaller --batch-size and another --out; all is saved up to the last snapshot"
+        remedy = "choose a smaller `batch_size` and another `out`; everything up to the last snapshot is saved"
         raise_on_oom(lambda: _in_folder(Trainer(recipe, settings), run), remedy)
 
 
 def _in_folder(trainer: Trainer, run: Run) -> None:
-    """Go on from where `run` is, if anything is there, to the end."""
+    """Train to the end, from the last snapshot of `run` if there is one."""
     is_main_process = distributed.rank() == 0
     with run.lock() if is_main_process else contextlib.nullcontext():
         if state := run.load_state():
@@ -289,7 +291,7 @@ def _in_folder(trainer: Trainer, run: Run) -> None:
         distributed.broadcast(None)  # before anything is written
         if is_main_process:
             for note in trainer.method.notes:
-                tqdm.write(note, file=sys.stderr)
+                tqdm.write(spell_arguments(note, as_flag), file=sys.stderr)
             run.rewind_log(trainer.batches.images_seen)
         trainer.compile()
         with tracking(
@@ -346,4 +348,4 @@ def _loop(trainer: Trainer, run: Run) -> None:
                 bar.n = batches.images_seen / 1000
     if received:
         kimg = batches.images_seen / 1000
-        raise Stopped(f"stopped at {kimg:g} kimg, all is saved; go on with: {run.command} --resume", received)
+        raise Stopped(f"stopped at {kimg:g} kimg, everything is saved; resume with: {run.command} --resume", received)

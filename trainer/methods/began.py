@@ -1,4 +1,4 @@
-"""BEGAN (Berthelot et al. 2017, arXiv:1703.10717): D is an autoencoder, held in balance with G by k."""
+"""BEGAN (Berthelot et al. 2017, arXiv:1703.10717): D is an autoencoder, balanced with G by k."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True)
 class Options:
-    """How the two networks are made, and where their balance lies."""
+    """Networks and their balance."""
 
     gamma: float = 0.5
-    """The error of generated pictures over that of real ones which k aims at: less is sharper, more is more varied."""
+    """Diversity ratio, of the errors of fake and real images: smaller is sharper, larger more diverse."""
     lambda_k: float = 1e-3
-    """How fast k follows."""
+    """Step size of k."""
     z_dim: int = 64
-    """Length of the latent vector, and of D's code."""
+    """Dimension of the latent z and of D's code."""
     width: int = 128
-    """Channels of G's maps and of D's largest: n in the paper."""
+    """Base number of channels of G and D: n in the paper."""
 
 
 class BEGAN(Method):
-    """A generator G against an autoencoder D, which tells real pictures by how well it restores them."""
+    """A generator G against an autoencoder D, whose reconstruction error separates real from fake."""
 
     optimizer = Adam(1e-4)
 
@@ -42,11 +42,11 @@ class BEGAN(Method):
         self.register_buffer("k", torch.zeros(()))
 
     def noise(self, like: Tensor) -> Tensor:
-        """z ~ U(-1, 1), one for each picture of `like`."""
+        """z ~ U(-1, 1), one for each image of `like`."""
         return torch.rand(len(like), self.options.z_dim, device=like.device) * 2 - 1
 
     def reconstruction_error(self, x: Tensor) -> Tensor:
-        """L(x) = |x - D(x)|, mean over pixels and pictures (section 3.1)."""
+        """L(x) = |x - D(x)|, mean over pixels and images (section 3.1)."""
         return (x - self.D(x)).float().abs().mean()
 
     def updates(self, batches: Batches) -> Updates:
@@ -71,7 +71,7 @@ RECIPES = [
         name="began-64",
         method=BEGAN,
         options=Options(),
-        summary="BEGAN at 64 px, on a folder of pictures",
+        summary="BEGAN at 64 px, on a folder of images",
         data="cifar10",
         size=64,
         kimg=2000,

@@ -1,4 +1,4 @@
-"""Context encoders (Pathak et al. 2016, arXiv:1604.07379): what is missing in a picture, drawn from what is there."""
+"""Context encoders (Pathak et al. 2016, arXiv:1604.07379): inpainting with a reconstruction and an adversarial loss."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True)
 class Options:
-    """Where the holes are, how the networks are made, and what they minimise."""
+    """Holes, networks and losses."""
 
     strokes: float = 0.5
-    """Share of the holes that are strokes of a broad brush; the others are squares in the middle, of half the size."""
+    """Fraction of holes that are brush strokes; the others are squares in the centre, of half the image size."""
     overlap: int = 7
-    """Pixels around the hole that G must restore too, so that the seam does not show."""
+    """Pixels around the hole that are part of the reconstruction loss, for a seamless border."""
     overlap_weight: float = 10.0
-    """Weight of those pixels."""
+    """Weight of these pixels."""
     adversarial_weight: float = 1e-3
-    """Weight of the adversarial loss; the rest, 0.999, is that of the squared error."""
+    """Weight of the adversarial loss; the squared error has the weight 1 minus this."""
     width: int = 64
-    """Channels of the largest maps; the smaller ones have more."""
+    """Base number of channels, at the largest feature map; smaller maps have more."""
     bottleneck: int = 4000
-    """Length of the vector that a whole picture goes through."""
+    """Dimension of the bottleneck of G."""
     jitter: float = JITTER
-    """Pictures are stored larger by this share, and cut to size at random places."""
+    """Random crops: images are stored larger by this fraction, and cropped to `size`."""
 
 
 def restoration_error(output: Tensor, target: Tensor, mask: Tensor, overlap: int, overlap_weight: float) -> Tensor:
@@ -56,7 +56,7 @@ def restoration_error(output: Tensor, target: Tensor, mask: Tensor, overlap: int
 
 
 class ContextEncoder(Method):
-    """A restorer G, and a D that sees the picture with its hole filled."""
+    """An inpainting network G against a D of completed images."""
 
     optimizer = Adam(2e-4)
 
@@ -95,7 +95,7 @@ RECIPES = [
         name="context-encoder",
         method=ContextEncoder,
         options=Options(),
-        summary="context encoder at 128 px: holes in pictures filled, on any folder of pictures",
+        summary="context encoder: inpainting at 128 px, on any folder of images",
         data="pictures",
         size=128,
         kimg=500,

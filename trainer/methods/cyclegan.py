@@ -1,4 +1,4 @@
-"""CycleGAN (Zhu et al. 2017, arXiv:1703.10593): two translators that undo each other, learnt without pairs."""
+"""CycleGAN (Zhu et al. 2017, arXiv:1703.10593): two inverse translators, trained without pairs."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True)
 class Options:
-    """How the networks are made, and what they minimise."""
+    """Networks and losses."""
 
     cycle_weight: float = 10.0
-    """Weight of |a - BA(AB(a))| and of the same for b: lambda in the paper."""
+    """Weight of the cycle loss |a - BA(AB(a))|, and of the same for b: lambda in the paper."""
     identity_weight: float = 5.0
-    """Weight of |b - AB(b)| and of the same for a, which keeps colours; half of lambda in the paper."""
+    """Weight of the identity loss |b - AB(b)|, and of the same for a; keeps colours; lambda / 2 in the paper."""
     pool_size: int = 50
-    """Past fakes that each D is shown half of the time (section 4)."""
+    """Size of the buffer of past fakes, from which half of D's fakes are drawn (section 4)."""
     width: int = 64
-    """Channels of a translator's largest map; the smaller ones have more."""
+    """Base number of channels of a translator, at the largest feature map; smaller maps have more."""
     blocks: int = 9
     """Residual blocks: 6 at 128 px in the paper, 9 at 256 px."""
     discriminator_width: int = 64
-    """The same of both D."""
+    """Base number of channels of both D."""
     layers: int = 3
-    """Halvings in D, whose patches are of 16, 34, 70 or 142 px with 1, 2, 3 or 4 of them."""
+    """Strided convolutions in D: 1, 2, 3 or 4 give patches of 16, 34, 70 or 142 px."""
     jitter: float = JITTER
-    """Pictures are stored larger by this share, and cut to size at random places."""
+    """Random crops: images are stored larger by this fraction, and cropped to `size`."""
 
 
 class Pool(nn.Module):
-    """The last fakes (Shrivastava et al. 2016, arXiv:1612.07828), in buffers, so that a resumed run has them too."""
+    """Pool of past fakes (Shrivastava et al. 2016, arXiv:1612.07828), in buffers, so that a resumed run has it."""
 
     def __init__(self, pool_size: int, channels: int, size: int):
         super().__init__()
-        # "pictures" is the name in the resume files of earlier runs.
+        # "images" is the name in the resume files of earlier runs.
         self.register_buffer("pictures", torch.zeros(pool_size, channels, size, size))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
     def swap(self, fakes: Tensor) -> Tensor:
-        """Store fakes (N, C, H, W) and give as many; of a full pool half are older ones, whose place they take."""
+        """Fakes (N, C, H, W) -> as many; from a full pool, each is swapped with a past one with probability 0.5."""
         shown = distributed.gather(fakes.detach().float().contiguous()).clone()
         pool_size = len(self.pictures)
         for i in range(len(shown) if pool_size else 0):
@@ -72,7 +72,7 @@ class Pool(nn.Module):
 
 
 class CycleGAN(Method):
-    """AB and BA, one network to the optimiser, against a D in each domain, which sees patches."""
+    """AB and BA, optimised together as G, against a PatchGAN D in each domain."""
 
     optimizer = Adam(2e-4)
     published: ClassVar = {MAIN: Published("G.AB"), "reverse": Published("G.BA", Domains.reversed)}
@@ -97,7 +97,7 @@ class CycleGAN(Method):
     def updates(self, batches: Batches) -> Updates:
         a, b = (x.contiguous() for x in next(batches))
         AB, BA = self.G["AB"], self.G["BA"]
-        # Section 5.2: what is in its domain already stays as it is. It goes along in one pass.
+        # Section 5.2, identity loss: G should not change images of its target domain. Computed in the same pass.
         both = 2 if self.options.identity_weight else 1
         fake_a, *same_a = BA(torch.cat([b, a][:both])).split(len(b))
         fake_b, *same_b = AB(torch.cat([a, b][:both])).split(len(a))
@@ -115,7 +115,7 @@ class CycleGAN(Method):
             ("D_A", self.D_A, a, self.pool_A.swap(fake_a)),
             ("D_B", self.D_B, b, self.pool_B.swap(fake_b)),
         ):
-            # The row's two halves are the paper's, which halve D's objective so that it learns more slowly than G.
+            # The factors 0.5 of the loss are those of the paper, which slow D down relative to G.
             yield D, {name: lsgan_discriminator(*D(torch.cat([real, fake])).float().chunk(2), Targets())}
 
     def checkpoint(self) -> dict[str, Any]:
@@ -130,7 +130,7 @@ RECIPES = [
         name="cyclegan-emoji",
         method=CycleGAN,
         options=Options(width=32, blocks=6, discriminator_width=32),
-        summary="CycleGAN at 128 px: old emoji made new, and back, without pairs",
+        summary="CycleGAN at 128 px: old emoji to new emoji and back, without pairs",
         data="blob2noto",
         size=128,
         kimg=100,
@@ -144,7 +144,7 @@ RECIPES = [
         name="cyclegan-256",
         method=CycleGAN,
         options=Options(),
-        summary="CycleGAN at 256 px, as the paper has it, on a folder with trainA and trainB",
+        summary="CycleGAN at 256 px, as in the paper, on a folder with trainA and trainB",
         data="horse2zebra",
         size=256,
         kimg=213,

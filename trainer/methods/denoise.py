@@ -1,4 +1,4 @@
-"""DnCNN (Zhang et al. 2016, arXiv:1608.03981): a network that learns the noise in a picture, to take it away."""
+"""DnCNN (Zhang et al. 2016, arXiv:1608.03981): residual learning of the noise of an image, for denoising."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True)
 class Options:
-    """How much noise there is, and how the network is made."""
+    """Noise and network."""
 
     low: float = 0.0
-    """The least standard deviation of the noise, of 255."""
+    """Smallest standard deviation of the noise, in pixel values 0 to 255."""
     high: float = 55.0
-    """The largest; each picture has its own, in between. Noisy pictures are rounded and clipped to 0..255."""
+    """Largest standard deviation; each image has its own in between. Noisy images are rounded and clipped to 0..255."""
     width: int = 64
-    """Channels of the maps."""
+    """Channels of the hidden layers."""
     layers: int = 20
-    """Convolutions: 17 in the paper for one known noise, 20 for any."""
+    """Number of convolutions: in the paper 17 for a known noise level, 20 for any (blind)."""
     jitter: float = 1.0
-    """Pictures are stored larger by this share, and cut to size at random places."""
+    """Random crops: images are stored larger by this fraction, and cropped to `size`."""
 
 
 class Denoiser(Method):
-    """One network, which nothing judges but the squared error."""
+    """One network, trained with the squared error."""
 
     optimizer = Adam(1e-3, (0.9, 0.999))
 
@@ -67,7 +67,7 @@ class Denoiser(Method):
 
 @torch.no_grad()
 def _decibels(made: Tensor, target: Tensor) -> Tensor:
-    """PSNR of pictures in [-1, 1], mean over a batch."""
+    """PSNR of images in [-1, 1], mean over a batch."""
     return psnr((made.clamp(-1, 1) + 1) / 2, (target + 1) / 2).mean()
 
 
@@ -77,7 +77,7 @@ RECIPES = [
         name="dncnn",
         method=Denoiser,
         options=Options(),
-        summary="DnCNN: noise of any strength taken from pictures of any size, on any folder of pictures",
+        summary="DnCNN: denoising of images of any size and noise level, on any folder of images",
         data="pictures",
         size=48,
         kimg=1000,

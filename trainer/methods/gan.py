@@ -20,37 +20,36 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True)
 class Options(AugmentOptions):
-    """How the two networks are made, and what they minimise."""
+    """Networks and losses."""
 
     network: Literal["dcgan", "mlp"] = "dcgan"
-    """Convolutions, or the fully connected layers of the first GAN."""
+    """Architecture: dcgan (convolutions) or mlp (fully connected, as in the first GAN)."""
     loss: Literal[tuple(LOSSES)] = "non-saturating"  # type: ignore[valid-type]
-    """The adversarial loss."""
+    """Adversarial loss."""
     penalty: Literal[("auto", *PENALTIES)] = "auto"  # type: ignore[valid-type]
-    """A term on D's gradients; auto is the loss's own."""
+    """Gradient penalty on D; auto selects the one that belongs to the loss."""
     penalty_weight: float | None = None
-    """Its weight; by default as its paper has it."""
+    """Weight of the penalty. By default, that of its paper."""
     penalty_every: int = 1
-    """Compute the penalty at each n-th update of D only, n times as strong (Karras et al. 2019, appendix B)."""
+    """Compute the penalty only in every n-th update of D, with n times the weight (Karras 2019, appendix B)."""
     real_label: float = 1.0
-    """What D should say of real pictures; 0.9 smooths the labels."""
+    """Target label of real images for D; 0.9 is one-sided label smoothing."""
     fake_label: float = 0.0
-    """What D should say of generated ones."""
+    """Target label of generated images for D."""
     generator_label: float = 1.0
-    """What G wants D to say of them: LSGAN's c."""
+    """Target label of generated images for G (c in LSGAN)."""
     critic_steps: int | None = None
-    """Updates of D for each one of G; by default as the loss's paper has it."""
+    """Updates of D per update of G. By default, as in the paper of the loss."""
     reuse_fakes: bool = False
-    """Let G learn from the fakes that D has just learnt from, as tutorials do, not from fresh ones, as the paper does:
-    one pass of G less."""
+    """Update G with the fakes of D's last update instead of new ones; saves one forward pass of G."""
     z_dim: int = 100
-    """Length of the latent vector."""
+    """Dimension of the latent z."""
     width: int = 128
-    """Channels of the widest map, the deeper ones have more; in an mlp, units of each layer."""
+    """Base number of channels, at the largest feature map; deeper layers have more. In an mlp, units per layer."""
     norm: Literal["auto", "batch", "layer", "instance", "none"] = "auto"
-    """Normalisation in D; auto is batch, and layer under a penalty, which must not see the rest of the batch."""
+    """Normalisation in D; auto selects batch, or layer with a penalty, which is computed per image."""
     conditional: bool = False
-    """Learn the classes too: labels of a named set, or sub-folders."""
+    """Train a class-conditional model: classes are the labels of a named dataset, or the sub-folders of a folder."""
 
 
 class GAN(Method):
@@ -64,18 +63,18 @@ class GAN(Method):
         self.targets = Targets(options.real_label, options.fake_label, options.generator_label)
         if not self.loss.smoothing and self.targets != Targets():
             rows = ", ".join(name for name, loss in LOSSES.items() if loss.smoothing)
-            raise InputError(f"--real-label and its fellows mean nothing to --loss {options.loss}: use one of {rows}")
+            raise InputError(
+                f"label targets such as `real_label` have no effect with `loss` {options.loss}: use {rows}"
+            )
         self.penalty_name = self.loss.penalty if options.penalty == "auto" else options.penalty
         self.penalty = PENALTIES[self.penalty_name]
         self.penalty_weight = self.penalty.weight if options.penalty_weight is None else options.penalty_weight
         self.critic_steps = options.critic_steps or self.loss.critic_steps
         if options.conditional and not data.classes:
-            raise InputError(
-                "`conditional` needs labels, got none: choose a named set or sub-folders, or --no-conditional"
-            )
+            raise InputError(f"`conditional` needs labels, but {data.name} has none: use a folder with sub-folders")
         self.classes = data.classes if options.conditional else []
         if self.classes and self.penalty_name == "none":
-            self.notes.append("without a penalty labels are learnt late, if at all: --penalty r1 --penalty-every 8")
+            self.notes.append("without a penalty G often ignores the labels: try `penalty` r1 and `penalty_every` 8")
         shape = {"size": data.size, "channels": data.channels, "width": options.width, "num_classes": len(self.classes)}
         self.spec = {"class": f"{options.network}.Generator", "z_dim": options.z_dim, **shape}
         self.G = networks.build(self.spec)
@@ -88,14 +87,17 @@ class GAN(Method):
                 return "none"
             if self.penalty_name == "none":
                 return "batch"
-            self.notes.append(f"D has layer normalisation, since the penalty {self.penalty_name} is per picture")
+            self.notes.append(f"D uses layer normalisation, since {self.penalty_name} is computed per image")
             return "layer"
         if self.options.norm == "batch" and self.penalty_name != "none":
-            raise InputError(f"--norm batch mixes pictures that --penalty {self.penalty_name} needs apart: auto, layer")
+            raise InputError(
+                f"`norm` batch does not work with `penalty` {self.penalty_name}, which is computed per image: "
+                "choose auto, layer, instance or none"
+            )
         return self.options.norm
 
     def noise(self, like: Tensor) -> Tensor:
-        """z ~ N(0, 1), one for each picture of `like`."""
+        """z ~ N(0, 1), one for each image of `like`."""
         return torch.randn(len(like), self.options.z_dim, device=like.device)
 
     def updates(self, batches: Batches) -> Updates:
@@ -160,7 +162,7 @@ RECIPES = [
         name="cdcgan-mnist",
         method=GAN,
         options=Options(z_dim=64, width=32, conditional=True, penalty="r1", penalty_every=8),
-        summary="DCGAN at 32 px on handwritten digits, each of a class that you name",
+        summary="DCGAN at 32 px on handwritten digits, class-conditional",
         data="mnist",
         size=32,
         kimg=600,
@@ -186,7 +188,7 @@ RECIPES = [
         name="dcgan-64",
         method=GAN,
         options=Options(z_dim=100, width=128),
-        summary="DCGAN at 64 px, as the paper has it, on a folder of pictures",
+        summary="DCGAN at 64 px, as in the paper, on a folder of images",
         data="cifar10",
         size=64,
         kimg=2000,

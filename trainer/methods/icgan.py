@@ -1,7 +1,7 @@
-"""IcGAN (Perarnau et al. 2016, arXiv:1611.06355): encoders that turn a conditional generator round.
+"""IcGAN (Perarnau et al. 2016, arXiv:1611.06355): encoders that invert a conditional generator.
 
-G is a fixed, trained one. E_z learns from pictures that G makes, whose z is known, E_y from real ones, whose label is
-(section 3.1).
+G is trained beforehand and frozen. E_z is trained on generated images, whose z is known, and E_y on real images, whose
+label is known (section 3.1).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True)
 class Options:
-    """Which generator is inverted, and by what."""
+    """Generator and encoders."""
 
     generator: str = "dcgan-mnist"
-    """A conditional DCGAN: a bundled name, a folder that cdcgan-mnist has trained, or USER/NAME on the Hub."""
+    """Conditional DCGAN to invert: a bundled name, the folder of a cdcgan-mnist run, or USER/NAME on the Hub."""
     encoder_width: int = 32
-    """Channels of the encoders' widest map; the deeper ones have more."""
+    """Base number of channels of the encoders, at the largest feature map; deeper layers have more."""
 
 
 class IcGAN(Method):
-    """A generator and its encoders, which are one network: all are published."""
+    """A frozen generator and its two encoders, published as one network."""
 
     published: ClassVar = {MAIN: Published("icgan")}
     optimizer = Adam(2e-4)
@@ -55,7 +55,7 @@ class IcGAN(Method):
         with torch.no_grad():
             fake = self.icgan.G(z, y)
         z_error = (self.icgan.E_z(fake).float() - z).square().sum(dim=1).mean()
-        # The paper has squared errors, for attributes of which a picture may have several; classes exclude each other.
+        # The paper has a squared error for attributes; classes exclude each other.
         y_error = F.cross_entropy(self.icgan.E_y(x).float(), y)
         # E_z and E_y share no weights, so a step on the sum is a step of each on its own.
         yield self.icgan, {"z": z_error, "y": y_error}
@@ -67,14 +67,14 @@ class IcGAN(Method):
 
 
 def _check(config: Config, id: str, data: Dataset) -> None:
-    """Refuse a generator that does not fit the data, or that is no conditional DCGAN."""
+    """InputError unless it is a conditional DCGAN that fits the dataset."""
     if config.network["class"] != "dcgan.Generator" or not config.classes:
-        raise InputError(f"--generator {id} is no conditional DCGAN: train one with python -m trainer cdcgan-mnist")
+        raise InputError(f"`generator` must be a conditional DCGAN, got {id}: train one with the recipe cdcgan-mnist")
     of_generator = (config.network["size"], config.network["channels"], config.classes)
     of_data = (data.size, data.channels, data.classes)
     for name, theirs, ours in zip(("size", "channels", "classes"), of_generator, of_data):
         if theirs != ours:
-            raise InputError(f"--generator {id} has {name} {theirs}, but --data has {ours}: they must be the same")
+            raise InputError(f"`generator` {id} has {name} {theirs}, but `data` has {ours}: they must be equal")
 
 
 RECIPES = [
@@ -84,7 +84,7 @@ RECIPES = [
         name="icgan-mnist",
         method=IcGAN,
         options=Options(),
-        summary="encoders for a trained conditional DCGAN: change the class of a digit, keep its style",
+        summary="IcGAN: encoders for a trained conditional DCGAN, to change the class of a digit and keep its style",
         data="mnist",
         size=32,
         kimg=600,

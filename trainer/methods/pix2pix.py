@@ -1,4 +1,4 @@
-"""Pix2pix (Isola et al. 2016, arXiv:1611.07004): a conditional GAN that is told, by L1, what should come out."""
+"""Pix2pix (Isola et al. 2016, arXiv:1611.07004): a conditional GAN with an L1 loss to the target image."""
 
 from __future__ import annotations
 
@@ -43,37 +43,37 @@ PALETTES = {
 
 @dataclass(frozen=True)
 class Options(PairOptions):
-    """Where pairs come from, how the networks are made, and what they minimise."""
+    """Pairs, networks and losses."""
 
     labels: Literal[("none", *PALETTES)] = "none"  # type: ignore[valid-type]
-    """Sources are label maps with the colours of this set, which a brush should offer."""
+    """Sources are label maps with the colours of this palette, which the apps offer for painting."""
     network: Literal["unet", "resnet"] = "unet"
-    """G: a U-Net, whose size is fixed, or CycleGAN's, which takes pictures of any size."""
+    """Architecture of G: unet (fixed image size) or resnet (CycleGAN's, any image size)."""
     loss: Literal[PLAIN] = "non-saturating"  # type: ignore[valid-type]
-    """The adversarial loss."""
+    """Adversarial loss."""
     l1_weight: float = 100.0
-    """Weight of |target - output|."""
+    """Weight of the L1 loss |target - output|."""
     perceptual: str = "none"
-    """Compare features too: vgg16, squeezenet (both downloaded), or a file of their weights (.pth, .npz)."""
+    """Network of a perceptual loss: vgg16, squeezenet (both are downloaded), a file of their weights, or none."""
     perceptual_weight: float = 10.0
-    """Weight of that comparison."""
+    """Weight of the perceptual loss."""
     width: int = 64
-    """Channels of G's largest map; the smaller ones have more."""
+    """Base number of channels of G, at the largest feature map; smaller maps have more."""
     discriminator_width: int = 64
-    """The same of D."""
+    """Base number of channels of D."""
     layers: int = 3
-    """Halvings in D, whose patches are of 16, 34, 70 or 142 px with 1, 2, 3 or 4 of them."""
+    """Strided convolutions in D: 1, 2, 3 or 4 give patches of 16, 34, 70 or 142 px."""
 
 
 def patch_discriminator(inputs: int, size: int, width: int, layers: int) -> nn.Module:
-    """A D that judges patches of pictures (N, inputs, size, size); InputError where they are too small for it."""
+    """A PatchGAN discriminator for images (N, inputs, size, size); InputError if they are too small for it."""
     if size < 4 * 2**layers:
-        raise InputError(f"--size {size} is too small for a D with --layers {layers}: {4 * 2**layers} or more")
+        raise InputError(f"`size` must be >= {4 * 2**layers} with `layers` {layers}, got {size}")
     return networks.build({"class": "patchgan.Discriminator", "inputs": inputs, "width": width, "layers": layers})
 
 
 class Pix2Pix(Method):
-    """A translator G against D, which sees patches of (source, picture)."""
+    """A translator G against D, which sees patches of (source, image)."""
 
     optimizer = Adam(2e-4)
     layout = torch.contiguous_format
@@ -123,7 +123,7 @@ class Pix2Pix(Method):
 
 
 RECIPES = [
-    # The paper's networks, batch, rate, jitter and mirroring; 200 epochs of 400 pictures. The set (CMP, 2013) is
+    # The paper's networks, batch, rate, jitter and mirroring; 200 epochs of 400 images. The set (CMP, 2013) is
     # for research: github.com/phillipi/pix2pix has it, photographs on the left.
     Recipe(
         name="pix2pix-facades",
@@ -137,12 +137,12 @@ RECIPES = [
         ema_kimg=1,
         horizontal_flip=True,
     ),
-    # Narrower than the paper's. Any folder of pictures will do: their outlines are drawn as training runs.
+    # Narrower than the paper's. Any folder of images will do: their outlines are drawn as training runs.
     Recipe(
         name="pix2pix-emoji",
         method=Pix2Pix,
         options=Options(degradation="sketch", width=32, discriminator_width=32, layers=2),
-        summary="pix2pix at 128 px: emoji from sketches, on any folder of pictures",
+        summary="pix2pix at 128 px: emoji from sketches, on any folder of images",
         data="emoji",
         size=128,
         kimg=200,
@@ -155,7 +155,7 @@ RECIPES = [
         name="pix2pix-colourise",
         method=Pix2Pix,
         options=Options(degradation="grey", network="resnet", width=32, discriminator_width=32),
-        summary="pix2pix at 128 px: colours for grey pictures of any size, on any folder of pictures",
+        summary="pix2pix at 128 px: colours for grey images of any size, on any folder of images",
         data="pictures",
         size=128,
         kimg=200,

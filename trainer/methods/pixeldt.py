@@ -1,6 +1,6 @@
-"""PixelDTGAN (Yoo et al. 2016, arXiv:1603.07442): from one domain into another by way of a short code.
+"""PixelDTGAN (Yoo et al. 2016, arXiv:1603.07442): translation between domains through a bottleneck.
 
-D asks whether a picture is real; A asks whether it belongs to the source, of three kinds of pair.
+D is trained on images, A on pairs: is the image real, and does it belong to the source?
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True)
 class Options(PairOptions):
-    """Where pairs come from, and how the networks are made."""
+    """Pairs and networks."""
 
     width: int = 64
-    """Channels of the largest maps; the smaller ones have more."""
+    """Base number of channels, at the largest feature map; smaller maps have more."""
     bottleneck: int = 64
-    """Length of the code that a whole picture goes through."""
+    """Dimension of the bottleneck of G."""
 
 
 def three_way(logits: tuple[Tensor, Tensor, Tensor], targets: tuple[float, float, float]) -> Tensor:
-    """The mean of three cross-entropies (eq. 2 and 4): the target, another picture's target, a generated one."""
+    """The mean of three cross-entropies (eq. 2 and 4): the target, another image's target, a generated one."""
     return sum(bce(logit.float(), target) for logit, target in zip(logits, targets, strict=True)) / 3
 
 
 class PixelDT(Method):
-    """A converter G, a discriminator D of pictures and one, A, of pairs."""
+    """A translator G, a discriminator D of images and a discriminator A of pairs."""
 
     optimizer = Adam(2e-4)
 
@@ -62,7 +62,7 @@ class PixelDT(Method):
     def updates(self, batches: Batches) -> Updates:
         source, target = next(batches)
         if len(target) < 2:
-            raise InputError("--batch-size 1 has no second picture that does not belong to the first: 2 or more")
+            raise InputError(f"`batch_size` must be >= 2 for pairs of different images, got {len(target)}")
         other = target.roll(1, dims=0)
         output = self.G(source)
         fake = output.detach()
@@ -77,12 +77,12 @@ class PixelDT(Method):
 
 
 RECIPES = [
-    # The paper's 64 px, code and rate, on the folder of cyclegan-emoji, whose pictures of the same name are pairs.
+    # The paper's 64 px, code and rate, on the folder of cyclegan-emoji, whose images of the same name are pairs.
     Recipe(
         name="pixeldt-emoji",
         method=PixelDT,
         options=Options(),
-        summary="PixelDTGAN at 64 px: old emoji made new, from a code of 64 numbers",
+        summary="PixelDTGAN at 64 px: old emoji to new emoji, through a bottleneck of 64 values",
         data="blob2noto",
         size=64,
         kimg=500,

@@ -1,7 +1,7 @@
-"""Pose-guided pictures of people (Ma et al. 2017, arXiv:1705.09368): the same person, in another pose.
+"""Pose-guided images of people (Ma et al. 2017, arXiv:1705.09368): the same person, in another pose.
 
-As there, G first learns by L1 alone, more where the body is, and a D joins in later. Here one U-Net does both in turn;
-the paper has a second network refine what the first one gives.
+As in the paper, G is first trained with an L1 loss, weighted higher on the body, and later with a discriminator. Here
+both stages train one U-Net; the paper refines the result of the first with a second network.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ NUM_FIGURES, NUM_HELD_OUT = 2000, 100
 
 @dataclass(frozen=True)
 class Options:
-    """How the networks are made, and what they minimise."""
+    """Networks and losses."""
 
     l1_kimg: float = 20.0
-    """Thousands of pictures on which G minimises L1 alone; then D joins in."""
+    """Train G with the L1 loss alone for this many thousand images, then with D."""
     l1_weight: float = 100.0
-    """Weight of |target - output|, twice as much on the body."""
+    """Weight of the L1 loss |target - output|, doubled on the body."""
     thickness: float = 0.08
-    """How far from the bones of the pose the body reaches, as a share of a side."""
+    """Radius of the body around the bones of the pose, as a fraction of the image size."""
     width: int = 64
-    """Channels of G's largest map; the smaller ones have more."""
+    """Base number of channels of G, at the largest feature map; smaller maps have more."""
     discriminator_width: int = 64
-    """The same of D."""
+    """Base number of channels of D."""
     layers: int = 3
-    """Halvings in D, whose patches are of 16, 34, 70 or 142 px with 1, 2, 3 or 4 of them."""
+    """Strided convolutions in D: 1, 2, 3 or 4 give patches of 16, 34, 70 or 142 px."""
 
 
 def body_mask(pose: Tensor, radius: int) -> Tensor:
@@ -58,7 +58,7 @@ def masked_l1(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 class PoseGuided(Method):
-    """A translator G of (person, pose), and D, which sees patches of (person, picture)."""
+    """A translator G of (person, pose) against a PatchGAN D of (person, image)."""
 
     optimizer = Adam(2e-4)
 
@@ -72,7 +72,7 @@ class PoseGuided(Method):
         self.D = patch_discriminator(2 * data.channels, data.size, options.discriminator_width, options.layers)
         self.radius = max(1, round(options.thickness * data.size))
         self.input = data.checkpoint_input() | {"second": {"kind": "pose", "channels": second}}
-        self.notes.append(f"D joins in at {options.l1_kimg:g} kimg")
+        self.notes.append(f"adversarial training starts at {options.l1_kimg:g} kimg")
 
     @classmethod
     def read(
@@ -110,7 +110,7 @@ RECIPES = [
         name="pose-figures",
         method=PoseGuided,
         options=Options(width=32, discriminator_width=32),
-        summary="pose-guided pictures at 64 px: a drawn person in the pose of a stick figure",
+        summary="pose transfer at 64 px: a drawn person in the pose of a stick figure",
         data=FIGURES,
         size=64,
         kimg=100,

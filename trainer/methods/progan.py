@@ -1,4 +1,4 @@
-"""ProGAN (Karras et al. 2017, arXiv:1710.10196): WGAN-GP, while both networks and the real pictures grow from 4 px."""
+"""ProGAN (Karras et al. 2017, arXiv:1710.10196): WGAN-GP, while both networks and the real images grow from 4 px."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ LOSS, PENALTY = LOSSES["wgan-gp"], PENALTIES["wgan-gp"]
 
 @dataclass(frozen=True)
 class Options(AugmentOptions):
-    """How the networks are made, and how fast they grow."""
+    """Networks and the schedule of progressive growing."""
 
     fade_kimg: float = 600.0
-    """Thousands of pictures over which a level fades in."""
+    """Length of the fade-in of a new resolution, in thousands of images."""
     stable_kimg: float = 600.0
-    """Thousands of pictures between two fades, and before the first."""
+    """Length of training at a fixed resolution, before each fade-in, in thousands of images."""
     penalty_weight: float = PENALTY.weight
     """Weight of the gradient penalty."""
     drift: float = 0.001
-    """Weight of D(x)^2, which keeps the critic near zero."""
+    """Weight of the drift penalty D(x)^2."""
     z_dim: int = 128
-    """Length of the latent vector; 512 in the paper."""
+    """Dimension of the latent z; 512 in the paper."""
     width: int = 32
-    """Channels at full size, doubled with each halving, 8 times at most."""
+    """Base number of channels, at full resolution; doubled at each lower resolution, at most 8 times as many."""
     widest: int = 0
     """Channels at 4 px, where they are more than 8 times the width: so a model grows into a higher resolution."""
 
 
 def grown(images_seen: int, stable_kimg: float, fade_kimg: float, num_levels: int, begin: int = 0) -> int:
-    """How far the networks have grown, as `networks.progan.Growing.grown`: a function of the pictures seen alone.
+    """Growth of the networks, as in `networks.progan.Growing.grown`, as a function of the images seen.
 
     Args:
         begin: how far they had grown before.
@@ -62,7 +62,10 @@ class ProGAN(Method):
     def __init__(self, options: Options, data: Dataset):
         super().__init__(options, data)
         if options.stable_kimg < 0 or options.fade_kimg < 0 or options.stable_kimg + options.fade_kimg == 0:
-            raise InputError("--stable-kimg and --fade-kimg must not be negative, nor both 0")
+            raise InputError(
+                "`stable_kimg` and `fade_kimg` must be >= 0 and not both 0, "
+                f"got {options.stable_kimg:g} and {options.fade_kimg:g}"
+            )
         shape = {"size": data.size, "channels": data.channels, "width": options.width}
         shape |= {"widest": options.widest} if options.widest else {}
         self.spec = {"class": "progan.Generator", "z_dim": options.z_dim, **shape}
@@ -72,14 +75,14 @@ class ProGAN(Method):
         self.grow(0)
         self.augment = choose(options, data, self.notes, has_midpoint=False)
         kimg = (len(self.G.blocks) - 1) * (options.stable_kimg + options.fade_kimg)
-        self.notes.append(f"full size is reached at {kimg:g} kimg; until then pictures are coarser")
+        self.notes.append(f"full resolution is reached at {kimg:g} kimg")
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Also of a run from before there was fine-tuning."""
         return super().load_state_dict({"begin": torch.tensor(0), **state_dict}, *args, **kwargs)
 
     def grow(self, images_seen: int) -> None:
-        """Set both networks to where they should be after so many pictures."""
+        """Set the growth of both networks for this number of images seen."""
         value = grown(
             images_seen, self.options.stable_kimg, self.options.fade_kimg, len(self.G.blocks), int(self.begin)
         )
@@ -91,13 +94,13 @@ class ProGAN(Method):
         self.begin.fill_(int(self.G.grown))
 
     def shrink(self, x: Tensor) -> Tensor:
-        """Real pictures at the side of the highest level; while it fades in, they gain their detail with it."""
+        """Real images at the current resolution; during a fade-in, blended with the lower resolution like the fakes."""
         level, alpha = self.D.stage()
         x = F.avg_pool2d(x, x.shape[-1] >> (level + 2))
         return x if alpha == 1 else torch.lerp(upsample(F.avg_pool2d(x, 2)), x, alpha)
 
     def noise(self, like: Tensor) -> Tensor:
-        """z ~ N(0, 1), one for each picture of `like`."""
+        """z ~ N(0, 1), one for each image of `like`."""
         return torch.randn(len(like), self.options.z_dim, device=like.device)
 
     def updates(self, batches: Batches) -> Updates:
@@ -125,7 +128,7 @@ RECIPES = [
         name="progan-mnist",
         method=ProGAN,
         options=Options(fade_kimg=40, stable_kimg=40, z_dim=64, width=16),
-        summary="ProGAN growing from 4 to 32 px on handwritten digits, small enough for a processor",
+        summary="ProGAN growing from 4 to 32 px on handwritten digits, small enough for a CPU",
         data="mnist",
         size=32,
         kimg=600,
@@ -135,7 +138,7 @@ RECIPES = [
         name="progan-64",
         method=ProGAN,
         options=Options(),
-        summary="ProGAN growing from 4 to 64 px at the paper's pace, on a folder of pictures",
+        summary="ProGAN growing from 4 to 64 px at the paper's pace, on a folder of images",
         data="cifar10",
         size=64,
         kimg=6000,

@@ -1,4 +1,4 @@
-"""SRGAN (Ledig et al. 2016, arXiv:1609.04802): small pictures made four times larger, first right, then sharp."""
+"""SRGAN (Ledig et al. 2016, arXiv:1609.04802): super-resolution with a content and an adversarial loss."""
 
 from __future__ import annotations
 
@@ -25,29 +25,28 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True)
 class Options:
-    """How the networks are made, what they minimise, and when D joins in."""
+    """Networks, losses and the schedule."""
 
     scale: int = 4
-    """How many times larger pictures become: 2, 4 or 8."""
+    """Upscaling factor: 2, 4 or 8."""
     mse_kimg: float = 100.0
-    """Thousands of pictures on which G minimises the squared error alone (SRResNet); then D joins in."""
+    """Train G with the squared error alone (SRResNet) for this many thousand images, then with D."""
     adversarial_weight: float = 1e-3
     """Weight of the adversarial loss."""
     perceptual: str = "vgg16"
-    """What G is compared by then: the features of vgg16, squeezenet (both downloaded), a file of their weights
-    (.pth, .npz), or none: the squared error as before."""
+    """Network of the content loss: vgg16, squeezenet (both are downloaded), a file of their weights, or none (MSE)."""
     width: int = 64
-    """Channels of G's maps."""
+    """Channels of G."""
     blocks: int = 16
-    """G's residual blocks."""
+    """Residual blocks of G."""
     discriminator_width: int = 64
-    """Channels of D's largest map; the smaller ones have more."""
+    """Base number of channels of D, at the largest feature map; smaller maps have more."""
     jitter: float = 1.0
-    """Pictures are stored larger by this share, and cut to size at random places."""
+    """Random crops: images are stored larger by this fraction, and cropped to `size`."""
 
 
 class SRGAN(Method):
-    """An enlarger G, and a D that sees large pictures only."""
+    """A super-resolution network G against a D of large images."""
 
     optimizer = Adam(1e-4, (0.9, 0.999))
 
@@ -55,7 +54,7 @@ class SRGAN(Method):
         super().__init__(options, data)
         smallest = 2 * options.scale + WINDOW
         if data.size < smallest:
-            raise InputError(f"--size {data.size} is too small to be compared without its border: {smallest} or more")
+            raise InputError(f"`size` must be >= {smallest} with `scale` {options.scale}, got {data.size}")
         network = {"width": options.width, "blocks": options.blocks, "scale": options.scale}
         self.spec = {"class": "srresnet.Generator", "inputs": data.inputs, "channels": data.channels, **network}
         self.G = networks.build(self.spec)
@@ -63,7 +62,7 @@ class SRGAN(Method):
         self.D = networks.build({"class": "srresnet.Discriminator", **discriminator_args})
         self.perceptual_loss = perceptual.choose(options.perceptual)
         self.input = data.checkpoint_input() | {"size": None, "scale": options.scale}
-        self.notes.append(f"D joins in at {options.mse_kimg:g} kimg")
+        self.notes.append(f"adversarial training starts at {options.mse_kimg:g} kimg")
 
     @classmethod
     def read(
@@ -104,12 +103,12 @@ class SRGAN(Method):
 
 RECIPES = [
     # The paper's networks (G without batch normalisation), batch, rate and 96 px; its features are those of VGG-19's
-    # last convolution, and it trains on 350,000 pictures.
+    # last convolution, and it trains on 350,000 images.
     Recipe(
         name="srgan-x4",
         method=SRGAN,
         options=Options(),
-        summary="SRGAN: pictures of any size made four times larger, on any folder of pictures",
+        summary="SRGAN: super-resolution of images of any size by a factor of 4, on any folder of images",
         data="pictures",
         size=96,
         kimg=200,

@@ -1,7 +1,7 @@
-"""StackGAN (Zhang et al. 2016, arXiv:1612.03242): from a caption to a small picture, then from that to a large one.
+"""StackGAN (Zhang et al. 2016, arXiv:1612.03242): text to image in two stages, low resolution first.
 
-Stage I and its D are trained first and then left as they are, while stage II and its D are trained. The learning rate
-stays constant, where the paper halves it every 100 of 600 epochs.
+Stage I and its D are trained first and then frozen while stage II and its D are trained. The learning rate is constant;
+the paper halves it every 100 of 600 epochs.
 """
 
 from __future__ import annotations
@@ -28,44 +28,44 @@ NUM_EXAMPLES = 64
 
 @dataclass(frozen=True)
 class Options(AugmentOptions):
-    """How the networks are made, and when stage II begins."""
+    """Networks, losses and the schedule."""
 
     stage_one_kimg: float = 200.0
-    """Thousands of pictures on which stage I is trained; stage II has the rest."""
+    """Length of stage I in thousands of images; the rest of training is stage II."""
     kl_weight: float = 2.0
-    """Weight of the KL divergence of the conditioning augmentation."""
+    """Weight of the KL loss of the conditioning augmentation."""
     z_dim: int = 128
-    """Length of the latent vector: one half noise, one half for the conditioning augmentation."""
+    """Dimension of the latent z: one half noise, one half for the conditioning augmentation."""
     text_dim: int = 128
-    """Length of a word's embedding."""
+    """Dimension of a word embedding."""
     width: int = 64
-    """Channels of the small picture's widest map; the deeper ones have more."""
+    """Base number of channels, at the largest feature map of stage I; deeper layers have more."""
 
 
 def matching(real: Tensor, wrong: Tensor, fake: Tensor, differs: Tensor) -> Tensor:
-    """The loss of a D that looks at pairs (section 3.3.1): real pictures, with another's words, generated ones.
+    """The matching-aware loss of D (section 3.3.1): real pairs, real images with wrong captions, fakes.
 
     Args:
-        real, wrong, fake: logits (N,) of (real, its words), (real, another's words), (fake, the words it was given).
-        differs: bool (N,), whether the other's words are others.
+        real, wrong, fake: logits (N,) of (real, its caption), (real, wrong caption), (fake, its caption).
+        differs: bool (N,), whether the wrong caption really differs.
     """
     mistaken = (F.softplus(wrong) * differs).sum() / differs.sum().clamp(min=1)
     return bce(real, 1.0) + 0.5 * (mistaken + bce(fake, 0.0))
 
 
 class StackGAN(Method):
-    """G in two stages against D1, which sees small pictures, and D2, which sees large ones."""
+    """G in two stages against D1, for stage I, and D2, for stage II."""
 
     def __init__(self, options: Options, data: Dataset):
         super().__init__(options, data)
         if not data.captions:
             raise InputError(
-                f"--data {data.name} has no captions: put captions.jsonl beside the pictures, a line "
-                '{"file": ..., "caption": ...} for each; python -m trainer captions FOLDER makes one of file names'
+                f"`data` {data.name} has no captions: add a captions.jsonl to the folder, with a line "
+                '{"file": ..., "caption": ...} per image; python -m trainer captions FOLDER writes one'
             )
         self.vocabulary = sorted({word for caption in data.captions for word in words(caption)})
         rows = torch.tensor([encode(caption, self.vocabulary) for caption in data.captions])
-        self.register_buffer("rows", rows, persistent=False)  # (number of pictures, MAX_WORDS)
+        self.register_buffer("rows", rows, persistent=False)  # (number of images, MAX_WORDS)
         self.examples = data.captions[:: max(len(data.captions) // NUM_EXAMPLES, 1)][:NUM_EXAMPLES]
         shape = {"channels": data.channels, "text_dim": options.text_dim, "num_words": len(self.vocabulary)}
         large = {"size": data.size, "width": options.width}
@@ -76,13 +76,13 @@ class StackGAN(Method):
         large["width"] = max(options.width // FACTOR, 4)
         self.D2 = networks.build({"class": "stackgan.Discriminator", **large, **shape})
         self.augment = choose(options, data, self.notes)
-        begin = f"stage II begins at {options.stage_one_kimg:g} kimg"
-        self.notes.append(f"{len(self.vocabulary):,} words are learnt; {begin}")
+        begin = f"stage II starts at {options.stage_one_kimg:g} kimg"
+        self.notes.append(f"the vocabulary has {len(self.vocabulary):,} words; {begin}")
 
     def updates(self, batches: Batches) -> Updates:
         stage = 1 if batches.images_seen < self.options.stage_one_kimg * 1000 else 2
         self.G.stages.fill_(stage)
-        self.G.first.train(stage == 1)  # stage I is fixed afterwards, its batch statistics too
+        self.G.first.train(stage == 1)  # frozen afterwards, its batch statistics too
         D, draw = (self.D1, self.G.draw_first) if stage == 1 else (self.D2, self.G.draw_second)
         x, _ = next(batches)
         real = self.augment(F.avg_pool2d(x, FACTOR) if stage == 1 else x)
@@ -99,7 +99,7 @@ class StackGAN(Method):
         yield self.G, {f"G{stage}": bce(logits, 1.0), f"KL{stage}": self.options.kl_weight * divergence}
 
     def noise(self, like: Tensor) -> Tensor:
-        """z ~ N(0, 1), one for each picture of `like`."""
+        """z ~ N(0, 1), one for each image of `like`."""
         return torch.randn(len(like), self.options.z_dim, device=like.device)
 
     def checkpoint(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ RECIPES = [
         name="stackgan-emoji",
         method=StackGAN,
         options=Options(),
-        summary="StackGAN from words to 16 and then 64 px, on emoji that were named by `trainer captions`",
+        summary="StackGAN: text to images of 16, then 64 px, on emoji with captions",
         data="emoji",
         size=64,
         kimg=500,

@@ -1,4 +1,4 @@
-"""Fast style transfer (Johnson et al. 2016, arXiv:1603.08155): one network paints any picture in one style.
+"""Fast style transfer (Johnson et al. 2016, arXiv:1603.08155): one network paints any image in one style.
 
 How strongly is chosen when it is used: the strength s in [0, 1] weighs the style term, and the network is told s by its
 instance norms (Babaeizadeh & Ghiasi 2018, arXiv:1811.08560).
@@ -27,30 +27,30 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True)
 class Options:
-    """Which style, through whose eyes, and how the network is made."""
+    """Style image, perceptual loss and network."""
 
     style: str = ""
-    """The picture whose style is learnt: a file."""
+    """Style image: the path of a file."""
     perceptual: str = "vgg16"
-    """Whose eyes: vgg16, squeezenet (both downloaded), or a file of their weights (.pth, .npz)."""
+    """Network of the perceptual loss: vgg16 or squeezenet (both are downloaded), or a file of their weights."""
     content_weight: float = 1.0
-    """Weight of what the picture shows."""
+    """Weight of the content loss."""
     style_weight: float = 5.0
-    """Weight of how it is painted, at full strength."""
+    """Weight of the style loss, at strength 1."""
     smoothness_weight: float = 1.0
-    """Weight of the total variation."""
+    """Weight of the total variation loss."""
     style_size: int | None = None
-    """Shorter side of the style picture; by default as `size`. Its brush strokes grow with it."""
+    """Shorter side of the style image in pixels: larger values give larger brush strokes. By default, `size`."""
     width: int = 32
-    """Channels of the largest map; the smaller ones have more."""
+    """Base number of channels, at the largest feature map; smaller maps have more."""
     blocks: int = 5
     """Residual blocks."""
     jitter: float = JITTER
-    """Pictures are stored larger by this share, and cut to size at random places."""
+    """Random crops: images are stored larger by this fraction, and cropped to `size`."""
 
 
 class StyleTransfer(Method):
-    """A translator G, which nothing judges but a fixed network."""
+    """A translator G, trained with a perceptual loss alone."""
 
     optimizer = Adam(1e-3, (0.9, 0.999))
 
@@ -61,15 +61,12 @@ class StyleTransfer(Method):
         self.spec = {"class": "resnet.Generator", **shape, **network}
         self.G = networks.build(self.spec)
         if not Path(options.style).expanduser().is_file():
-            raise InputError(
-                f"--style {options.style or '(nothing)'} is no file: give the picture whose style is learnt"
-            )
+            raise InputError(f"`style` must be an image file, got {options.style or 'nothing'}: give the style image")
         style = fit(open_image(Path(options.style).expanduser()), options.style_size or data.size)
         self.perceptual_loss = perceptual.choose(options.perceptual)
         if self.perceptual_loss is None:
-            raise InputError(
-                f"--perceptual none cannot see a style: {', '.join(perceptual.KINDS)} or a file of weights"
-            )
+            kinds = ", ".join(perceptual.KINDS)
+            raise InputError(f"`perceptual` none has no style loss: choose {kinds} or a file of weights")
         with torch.no_grad():
             self.grams = self.perceptual_loss.grams(self.perceptual_loss.look(style))
         self.input = data.checkpoint_input() | {"size": None, "strength": True}
@@ -105,7 +102,7 @@ RECIPES = [
         name="style-transfer",
         method=StyleTransfer,
         options=Options(),
-        summary="pictures of any size, painted in the style of --style, as strongly as you choose",
+        summary="style transfer: images of any size in the style of the image --style, at any strength",
         data="pictures",
         size=256,
         kimg=160,

@@ -1,7 +1,7 @@
 """StyleGAN (Karras et al. 2018, arXiv:1812.04948; 2019, arXiv:1912.04958): non-saturating loss, lazy R1, style mixing.
 
-Path length regularisation is left out: it needs a second derivative through G at each time, and StyleGAN2-ADA (2020,
-arXiv:2006.06676) does without it on CIFAR-10, whose pictures are as small as these.
+Path length regularisation is left out: it needs second derivatives of G, and StyleGAN2-ADA (2020, arXiv:2006.06676)
+does not use it on CIFAR-10, whose images are as small.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ LOSS, R1 = LOSSES["non-saturating"], PENALTIES["r1"]
 
 @dataclass(frozen=True)
 class Options(AugmentOptions):
-    """How the networks are made, and how D is kept smooth."""
+    """Networks and regularisation."""
 
     gamma: float = 1.0
     """Weight of R1, gamma / 2 ||dD/dx||^2; 10 in the paper, at 1024 px."""
     penalty_every: int = 16
-    """Compute R1 at each n-th step only, n times as strong."""
+    """Compute R1 only in every n-th update of D, with n times the weight (lazy regularisation)."""
     mixing: float = 0.9
-    """Share of pictures whose coarse and fine styles come from two latents."""
+    """Probability of style mixing: coarse and fine styles from two latents."""
     z_dim: int = 128
-    """Length of the latent vector; 512 in the paper."""
+    """Dimension of the latent z; 512 in the paper."""
     w_dim: int = 128
-    """Length of the style vector; 512 in the paper."""
+    """Dimension of the style w; 512 in the paper."""
     width: int = 32
-    """Channels at full size, doubled with each halving, 8 times at most."""
+    """Base number of channels, at full resolution; doubled at each lower resolution, at most 8 times as many."""
     widest: int = 0
     """Channels at 4 px, where they are more than 8 times the width: so a model grows into a higher resolution."""
     mapping_layers: int = 8
-    """Layers from z to w."""
+    """Layers of the mapping network from z to w."""
     conditional: bool = False
-    """Learn the classes too: labels of a named set, or sub-folders."""
+    """Train a class-conditional model: classes are the labels of a named dataset, or the sub-folders of a folder."""
 
 
 class StyleGAN(Method):
@@ -57,9 +57,7 @@ class StyleGAN(Method):
     def __init__(self, options: Options, data: Dataset):
         super().__init__(options, data)
         if options.conditional and not data.classes:
-            raise InputError(
-                "`conditional` needs labels, got none: choose a named set or sub-folders, or --no-conditional"
-            )
+            raise InputError(f"`conditional` needs labels, but {data.name} has none: use a folder with sub-folders")
         self.classes = data.classes if options.conditional else []
         shape = {"size": data.size, "channels": data.channels, "width": options.width, "num_classes": len(self.classes)}
         shape |= {"widest": options.widest} if options.widest else {}
@@ -70,19 +68,20 @@ class StyleGAN(Method):
         self.augment = choose(options, data, self.notes)
 
     def styles(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """ws (N, num_styles, w_dim): two latents for a picture, with a random change-over between them (2018, 3.1)."""
+        """ws (N, num_styles, w_dim): style mixing of two latents per image at a random crossover layer (2018, 3.1)."""
         z = torch.randn(2, len(x), self.options.z_dim, device=x.device)
         coarse, fine = self.G.mapping(z[0], y), self.G.mapping(z[1], y)
         num_styles = self.G.num_styles
-        change = torch.randint(1, num_styles, (len(x), 1, 1), device=x.device)
-        change = torch.where(torch.rand(len(x), 1, 1, device=x.device) < self.options.mixing, change, num_styles)
+        crossover = torch.randint(1, num_styles, (len(x), 1, 1), device=x.device)
+        mixed = torch.rand(len(x), 1, 1, device=x.device) < self.options.mixing
+        crossover = torch.where(mixed, crossover, num_styles)
         self._track_mean(coarse.detach(), y)
         place = torch.arange(num_styles, device=x.device).view(1, -1, 1)
-        return torch.where(place < change, coarse[:, None], fine[:, None])
+        return torch.where(place < crossover, coarse[:, None], fine[:, None])
 
     @torch.no_grad()
     def _track_mean(self, w: Tensor, y: Tensor | None) -> None:
-        """Follow the mean style of each class, for truncation: each w moves it by 1 / 1000."""
+        """Update the mean style w of each class, for truncation: an EMA with weight 1 / 1000 for each w."""
         mean = self.G.w_mean
         member = F.one_hot(y, len(mean)).T.float() if y is not None else torch.ones(1, len(w), device=w.device)
         counts = member.sum(dim=1, keepdim=True)  # (num_classes, 1)
@@ -121,7 +120,7 @@ RECIPES = [
         name="stylegan-mnist",
         method=StyleGAN,
         options=Options(z_dim=64, w_dim=64, width=16, mapping_layers=4),
-        summary="StyleGAN at 32 px on handwritten digits, small enough for a processor",
+        summary="StyleGAN at 32 px on handwritten digits, small enough for a CPU",
         data="mnist",
         size=32,
         kimg=600,
@@ -131,7 +130,7 @@ RECIPES = [
         name="stylegan-64",
         method=StyleGAN,
         options=Options(),
-        summary="StyleGAN at 64 px on a folder of pictures",
+        summary="StyleGAN at 64 px on a folder of images",
         data="cifar10",
         size=64,
         kimg=2000,

@@ -1,4 +1,4 @@
-"""Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114); --beta weighs its prior (Higgins et al. 2017)."""
+"""Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114); `beta` weighs its prior (Higgins et al. 2017)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from trainer.recipe import Recipe
 
 
 def bernoulli(logits: Tensor, x: Tensor) -> Tensor:
-    """-log p(x|z), each pixel a coin whose bias is its brightness -> scalar, summed over pixels, mean over pictures."""
+    """-log p(x|z) of a Bernoulli distribution per pixel -> scalar, summed over pixels, mean over images."""
     return F.binary_cross_entropy_with_logits(logits, (x + 1) / 2, reduction="sum") / len(x)
 
 
 def gaussian(logits: Tensor, x: Tensor) -> Tensor:
-    """-log p(x|z), but for a constant, each pixel in [-1, 1] of unit variance -> scalar, summed and averaged alike."""
+    """-log p(x|z) of a Gaussian of unit variance per pixel, up to a constant -> scalar, summed and averaged alike."""
     return 0.5 * F.mse_loss((logits / 2).tanh(), x, reduction="sum") / len(x)
 
 
@@ -30,26 +30,26 @@ RECONSTRUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"bce": bernoul
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, variance) || N(0, 1)), summed over z, mean over pictures (appendix B)."""
+    """KL(N(mean, variance) || N(0, 1)), summed over z, mean over images (appendix B)."""
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(dim=1).mean()
 
 
 @dataclass(frozen=True)
 class Options:
-    """How the network is made, and what it minimises."""
+    """Network and losses."""
 
     reconstruction: Literal[tuple(RECONSTRUCTIONS)] = "bce"  # type: ignore[valid-type]
-    """What a pixel is: bce, a coin's bias; mse, a Gaussian's mean."""
+    """Reconstruction loss: bce (a Bernoulli distribution per pixel) or mse (a Gaussian)."""
     beta: float = 1.0
-    """Weight of the divergence from the prior; 1 is the bound on the likelihood, less gives sharper pictures."""
+    """Weight of the KL loss to the prior; 1 is the VAE, smaller values give sharper images."""
     z_dim: int = 32
-    """Length of the latent vector."""
+    """Dimension of the latent z."""
     width: int = 32
-    """Channels of the widest map; the deeper ones have more."""
+    """Base number of channels, at the largest feature map; deeper layers have more."""
 
 
 class VAE(Method):
-    """An encoder and a decoder, which are one network: both are published."""
+    """An encoder and a decoder, published as one network."""
 
     optimizer = Adam(1e-3, (0.9, 0.999))
     published: ClassVar = {MAIN: Published("autoencoder")}
@@ -75,7 +75,7 @@ class VAE(Method):
 
 RECIPES = [
     # The paper has perceptrons with 500 hidden units, Adagrad and batches of 100; these are convolutions and Adam.
-    # python -m trainer vae-mnist --threads 1 --precision bf16: 6 minutes; 146 nats a picture (123 reconstruction).
+    # python -m trainer vae-mnist --threads 1 --precision bf16: 6 minutes; 146 nats an image (123 reconstruction).
     # Test digits are restored legibly; of 5,000 samples a classifier recognises 0.66 times as many as of real digits.
     Recipe(
         name="vae-mnist",
@@ -86,13 +86,13 @@ RECIPES = [
         size=32,
         kimg=600,
     ),
-    # A Gaussian for each pixel, as for the paper's Frey faces, but of fixed variance: --beta stands for it. On 2,059
-    # hand signs, 50 kimg in 7 minutes on one thread with bf16: hands, with soft fingers.
+    # A Gaussian for each pixel, as for the paper's Frey faces, but of fixed variance, for which --beta compensates.
+    # On 2,059 hand signs, 50 kimg in 7 minutes on one thread with bf16: hands, with soft fingers.
     Recipe(
         name="vae-64",
         method=VAE,
         options=Options(reconstruction="mse", z_dim=128, width=64),
-        summary="variational autoencoder at 64 px, on a folder of pictures",
+        summary="variational autoencoder at 64 px, on a folder of images",
         data="cifar10",
         size=64,
         kimg=2000,

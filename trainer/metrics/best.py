@@ -1,4 +1,4 @@
-"""The best snapshot of a run, kept beside the last: by KID, which a small number of pictures does not bias."""
+"""The best snapshot of a run, by KID, which is unbiased for a small number of images."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ QUICK_SAMPLES = 1000
 
 
 def load_feature_extractor(weights: Path | None, dataset: Dataset, device: torch.device) -> Features | None:
-    """What scores the snapshots of a run; None without weights. Refuses at once what would be refused then."""
+    """The feature extractor for the snapshots of a run; None without weights. InputError if they cannot be scored."""
     if weights is None:
         return None
     if dataset.examples(1):
-        raise InputError("--feature-weights scores pictures of seeds: leave it away, and score the run by evaluate")
+        raise InputError("`feature_weights` scores generators only: leave it out, and use evaluate after training")
     choose(dataset, MIN_IMAGES)
     return features.load("auto", weights, device)
 
 
 def keep(folder: Path, dataset: Dataset, extractor: Features) -> float:
-    """Score the snapshot in the folder of a run; where none before was better, copy it to `folder`/best.
+    """Score the snapshot in the folder of a run, and copy it to `folder`/best if it is the best so far.
 
     Args:
-        dataset: what is trained on.
+        dataset: the training data.
 
     Returns:
         Its KID, by `quick_score`.
@@ -50,7 +50,7 @@ def keep(folder: Path, dataset: Dataset, extractor: Features) -> float:
 
 
 def score(folder: Path, like: Result) -> float | None:
-    """The KID of the best snapshot in the folder of a run, where it was measured as `like` was."""
+    """The KID of the best snapshot in the folder of a run; None if it was not measured by the protocol of `like`."""
     if not (folder / BEST / MODEL).exists():
         return None
     rows = model_card.metrics(checkpoint.read_config(folder / BEST / MODEL).training)
@@ -59,7 +59,7 @@ def score(folder: Path, like: Result) -> float | None:
 
 
 def quick_score(pipeline: Generate, dataset: Dataset, split: str, extractor: Features) -> Result:
-    """KID alone, which is unbiased, of QUICK_SAMPLES pictures against as many real ones: to rank snapshots of a run."""
+    """KID of QUICK_SAMPLES images against as many real ones, to rank the snapshots of a run."""
     real = choose(dataset, QUICK_SAMPLES)
     real_features = extract_once(real, extractor)
     fake_features = extractor.extract(draw(pipeline, len(real)))

@@ -1,4 +1,4 @@
-"""The networks through whose eyes pictures are compared: uint8 pictures in, one vector of features each out."""
+"""Feature extractors for FID, KID and the like: uint8 images in, one feature vector per image out."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from pretrained.system.errors import InputError
 RESIZER = "bilinear, antialiased, rounded to 8 bits"
 CAFFE_MEAN = (104.0, 117.0, 123.0)  # blue, green, red of 255
 MAX_NPZ = 64 * 2**20  # bytes; SqueezeNet has five million
-SQUEEZENET_SCALE = 16.0  # brings the mean square of its features near 1 on photographs: KID's kernel has (x·y / D + 1)³
+SQUEEZENET_SCALE = 16.0  # gives features of photographs a mean square of about 1, for KID's kernel (x·y / D + 1)³
 
 
 @dataclass(frozen=True)
 class Features:
-    """A frozen network, cut off at a late layer.
+    """A frozen feature extractor.
 
     Attributes:
-        name: of the network, with its version.
-        layer: where it is cut off.
-        size: of the pictures that it takes, in pixels; they are resized to it.
-        sha256: of the file of its weights.
+        name: of the network, with version.
+        layer: whose output is the feature vector.
+        size: of its input in pixels; images are resized to it.
+        sha256: of the file of weights.
         network: uint8 (N, 3, size, size) on `device` -> (N, D).
     """
 
@@ -53,7 +53,7 @@ class Features:
         return torch.cat(parts)
 
     def describe(self) -> dict[str, Any]:
-        """What features depend on besides the pictures, as JSON values."""
+        """Everything that the features depend on besides the images, as JSON values."""
         return {
             "features": self.name,
             "layer": self.layer,
@@ -63,12 +63,12 @@ class Features:
 
 
 def resize(images: Tensor, size: int) -> Tensor:
-    """uint8 (N, C, H, W) -> uint8 (N, C, size, size): RESIZER, for real and generated pictures alike."""
+    """uint8 (N, C, H, W) -> uint8 (N, C, size, size): RESIZER, for real and generated images alike."""
     resized = F.interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
     return resized.round().clamp(0, 255).to(torch.uint8)
 
 
-def _read_npz(path: Path, flag: str) -> dict[str, Tensor]:
+def _read_npz(path: Path, argument: str) -> dict[str, Tensor]:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_NPZ:
@@ -76,20 +76,20 @@ def _read_npz(path: Path, flag: str) -> dict[str, Tensor]:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays}
     except (OSError, ValueError, TypeError, EOFError, MemoryError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{flag} {path} is not an .npz of arrays: {error}") from error
+        raise InputError(f"`{argument}` must be an .npz file of arrays, got {path}: {error}") from error
 
 
-def squeezenet_layers(path: Path, flag: str = "--feature-weights") -> nn.Sequential:
-    """SqueezeNet 1.0 (Iandola 2016, arXiv:1602.07360) as its authors trained it, but for its classifier.
+def squeezenet_layers(path: Path, argument: str = "feature_weights") -> nn.Sequential:
+    """SqueezeNet 1.0 (Iandola 2016, arXiv:1602.07360) with the authors' weights, without the classifier.
 
     Its input is BGR, 0..255 minus CAFFE_MEAN.
 
     Args:
-        flag: what names the file on the command line, for the error.
+        argument: name of the argument that gives `path`, for errors.
     """
     import torchvision
 
-    state = _read_npz(path, flag)
+    state = _read_npz(path, argument)
     with torch.device("meta"):
         network = torchvision.models.squeezenet1_0()
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
@@ -97,8 +97,8 @@ def squeezenet_layers(path: Path, flag: str = "--feature-weights") -> nn.Sequent
     wrong = [name for name in sorted(expected.keys() | given.keys()) if expected.get(name) != given.get(name)]
     if wrong:
         raise InputError(
-            f"{flag} {path} is not SqueezeNet 1.0: {wrong[0]} has shape {given.get(wrong[0])}, "
-            f"not {expected.get(wrong[0])}"
+            f"`{argument}` must be SqueezeNet 1.0, got {path}: {wrong[0]} has shape {given.get(wrong[0])}, "
+            f"expected {expected.get(wrong[0])}"
         )
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
     return network.features.eval()
@@ -110,10 +110,10 @@ def _squeezenet(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
 
 
 def _inception(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The Inception network of the first FID (Heusel 2017, arXiv:1706.08500), as torch-fidelity keeps it."""
+    """The Inception network of the first FID (Heusel 2017, arXiv:1706.08500), in the version of torch-fidelity."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-    # torch-fidelity would run code from a pickle, so it is given a file that holds nothing but these tensors.
+    # torch-fidelity unpickles its file, which could run code, so it gets one with nothing but these tensors.
     tensors_only = io.BytesIO()
     try:
         torch.save(torch.load(path, map_location="cpu", weights_only=True), tensors_only)
@@ -121,7 +121,7 @@ def _inception(path: Path, device: torch.device) -> Callable[[Tensor], Tensor]:
         network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=tensors_only)
     except (OSError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"--feature-weights {path} does not hold torch-fidelity's Inception: {reason}") from error
+        raise InputError(f"`feature_weights` must be torch-fidelity's Inception, got {path}: {reason}") from error
     network = network.to(device)
     return lambda x: network(x)[0]
 
@@ -137,18 +137,18 @@ def _download_inception() -> Path:
         except (OSError, RuntimeError) as error:
             raise InputError(
                 f"the Inception weights cannot be downloaded ({error}): fetch {URL_INCEPTION_V3} elsewhere "
-                "and give --feature-weights PATH"
+                "and set `feature_weights`"
             ) from error
     return path
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A feature network that can be chosen.
+    """One row of KINDS.
 
     Attributes:
-        suffixes: of the files that hold its weights.
-        default: finds the weights where none are given; None where they must be.
+        suffixes: of files of its weights.
+        default: returns the path of the weights if none is given; None if it must be given.
     """
 
     name: str
@@ -170,26 +170,26 @@ KINDS = {
 
 
 def load(kind: str, weights: Path | None, device: torch.device) -> Features:
-    """The feature network `kind`, ready on `device`.
+    """Load the feature extractor `kind` to `device`.
 
     Args:
-        kind: a key of KINDS, or "auto": as the suffix of `weights` says, else Inception.
-        weights: the file of its weights; None downloads them where that is possible.
+        kind: a key of KINDS, or "auto", which infers it from the suffix of `weights`; without weights Inception.
+        weights: file of weights; None downloads them if possible.
 
     Raises:
-        InputError: the file is missing, or is not the weights of that network.
+        InputError: the file is missing, or does not hold the weights of that network.
     """
     if kind == "auto":
         suffix = weights.suffix if weights else ".pth"
         kind = next((name for name, row in KINDS.items() if suffix in row.suffixes), "")
     if not kind:
         legal = ", ".join(suffix for row in KINDS.values() for suffix in row.suffixes)
-        raise InputError(f"--feature-weights {weights} ends in none of {legal}")
+        raise InputError(f"`feature_weights` must end in {legal}, got {weights}")
     row = KINDS[kind]
     if weights is None and row.default is None:
-        raise InputError(f"--features {kind} needs --feature-weights PATH, a file {' or '.join(row.suffixes)}")
+        raise InputError(f"`features` {kind} needs `feature_weights`, a file {' or '.join(row.suffixes)}")
     path = weights or row.default()
     if not path.is_file():
-        raise InputError(f"--feature-weights {path} does not exist")
+        raise InputError(f"`feature_weights` must be a file, got {path}, which does not exist")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Features(row.name, row.layer, row.size, digest, row.load(path, device), device)

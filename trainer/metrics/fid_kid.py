@@ -1,4 +1,4 @@
-"""How far generated pictures are from real ones, from the features of both: FID, KID, precision, recall and more."""
+"""Scores of generated images against real ones, from the features of both: FID, KID, precision, recall and more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROWS = 1000  # of a matrix of distances held at once
 
 
 def fid(fake: Tensor, real: Tensor) -> float:
-    """The Fréchet distance of two Gaussians (Heusel 2017, arXiv:1706.08500), biased upwards at small N.
+    """Fréchet distance of Gaussians fitted to the features (Heusel 2017, arXiv:1706.08500), biased upwards at small N.
 
     Args:
         fake, real: float64 (N, D) and (M, D).
@@ -23,20 +23,20 @@ def fid(fake: Tensor, real: Tensor) -> float:
 
 
 def kid_subset_size(num_fake: int, num_real: int) -> int:
-    """KID_SUBSET_SIZE, or half of what there is, so that subsets differ."""
+    """KID_SUBSET_SIZE, or half of the smaller set, so that subsets differ."""
     return min(KID_SUBSET_SIZE, num_fake // 2, num_real // 2)
 
 
 def kid(fake: Tensor, real: Tensor, subsets: int, subset_size: int) -> tuple[float, float]:
     """The squared maximum mean discrepancy under the kernel (x·y / D + 1)³ (Bińkowski 2018, arXiv:1801.01401).
 
-    It is unbiased, so that it may fall below 0 where the two are alike.
+    It is unbiased, and may be negative for similar sets.
 
     Args:
         fake, real: float64 (N, D) and (M, D), with N and M at least `subset_size`.
 
     Returns:
-        Its mean over random subsets, and the standard deviation over them: the spread at that subset size.
+        Mean and standard deviation over random subsets.
     """
     from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
@@ -47,7 +47,7 @@ def kid(fake: Tensor, real: Tensor, subsets: int, subset_size: int) -> tuple[flo
 
 
 def precision_recall(fake: Tensor, real: Tensor) -> tuple[float, float]:
-    """The share of generated pictures among the real ones, and the reverse (Kynkäänniemi 2019, arXiv:1904.06991).
+    """Precision: fraction of fakes in the manifold of real images; recall: the reverse (Kynkäänniemi 2019, 1904.06991).
 
     Args:
         fake, real: float64 (N, D) and (M, D), with N and M above k = 3.
@@ -58,17 +58,17 @@ def precision_recall(fake: Tensor, real: Tensor) -> tuple[float, float]:
 
 
 def density_coverage(fake: Tensor, real: Tensor, k: int = NEIGHBOURS["density, coverage"]) -> tuple[float, float]:
-    """In how many real neighbourhoods a generated picture lies, over k; the share of them that hold one.
+    """Density: number of real neighbourhoods around a fake, over k; coverage: fraction of them that contain a fake.
 
-    A neighbourhood is the ball around a real picture that reaches to its k-th nearest real fellow (Naeem 2020,
-    arXiv:2002.09797, eq. 3 and 4). Density may exceed 1.
+    A neighbourhood is the ball around a real image up to its k-th nearest real neighbour (Naeem 2020, arXiv:2002.09797,
+    eq. 3 and 4). Density may exceed 1.
 
     Args:
         fake, real: float64 (N, D) and (M, D), with M above `k`.
     """
     num_inside, num_covered = 0, 0
     for part in real.split(ROWS):
-        radii = torch.cdist(part, real).kthvalue(k + 1, dim=1).values  # the nearest of all is the picture itself
+        radii = torch.cdist(part, real).kthvalue(k + 1, dim=1).values  # the nearest of all is the image itself
         inside = torch.cdist(part, fake) <= radii[:, None]
         num_inside += int(inside.sum())
         num_covered += int(inside.any(dim=1).sum())
@@ -76,7 +76,7 @@ def density_coverage(fake: Tensor, real: Tensor, k: int = NEIGHBOURS["density, c
 
 
 def scores(fake: Tensor, real: Tensor) -> dict[str, float]:
-    """All of them. Neighbourhoods shrink as pictures get more, so those four take as many of both: the first ones.
+    """All scores. Neighbourhoods shrink with the number of images, so the last four use equally many of both sets.
 
     Args:
         fake, real: float64 (N, D) and (M, D), in random order.

@@ -1,4 +1,4 @@
-"""Measures a translator on held-out pictures: how near it comes to the target, and how real its pictures look."""
+"""Scores of a translator on held-out images: PSNR and SSIM to the targets, and FID and KID."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from trainer.data.dataset import Dataset
 from trainer.metrics import fid_kid, perceptual, psnr_ssim
 from trainer.metrics.features import Features
 
-MIN_IMAGES = 50  # for scores of features; PSNR and SSIM are of single pictures
+MIN_IMAGES = 50  # for FID and KID
 
 
 def measure(
     pipeline: Translate, dataset: Dataset, extractor: Features | None, weights: Path | None, most: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """Scores of the outputs of at most `most` held-out pictures, and all that they depend on, as flat JSON values.
+    """Scores of the outputs of at most `most` held-out images, and their protocol as flat JSON values.
 
     Args:
-        eyes: for FID and KID, where there are MIN_PICTURES; None leaves them out.
-        weights: their file; SqueezeNet's gives the perceptual distance too.
+        extractor: for FID and KID, which need MIN_IMAGES; None leaves them out.
+        weights: its file; that of SqueezeNet adds the perceptual distance.
     """
     examples = dataset.examples(most)
-    shown = tqdm(examples, "translated pictures", disable=None, leave=False)
+    shown = tqdm(examples, "translated images", disable=None, leave=False)
     outputs = torch.cat([_tensor(pipeline.translate(example.source, **example.extras)) for example in shown])
     how: dict[str, Any] = {"data": f"{dataset.name}, held out", "samples": f"{len(outputs)} held-out pictures"}
     scores: dict[str, float] = {}
@@ -53,10 +53,8 @@ def measure(
             same = _fidelity(torch.cat([_tensor(source) for source in sources]), real, pipeline.scale)
             scores |= {f"{name}_source": score for name, score in same.items()}
         if weights and weights.suffix == ".npz":
-            looking = perceptual.choose(str(weights))
-            distances = [
-                looking.distance(from_uint8(x), from_uint8(y)) for x, y in zip(outputs.split(1), real.split(1))
-            ]
+            loss = perceptual.choose(str(weights))
+            distances = [loss.distance(from_uint8(x), from_uint8(y)) for x, y in zip(outputs.split(1), real.split(1))]
             scores["distance"] = float(torch.cat(distances).mean())
             how["Perceptual distance"] = (
                 "squared difference of unit feature vectors of SqueezeNet 1.0, mean over conv1, fire3, fire5, fire8; "
@@ -76,7 +74,7 @@ def measure(
 
 
 def _fidelity(made: Tensor, wanted: Tensor, scale: int) -> dict[str, float]:
-    """PSNR and SSIM of uint8 pictures, mean over them; of brightness, as is the custom, where they were enlarged."""
+    """Mean PSNR and SSIM of uint8 images; on the luma channel for super-resolution, as is customary."""
 
     def pairs() -> Iterator[tuple[Tensor, Tensor]]:
         for x, y in zip(made.split(1), wanted.split(1)):

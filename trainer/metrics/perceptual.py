@@ -1,7 +1,7 @@
-"""Pictures compared by what a network sees in them: content and style (Johnson et al. 2016, arXiv:1603.08155).
+"""Perceptual losses: content and style (Johnson et al. 2016, arXiv:1603.08155).
 
-Both are shares of what there is in the picture to be met, so that a weight means the same whatever the network: the
-papers' distances depend on how strongly a layer answers.
+Both are normalised by the features of the target, so that a weight has the same effect with every network; in the paper
+they scale with the activations of a layer.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def imagenet(x: Tensor) -> Tensor:
-    """[-1, 1] -> as torchvision's networks were trained."""
+    """[-1, 1] -> the normalisation of torchvision's networks."""
     mean, deviation = (x.new_tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     return ((x + 1) / 2 - mean) / deviation
 
 
 def caffe(x: Tensor) -> Tensor:
-    """[-1, 1] -> BGR, 0..255 minus a mean colour: SqueezeNet as its authors trained it."""
+    """[-1, 1] -> BGR, 0..255 minus a mean colour: the normalisation of SqueezeNet's authors."""
     return (x.flip(1) + 1) * 127.5 - x.new_tensor(features.CAFFE_MEAN).view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True)
 class PerceptualLoss:
-    """The layers of a frozen network, and which of them are looked at, by their place.
+    """A frozen network and the indices of the layers that are compared.
 
     Attributes:
-        content_layer: what a picture shows.
-        style_layers: how it is painted, from fine to coarse.
+        content_layer: index of the layer of the content loss.
+        style_layers: indices of the layers of the style loss, from fine to coarse.
     """
 
     layers: nn.Sequential
@@ -47,7 +47,7 @@ class PerceptualLoss:
     style_layers: tuple[int, ...]
 
     def look(self, x: Tensor) -> dict[int, Tensor]:
-        """Pictures (N, 1 or 3, H, W) in [-1, 1] -> outputs (N, C, h, w) of the layers that count, by their place."""
+        """Images (N, 1 or 3, H, W) in [-1, 1] -> features (N, C, h, w) of the compared layers, by index."""
         self.layers.to(x.device)
         places = {self.content_layer, *self.style_layers}
         x, seen = self.prepare(x.float().expand(-1, 3, -1, -1)), {}
@@ -58,7 +58,7 @@ class PerceptualLoss:
         return seen
 
     def content(self, seen: dict[int, Tensor], wanted: dict[int, Tensor]) -> Tensor:
-        """How far pictures are from showing what others show (eq. 2), both as `look` sees them."""
+        """Content loss (eq. 2) between two results of `look`."""
         aim = wanted[self.content_layer].detach()
         return F.mse_loss(seen[self.content_layer], aim) / aim.square().mean().clamp(min=1e-8)
 
@@ -67,7 +67,7 @@ class PerceptualLoss:
         return [gram(seen[place]) for place in self.style_layers]
 
     def style(self, seen: dict[int, Tensor], wanted: list[Tensor]) -> Tensor:
-        """How far pictures are from being painted like that of the Gram matrices (1, C, C) -> (N,) (eq. 4)."""
+        """Style loss to Gram matrices (1, C, C) -> (N,) (eq. 4)."""
         shares = [
             (found - aim).square().sum(dim=(1, 2)) / aim.square().sum().clamp(min=1e-16)
             for found, aim in zip(self.grams(seen), wanted, strict=True)
@@ -76,7 +76,7 @@ class PerceptualLoss:
 
     @torch.no_grad()
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
-        """How unlike pictures (N, ...) in [-1, 1] look -> (N,): LPIPS (Zhang 2018, eq. 1) without its weights."""
+        """Perceptual distance of images (N, ...) in [-1, 1] -> (N,): LPIPS (Zhang 2018, eq. 1), unweighted."""
         shares = []
         for found, wanted in zip(self.look(x).values(), self.look(y).values(), strict=True):
             squared = (F.normalize(found, dim=1) - F.normalize(wanted, dim=1)).square().sum(dim=1)
@@ -84,33 +84,33 @@ class PerceptualLoss:
         return torch.stack(shares).mean(dim=0)
 
     def difference(self, x: Tensor, y: Tensor) -> Tensor:
-        """`content` of pictures in [-1, 1]; no gradient for `y`."""
+        """Content loss of images in [-1, 1]; no gradient for `y`."""
         with torch.no_grad():
             wanted = self.look(y)
         return self.content(self.look(x), wanted)
 
 
 def gram(features: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C, C): which features come together, over C·H·W (eq. 3)."""
+    """Gram matrix: (N, C, H, W) -> (N, C, C), divided by C·H·W (eq. 3)."""
     flat = features.flatten(2)
-    with torch.autocast(flat.device.type, enabled=False):  # it sums thousands of products
+    with torch.autocast(flat.device.type, enabled=False):  # bf16 is too coarse for sums of thousands of products
         return flat @ flat.mT / flat[0].numel()
 
 
 def total_variation(x: Tensor) -> Tensor:
-    """The mean squared difference of neighbouring pixels of (N, C, H, W), down and across."""
+    """Total variation: mean squared difference of neighbouring pixels of (N, C, H, W), in both directions."""
     return (x[..., 1:, :] - x[..., :-1, :]).square().mean() + (x[..., 1:] - x[..., :-1]).square().mean()
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A network that can be looked through.
+    """One row of KINDS.
 
     Attributes:
-        summary: its layers by name: what is content; what is style.
-        suffixes: of a file of its weights.
-        load: the file, or None to download it -> the layers, and what prepares pictures for them.
-        content_layer, style_layers: as for Eyes.
+        summary: names of the layers: content; style.
+        suffixes: of files of its weights.
+        load: file of weights, or None to download it -> the layers and their normalisation.
+        content_layer, style_layers: as for PerceptualLoss.
     """
 
     summary: str
@@ -128,7 +128,7 @@ def _download(name: str) -> nn.Sequential:
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"the weights of {name} cannot be downloaded ({error}): fetch "
-            f"{torchvision.models.get_model_weights(name).IMAGENET1K_V1.url} elsewhere and give --perceptual PATH"
+            f"{torchvision.models.get_model_weights(name).IMAGENET1K_V1.url} elsewhere and set `perceptual` to the file"
         ) from error
 
 
@@ -144,7 +144,7 @@ def _vgg16(path: Path | None) -> tuple[nn.Sequential, Callable[[Tensor], Tensor]
         state = {name.removeprefix("features."): tensor for name, tensor in state.items() if "classifier" not in name}
         layers.load_state_dict(state, assign=True)
     except (OSError, RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
-        raise InputError(f"--perceptual {path} does not hold VGG-16: {str(error).splitlines()[0]}") from error
+        raise InputError(f"`perceptual` must hold VGG-16, got {path}: {str(error).splitlines()[0]}") from error
     return layers, imagenet
 
 
@@ -153,7 +153,7 @@ def _squeezenet(path: Path | None) -> tuple[nn.Sequential, Callable[[Tensor], Te
         (_download("squeezenet1_0"), imagenet)
         if path is None
         else (
-            features.squeezenet_layers(path, "--perceptual"),
+            features.squeezenet_layers(path, "perceptual"),
             caffe,
         )
     )
@@ -166,10 +166,10 @@ KINDS = {
 
 
 def choose(name: str) -> PerceptualLoss | None:
-    """What --perceptual names: a key of KINDS, a file of weights, or "none".
+    """The perceptual loss `name`: a key of KINDS, a file of weights, or "none".
 
     Raises:
-        InputError: the weights are missing, or cannot be downloaded; says what to do.
+        InputError: the weights are missing or cannot be downloaded.
     """
     if name == "none":
         return None
@@ -177,8 +177,8 @@ def choose(name: str) -> PerceptualLoss | None:
     kind = KINDS.get(name) or next((kind for kind in KINDS.values() if path.suffix in kind.suffixes), None)
     if kind is None or (path and not path.is_file()):
         raise InputError(
-            f"--perceptual {name} is no file of weights: none, {', '.join(KINDS)} (downloaded), "
-            "or a path to VGG-16's .pth or SqueezeNet's .npz"
+            f"`perceptual` must be none, {', '.join(KINDS)} (both are downloaded), or a file of VGG-16 (.pth) or "
+            f"SqueezeNet (.npz), got {name}"
         )
     layers, prepare = kind.load(path)
     return PerceptualLoss(layers.eval().requires_grad_(False), prepare, kind.content_layer, kind.style_layers)

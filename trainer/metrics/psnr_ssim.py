@@ -1,4 +1,4 @@
-"""How near a picture is to the one that was asked for: PSNR and SSIM."""
+"""Similarity of an image to its target: PSNR and SSIM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ K1, K2 = 0.01, 0.03
 def luma(x: Tensor, border: int = 0) -> Tensor:
     """(N, C, H, W) in [-1, 1] -> (N, 1, H', W'): Y of ITU-R BT.601 in [16, 235] / 255, without `border` px all around.
 
-    So super-resolution is scored, since Dong et al. 2014. Grey pictures are scaled alike.
+    The usual channel for scores of super-resolution, since Dong et al. 2014. Grey images are scaled the same way.
     """
     levels = x.float().clamp(-1, 1).add(1) / 2
     weights = levels.new_tensor([65.481, 128.553, 24.966] if x.shape[1] == 3 else [219.0]).view(1, -1, 1, 1)
@@ -22,14 +22,14 @@ def luma(x: Tensor, border: int = 0) -> Tensor:
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
-    """Peak signal to noise ratio of pictures (N, C, H, W) in [0, 1] -> (N,), in dB; 100 at most."""
+    """Peak signal to noise ratio of images (N, C, H, W) in [0, 1] -> (N,), in dB; 100 at most."""
     return -10 * (x - y).square().flatten(1).mean(dim=1).clamp(min=1e-10).log10()
 
 
 def ssim(x: Tensor, y: Tensor) -> Tensor:
-    """Structural similarity (Wang et al. 2004, eq. 13) of pictures (N, C, H, W) in [0, 1], mean over places -> (N,).
+    """Structural similarity (Wang et al. 2004, eq. 13) of images (N, C, H, W) in [0, 1], mean over places -> (N,).
 
-    Windows lie whole within the picture, whose sides must be WINDOW at least.
+    Without padding, so both sides must be at least WINDOW.
     """
     taps = torch.arange(WINDOW, device=x.device, dtype=x.dtype) - WINDOW // 2
     taps = (-0.5 * (taps / DEVIATION).square()).exp()

@@ -1,4 +1,4 @@
-"""Scores of a checkpoint against real images, with the protocol they depend on, and their place in its config."""
+"""Scores of a generator against real images, with their protocol, and how they are stored in its config."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ LIBRARIES = ("torch", "torch-fidelity")
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured, and how.
+    """Scores and their protocol.
 
     Attributes:
         scores: as `metrics.scores` gives them.
-        protocol: all that they depend on, as flat JSON values.
+        protocol: everything that they depend on, as flat JSON values.
     """
 
     scores: dict[str, float]
     protocol: dict[str, Any]
 
     def rows(self) -> list[dict[str, Any]]:
-        """For `config.training["metrics"]`. Features that are not Inception's stand in the name: nothing compares."""
+        """For `config.training["metrics"]`. A feature extractor other than Inception is part of the name."""
         seen_by = self.protocol.get("features", "Inception").split()[0]
         suffix = "" if seen_by == "Inception" else f" ({seen_by})"
         rows = [
@@ -81,9 +81,9 @@ class Result:
 
 
 def shape(pipeline: Generate) -> tuple[int, int]:
-    """The size and the channels of the pictures that are made from seeds."""
+    """Size and channels of the generated images; InputError if the pipeline does not generate from seeds."""
     if not hasattr(pipeline, "sample"):
-        raise InputError(f"{pipeline.config.name} makes no pictures from seeds, so it has no scores of this kind")
+        raise InputError(f"{pipeline.config.name} does not generate images from seeds: choose a generator")
     return pipeline.sample([0]).shape[2:]
 
 
@@ -96,7 +96,7 @@ def measure(
     num_reference: int,
     batch_size: int = 64,
 ) -> Result:
-    """All scores of seeds 0 to `num_samples` - 1 against `num_reference` real pictures, or all if there are fewer."""
+    """All scores of seeds 0 to `num_samples` - 1 against at most `num_reference` real images."""
     real = choose(dataset, num_reference)
     subset_size = fid_kid.kid_subset_size(num_samples, len(real))
     neighbours = ", ".join(f"{k} ({names})" for names, k in fid_kid.NEIGHBOURS.items())
@@ -114,7 +114,7 @@ def measure(
 def protocol(
     pipeline: Generate, dataset: Dataset, split: str, extractor: Features, num_samples: int, num_reference: int
 ) -> dict[str, Any]:
-    """What all scores depend on besides the weights of the checkpoint, as flat JSON values."""
+    """Everything that the scores depend on besides the weights of the checkpoint, as flat JSON values."""
     return {
         **extractor.describe(),
         "data": f"{dataset.name} {split}".strip(),
@@ -128,41 +128,41 @@ def protocol(
 
 
 def comparable(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """A protocol without what should change a score by rounding alone."""
+    """The protocol without entries that change a score only by rounding."""
     return {name: value for name, value in protocol.items() if name != "versions"}
 
 
 def choose(dataset: Dataset, count: int) -> Tensor:
-    """At most `count` pictures of a data set in random order, always the same -> uint8 (M, C, size, size)."""
+    """At most `count` images of a dataset in a fixed random order -> uint8 (M, C, size, size)."""
     if len(dataset.images) < MIN_IMAGES:
-        raise InputError(f"--data {dataset.name} has {len(dataset.images)} pictures: scores need {MIN_IMAGES}")
+        raise InputError(f"`data` must have >= {MIN_IMAGES} images, got {dataset.name} with {len(dataset.images)}")
     order = torch.randperm(len(dataset.images), generator=torch.Generator().manual_seed(0))
     return dataset.images[order[:count]]
 
 
 def draw(pipeline: Generate, num_samples: int, batch_size: int = 64) -> Iterator[Tensor]:
-    """Batches of the pictures of seeds 0 and up, as everybody draws them -> uint8 (B, C, H, W)."""
-    for start in tqdm(range(0, num_samples, batch_size), "generated pictures", disable=None, leave=False):
+    """Batches of the samples of seeds 0 and up -> uint8 (B, C, H, W)."""
+    for start in tqdm(range(0, num_samples, batch_size), "generated images", disable=None, leave=False):
         images = pipeline.sample(range(start, min(start + batch_size, num_samples)))
         yield torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
 def extract_once(images: Tensor, extractor: Features, batch_size: int = 64) -> Tensor:
-    """The features of real pictures, float64 (M, D), kept below `cache_folder()` under all that they depend on."""
+    """Features of real images, float64 (M, D), cached in `cache_folder()` by everything that they depend on."""
     key = json.dumps(
         [extractor.describe(), version("torch"), list(images.shape), hashlib.sha256(images.numpy()).hexdigest()]
     )
     path = cache_folder() / f"features-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
     if not path.exists():
-        batches = tqdm(images.split(batch_size), "real pictures", disable=None, leave=False)
+        batches = tqdm(images.split(batch_size), "real images", disable=None, leave=False)
         write_atomic(path, safetensors.torch.save({"features": extractor.extract(batches)}, {"key": key}))
     return safetensors.torch.load_file(path)["features"]
 
 
 def write(result: Result, source: Path, target: Path) -> None:
-    """Write the checkpoint of the folder `source` to `target`, perhaps the same, with scores in config and card.
+    """Write the checkpoint in `source` to `target`, maybe the same folder, with the scores in config and model card.
 
-    Scores of the same name and data are replaced. A card that a person has edited stays as it is.
+    Scores of the same name and data are replaced. A model card that was edited by hand is kept.
     """
     config, rows = checkpoint.read_config(source / MODEL), result.rows()
     measured = {(row["name"], row["data"]) for row in rows}
@@ -178,6 +178,6 @@ def write(result: Result, source: Path, target: Path) -> None:
 
 
 def lock(folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Keep training out of the folder, or its next snapshot would be overwritten."""
-    busy = f"a training is running in {folder}: evaluate without --write, or wait for it"
-    return locked(folder / LOCK, busy, remedy="evaluate without --write")
+    """Lock the folder against a training, whose next snapshot would be lost."""
+    busy = f"a training is running in {folder}: evaluate without `write`, or wait for it"
+    return locked(folder / LOCK, busy, remedy="evaluate without `write`")

@@ -73,13 +73,13 @@ def test_a_push_outlives_what_breaks_in_the_middle(
 @pytest.mark.parametrize(
     ("about", "fault", "sentence"),
     [
-        ("POST .*/preupload/", HOUR, "the Hub asks to slow down (HTTP 429): try again in 3600 seconds"),
-        ("POST .*/objects/batch", HOUR, "the Hub asks to slow down (HTTP 429): try again in 3600 seconds"),
-        ("PUT /lfs/upload/", HOUR, "the Hub asks to slow down (HTTP 429): try again in 3600 seconds"),
-        ("PUT /lfs/upload/", {"status": 503, "Retry_After": "3600"}, "the Hub has trouble (HTTP 503)"),
-        ("PUT /lfs/upload/", {"status": 500}, "the Hub has trouble (HTTP 500)"),
-        ("POST .*/commit/", {"send": foreign}, "is no Hub: check the network"),
-        ("GET /api/models/", {"send": foreign}, "is no Hub: check the network"),
+        ("POST .*/preupload/", HOUR, "rate limit of the Hub (HTTP 429): try again in 3600 seconds"),
+        ("POST .*/objects/batch", HOUR, "rate limit of the Hub (HTTP 429): try again in 3600 seconds"),
+        ("PUT /lfs/upload/", HOUR, "rate limit of the Hub (HTTP 429): try again in 3600 seconds"),
+        ("PUT /lfs/upload/", {"status": 503, "Retry_After": "3600"}, "error of the Hub (HTTP 503)"),
+        ("PUT /lfs/upload/", {"status": 500}, "error of the Hub (HTTP 500)"),
+        ("POST .*/commit/", {"send": foreign}, "is not a Hub: check the network"),
+        ("GET /api/models/", {"send": foreign}, "is not a Hub: check the network"),
     ],
 )
 def test_a_push_that_cannot_be_ends_soon_and_can_be_done_again(
@@ -90,7 +90,7 @@ def test_a_push_that_cannot_be_ends_soon_and_can_be_done_again(
     error = client.error(f"hub.push(Path({str(folder)!r}), {ID!r})")
     assert time.monotonic() - start < 60  # the client by itself would sleep for the hour, or for 23 s each time
     assert sentence in error
-    assert error.endswith(f"nothing was lost, this pushes it again: python -m trainer push {folder} --repo-id {ID}")
+    assert error.endswith(f"nothing was lost; repeat with: python -m trainer push {folder} --repo-id {ID}")
     assert contents(folder) == before
     client.hub.faults.clear()
     client.push(folder)
@@ -108,7 +108,10 @@ def forbid_writing(hub: Hub) -> None:
 @pytest.mark.parametrize("about", ["POST .*/preupload/", "PUT /lfs/upload/|POST .*/objects/batch", "POST .*/commit/"])
 @pytest.mark.parametrize(
     ("happens", "sentence"),
-    [(expire, "does not know your token, or it has expired: run `hf auth login`"), (forbid_writing, "does not permit")],
+    [
+        (expire, "your token is invalid or has expired: run `hf auth login`"),
+        (forbid_writing, "has no permission for this"),
+    ],
 )
 def test_a_token_that_ends_in_the_middle(
     client: Client, folder: Path, about: str, happens: Callable[[Hub], None], sentence: str
@@ -151,11 +154,11 @@ def test_a_pull_outlives_what_breaks_in_the_middle(
 @pytest.mark.parametrize(
     ("about", "fault", "sentence"),
     [
-        ("GET .*/resolve/.*/model", {"send": altered}, "alice/tiny did not arrive whole: try again"),
-        ("GET .*/resolve/.*/model", HOUR, "the Hub asks to slow down (HTTP 429): try again in 3600 seconds"),
-        ("HEAD .*/resolve/", HOUR, "the Hub asks to slow down (HTTP 429): try again in 3600 seconds"),
-        ("GET .*/resolve/", {"status": 502}, "the Hub has trouble (HTTP 502)"),
-        ("GET /api/models/", {"send": foreign}, "is no Hub: check the network"),
+        ("GET .*/resolve/.*/model", {"send": altered}, "the download of alice/tiny was incomplete: try again"),
+        ("GET .*/resolve/.*/model", HOUR, "rate limit of the Hub (HTTP 429): try again in 3600 seconds"),
+        ("HEAD .*/resolve/", HOUR, "rate limit of the Hub (HTTP 429): try again in 3600 seconds"),
+        ("GET .*/resolve/", {"status": 502}, "error of the Hub (HTTP 502)"),
+        ("GET /api/models/", {"send": foreign}, "is not a Hub: check the network"),
     ],
 )
 def test_what_does_not_arrive_is_never_loaded(
@@ -178,7 +181,7 @@ def test_a_newer_version_that_cannot_be_had_leaves_the_older_one(client: Client,
     client.push(folder)
     client.hub.fail("GET .*/resolve/.*/model", times=EVER, send=altered)
     assert client.pull() == (path, commit)
-    assert f"using {ID} at {commit[:7]}, pulled before" in client.log.read_text()
+    assert f"using the cached copy of {ID} at {commit[:7]}" in client.log.read_text()
 
 
 def test_a_repository_that_turns_private_in_the_middle(client: Client, folder: Path) -> None:
@@ -203,7 +206,7 @@ def test_what_is_damaged_in_the_cache_is_fetched_again(
     path, commit = client.pull()
     damage(client, how)
     client.hub.fail("GET /api/models/", 500, EVER)
-    assert "the Hub has trouble" in client.error(f"hub.pull({ID!r}, {commit if pinned else None!r})")
+    assert "error of the Hub" in client.error(f"hub.pull({ID!r}, {commit if pinned else None!r})")
     client.hub.faults.clear()
     assert client.pull(f"{ID}@{commit}" if pinned else ID) == (path, commit)
     assert (path / checkpoint.MODEL).read_bytes() == (folder / checkpoint.MODEL).read_bytes()
@@ -225,5 +228,5 @@ def test_ctrl_c_says_how_to_push_again(hub: HubClient, folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    again = f"nothing was lost, this pushes it again: python -m trainer push {folder} --repo-id {ID}"
+    again = f"nothing was lost; repeat with: python -m trainer push {folder} --repo-id {ID}"
     assert said == f"ganvas: stopped; {again}\n"

@@ -41,17 +41,22 @@ def make_huge(hub: Hub) -> None:
         (None, f"{ID}@../../x", "hf_alice_writes", "'../../x' is not a revision"),
         (None, f"{ID}@/etc", "hf_alice_writes", "'/etc' is not a revision"),
         (None, "alice--x/y", "hf_alice_writes", "not a repository name"),
-        (None, ID, "hf_wrong", "does not know your token, or it has expired: run `hf auth login`, or set HF_TOKEN"),
-        (None, ID, "hf_é", "a character that no token has"),
+        (None, ID, "hf_wrong", "your token is invalid or has expired: run `hf auth login`, or set HF_TOKEN"),
+        (None, ID, "hf_é", "token contains an invalid character"),
         (lambda hub: hub.create("models/alice/empty"), "alice/empty", "", "alice/empty holds no model.safetensors"),
-        (damage, ID, "", "alice/tiny did not arrive whole: try again"),
+        (damage, ID, "", "the download of alice/tiny was incomplete: try again"),
         (make_huge, ID, "", "9,663,676,416 bytes: at most 8,589,934,592"),
-        (lambda hub: hub.fail("GET /api/models", 500, 99), ID, "", "the Hub has trouble (HTTP 500)"),
+        (lambda hub: hub.fail("GET /api/models", 500, 99), ID, "", "error of the Hub (HTTP 500)"),
         (lambda hub: hub.fail("GET /api/models", 429, 99, Retry_After="300"), ID, "", "slow down (HTTP 429)"),
-        (lambda hub: hub.fail("GET /api/models", 418), ID, "", "the Hub refused alice/tiny (HTTP 418): a fault"),
+        (lambda hub: hub.fail("GET /api/models", 418), ID, "", "the Hub rejected alice/tiny (HTTP 418): a fault"),
         (lambda hub: hub.fail("GET /api/models", 0, 99), ID, "", "cannot be reached: check the network"),
-        (lambda hub: hub.fail("HEAD .*/resolve/", 404, X_Error_Code="EntryNotFound"), ID, "", "has lost a file"),
-        (lambda hub: hub.fail("GET .*/resolve/", 403, 9), ID, "", "does not permit this on alice/tiny"),
+        (
+            lambda hub: hub.fail("HEAD .*/resolve/", 404, X_Error_Code="EntryNotFound"),
+            ID,
+            "",
+            "alice/tiny is missing",
+        ),
+        (lambda hub: hub.fail("GET .*/resolve/", 403, 9), ID, "", "has no permission for this on alice/tiny"),
     ],
 )
 def test_a_pull_that_fails_is_one_sentence(
@@ -120,7 +125,7 @@ def test_what_was_pulled_works_without_the_hub(client: Client, folder: Path) -> 
     for status in (0, 500):
         client.hub.fail("GET /api/models", status, 1)
         assert client.pull() == (path, commit)
-    assert f"The Hub gives no more: using {ID} at {commit[:7]}" in client.log.read_text()
+    assert f"Hub unavailable; using the cached copy of {ID} at {commit[:7]}" in client.log.read_text()
 
 
 @contextlib.contextmanager
@@ -147,7 +152,7 @@ for id in ("alice/tiny", "alice/never"):
 """
     with silent_server() as silent:
         runs = {
-            "HF_HUB_OFFLINE=1 is set and alice/never was not pulled before whole": {"HF_HUB_OFFLINE": "1"},
+            "HF_HUB_OFFLINE=1 is set and alice/never is not in the cache": {"HF_HUB_OFFLINE": "1"},
             "the Hub at http://127.0.0.1:9 cannot be reached": {"HF_ENDPOINT": "http://127.0.0.1:9"},
             f"the Hub at {silent} cannot be reached": {"HF_ENDPOINT": silent},
         }

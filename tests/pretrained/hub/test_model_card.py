@@ -88,19 +88,19 @@ UNET = {"class": "unet.Generator", "size": 32, "inputs": 1, "channels": 3, "widt
         (
             {"source": {"kind": "sketch", "name": "edges", "target": "emoji"}, "size": 32},
             [
-                "turns one picture into another, 32×32 pixels",
-                "a sketch, in black lines on white (edges), and makes emoji",
-                "takes the middle",
+                "translates images, 32×32 pixels",
+                "a sketch, in black lines on white (edges), the output emoji",
+                "cropped to the centre",
                 "translate tiny --input photo.png --degrade --out out.png",
             ],
         ),
         (
             {"source": {"kind": "picture"}, "size": None, "strength": True},
-            ["It reads a picture. Pictures of any size will do.", "from 0 to 1", "--strength 0.5"],
+            ["Images of any size are accepted.", "from 0 to 1", "--strength 0.5"],
         ),
         (
             {"source": {"kind": "mask"}, "size": 32, "mask": True},
-            ["white where the hole is", "--input in.png --mask mask.png", ', mask=Image.open("mask.png"))'],
+            ["white in the hole", "--input in.png --mask mask.png", ', mask=Image.open("mask.png"))'],
         ),
         ({"source": {"kind": "downsample"}, "scale": 4}, ["a small picture", "4 times larger"]),
         (
@@ -109,7 +109,7 @@ UNET = {"class": "unet.Generator", "size": 32, "inputs": 1, "channels": 3, "widt
         ),
         (
             {"source": {"kind": "labels", "palette": {"<b>wall</b>": "#0055ff"}}, "size": 32},
-            ["a map of labels", "Its labels: &lt;b&gt;wall&lt;/b&gt; \\#0055ff."],
+            ["a map of labels", " Labels: &lt;b&gt;wall&lt;/b&gt; \\#0055ff."],
         ),
     ],
 )

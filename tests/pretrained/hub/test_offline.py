@@ -116,13 +116,13 @@ def test_every_face_works_offline(said: dict[str, Any], folder: Path) -> None:
     assert said[f"load {ID}"] == said[commit] == pulled
     for missing in (f"load {ID}@v1", "load alice/never", "damaged"):
         assert "HF_HUB_OFFLINE=1 is set and alice/" in said[missing]
-        assert said[missing].endswith("was not pulled before whole: unset it")
+        assert said[missing].endswith("is not in the cache: unset it")
     assert (said["author"], said["tag"], said["nobody"]) == ([ID], [ID], [])
     assert said["peek"] == [pretrained.checkpoint.read_config(folder / checkpoint.MODEL).name, checkpoint.SAMPLES]
     for verb in ("info ", "sample --out one.png", "walk --out two.gif", "directions --out sheet.png"):
         assert said[verb][0] == 0, said[verb]
     assert said["deploy --dry-run space"][0] == 0
-    forbidden = [2, "ganvas: HF_HUB_OFFLINE=1 forbids publishing: unset it, or publish later\n"]
+    forbidden = [2, "ganvas: HF_HUB_OFFLINE=1 does not allow publishing: unset it, or publish later\n"]
     assert said["deploy "] == said["train"] == said["push"] == forbidden
     assert not said["trained"]
     assert said["gradio"] == [bundled, pulled]

@@ -76,7 +76,7 @@ def test_a_token_is_nowhere_but_in_the_header(hub: HubClient, tmp_path: Path, mo
     run = hub.run("-c", SESSION, root, *TRAIN.split(), xet=True, timeout=240, HF_TOKEN=CANARY, **logs)
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("ended with 2") == 3, run.stdout + run.stderr[-3000:]
-    assert run.stderr.count("this pushes it again") >= 6
+    assert run.stderr.count("repeat with") >= 6
     assert "<TOKEN>" in run.stderr, "the logs were to say all"
     assert hub.hub.content("alice/sung", checkpoint.MODEL) == (tmp_path / "run" / checkpoint.MODEL).read_bytes()
     assert "app.py" in hub.hub.head("spaces/alice/page")["files"]
@@ -108,7 +108,7 @@ def test_a_stored_token_stays_where_it_is(client: Client, tmp_path: Path) -> Non
 def test_what_holds_a_token_is_not_published(client: Client, tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "run")
     (folder / checkpoint.SAMPLES).write_bytes(b"\x89PNG\r\n\x1a\n\0" + CANARY.encode())  # another's token
-    said = "nothing is published: a Hugging Face token stands in samples.png; take it out first"
+    said = "nothing was published: samples.png contains a Hugging Face token; remove it first"
     assert client.error(f"hub.push(Path({str(folder)!r}), {ID!r})") == said
     assert not client.hub.repos
 
@@ -126,5 +126,5 @@ def test_a_space_takes_settings_along_and_no_secrets(tmp_path: Path, monkeypatch
     files = deploy._app(deploy.APP)
     assert ".streamlit/config.toml" in files
     assert not any("secrets" in name for name in files)
-    with pytest.raises(InputError, match="a Hugging Face token stands in app.py"):
+    with pytest.raises(InputError, match="app.py contains a Hugging Face token"):
         account.check_secrets(files | {"app.py": CANARY.encode()})

@@ -203,7 +203,7 @@ def test_super_resolution_starts_near_bicubic_and_denoising_takes_away_what_it_l
         ({"class": "resnet.Generator", "strength": 1}, "strength must be bool"),
         ({"class": "resnet.Generator", "blocks": 10**6}, "0 to 64"),
         ({"class": "resnet.Generator", "inputs": 10**6}, "0 to 64"),
-        ({"class": "patchgan.Discriminator", "layers": 0}, "1 or more"),
+        ({"class": "patchgan.Discriminator", "layers": 0}, "layers must be >= 1"),
         ({"class": "patchgan.Discriminator", "norm": "spectral"}, "batch, layer"),
         ({"class": "srresnet.Generator", "scale": 3}, "power of two"),
         ({"class": "srresnet.Generator", "scale": 0}, "power of two"),

@@ -53,7 +53,7 @@ def test_a_batch_is_halved_until_it_fits(tmp_path, ability, most):
 def test_no_memory_for_one_image_is_a_sentence(model):
     pipeline = pretrained.load(model, "cpu")
     starve(pipeline.network, 0)
-    with pytest.raises(InputError, match="too little free memory for this: .*--device cpu") as refused:
+    with pytest.raises(InputError, match="out of memory on the device: .*--device cpu") as refused:
         pipeline.sample([0])
     assert refused.value.__context__ is None, "what was computed would live as long as the sentence"
 
@@ -63,7 +63,7 @@ def test_no_memory_for_a_translation_is_a_sentence(tmp_path):
     image = Image.new("RGB", (40, 32), "white")
     made = pipeline.translate(image)
     starve(pipeline.network, 0)
-    with pytest.raises(InputError, match="too little free memory for this: .*--fit tile"):
+    with pytest.raises(InputError, match="out of memory on the device: .*--fit tile"):
         pipeline.translate(image)
     for module in pipeline.network.modules():
         module._forward_pre_hooks.clear()
@@ -85,14 +85,14 @@ def test_training_without_memory_is_a_sentence_and_smaller_batches_fit(tmp_path,
     with pytest.raises(SystemExit) as ended:
         main([*run, "16"])
     assert ended.value.code == 2
-    assert "too little free memory for this" in (said := capsys.readouterr().err)
+    assert "out of memory on the device" in (said := capsys.readouterr().err)
     assert "--batch-size and another --out" in said.splitlines()[-1]
     main([*run, "8", "--out", "smaller"])
     assert (tmp_path / "smaller" / "model.safetensors").exists()
 
 
 def test_what_a_processor_says_is_understood():
-    with pytest.raises(InputError, match="too little free memory for this"):
+    with pytest.raises(InputError, match="out of memory on the device"):
         raise_on_oom(lambda: torch.empty(2**60))
     with pytest.raises(RuntimeError, match="must match the size"):
         raise_on_oom(lambda: torch.zeros(2) + torch.zeros(3))
@@ -103,5 +103,5 @@ def test_a_network_that_does_not_fit_is_a_sentence(model, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     monkeypatch.setattr(nn.Module, "to", refuse)
-    with pytest.raises(InputError, match="too little free memory"):
+    with pytest.raises(InputError, match="out of memory"):
         pretrained.load(model, "cpu")

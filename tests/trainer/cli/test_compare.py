@@ -1,4 +1,4 @@
-"""Comparing losses: ordinary runs, resumed and skipped, in one table and one picture."""
+"""Comparing losses: ordinary runs, resumed and skipped, in one table and one image."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_stopped_comparison_goes_on(tmp_path, capsys):
         with pytest.raises(SystemExit) as ended:
             compare_losses(tmp_path / "halves", "lsgan,hinge")
     assert ended.value.code == 128 + signal.SIGTERM
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "repeat the command to continue" in capsys.readouterr().err
     compare_losses(tmp_path / "halves", "lsgan,hinge")
     whole, halves = (
         safetensors.torch.load_file(tmp_path / name / "hinge-0/model.safetensors") for name in ("whole", "halves")
@@ -144,8 +144,8 @@ def test_means_are_over_what_finished():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["dcgan-mnist", "--losses", "lsgan,magic"], "--losses has 'magic'"),
-        (["dcgan-mnist", "--losses", "lsgan", "--seeds", "0"], "--seeds is 0"),
+        (["dcgan-mnist", "--losses", "lsgan,magic"], "got 'magic'"),
+        (["dcgan-mnist", "--losses", "lsgan", "--seeds", "0"], "--seeds must be >= 1, got 0"),
         (["dcgan-mnist"], "--losses"),
         (["dcgan-mnist", "--losses", "lsgan", "--wdith", "8"], "wdith"),
         (["vae-mnist", "--losses", "lsgan", "--data", "fake"], "--loss"),

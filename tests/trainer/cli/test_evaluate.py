@@ -36,7 +36,7 @@ SCORES = {"fid", "kid", "kid_spread", "precision", "recall", "density", "coverag
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory):
-    """A folder of 60 pictures."""
+    """A folder of 60 images."""
     folder = tmp_path_factory.mktemp("pictures")
     random = np.random.RandomState(0)
     for i in range(60):
@@ -46,7 +46,7 @@ def images(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch, tmp_path):
-    """A cache of our own, and a SqueezeNet that looks at smaller pictures than it should."""
+    """A cache of our own, and a SqueezeNet that looks at smaller images than it should."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setitem(KINDS, "squeezenet", replace(KINDS["squeezenet"], size=32))
     monkeypatch.setattr(best, "QUICK_SAMPLES", 50)
@@ -178,20 +178,20 @@ def test_scores_are_not_written_while_a_training_runs(run, images, squeezenet):
 
 def test_scores_are_written_to_a_folder_only(run, images, squeezenet):
     command = Command(str(run / "model.safetensors"), str(images), feature_weights=squeezenet, write=True)
-    with pytest.raises(InputError, match="--write needs the folder of a run"):
+    with pytest.raises(InputError, match="`write` needs the folder of a run"):
         evaluate.run(command)
 
 
 def test_a_few_images_are_not_enough(run, tmp_path, squeezenet):
-    with pytest.raises(InputError, match="--samples is 3: at least 50"):
+    with pytest.raises(InputError, match="`samples` must be >= 50, got 3"):
         Command("x", "fake", samples=3)
     folder = tmp_path / "few"
     folder.mkdir()
     Image.new("L", (16, 16)).save(folder / "0.png")
-    with pytest.raises(InputError, match="has 1 pictures"):
+    with pytest.raises(InputError, match="got few with 1"):
         evaluate.run(Command(str(run), str(folder), feature_weights=squeezenet, device="cpu"))
     recipe = replace(RECIPES["dcgan-mnist"], data=str(folder), size=16)
-    with pytest.raises(InputError, match="has 1 pictures"):
+    with pytest.raises(InputError, match="got few with 1"):
         loop.train(recipe, Settings(device="cpu", feature_weights=squeezenet), tmp_path / "new", "")
     assert not (tmp_path / "new/model.safetensors").exists()
 
@@ -201,11 +201,11 @@ def test_a_mistake_is_one_line(run, capsys):
         main(["evaluate", str(run), "--data", "fake", "--samples", "3"])
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "--samples is 3" in line
+    assert "--samples must be >= 50, got 3" in line
 
 
 def test_the_best_snapshot_is_kept(tmp_path):
-    """Grey pictures are far from `fake`, those of a bright spot less so."""
+    """Grey images are far from `fake`, those of a bright spot less so."""
     dataset = data.load("fake", 16, Path())
     kids = {}
     for name, gain in (("grey", 0.01), ("lively", 1.0)):

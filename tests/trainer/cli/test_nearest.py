@@ -1,4 +1,4 @@
-"""Looking for memorised pictures: copies are found, real pictures stand beside, and mistakes are one line."""
+"""Looking for memorised images: copies are found, real images stand beside, and mistakes are one line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def images(tmp_path) -> Path:
-    """A folder of pictures that are not alike."""
+    """A folder of images that are not alike."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     random = np.random.RandomState(0)
@@ -43,7 +43,7 @@ def find(capsys, *arguments: object) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
-def test_a_image_that_was_learnt_by_heart_is_found(run, images, capsys):
+def test_a_memorised_image_is_found(run, images, capsys):
     sample = pretrained.load(str(run), "cpu").sample([3])[0]
     to_pil(sample).save(images / "017.png")
     report = find(capsys, run, "--data", images, "--seeds", "2-4")
@@ -51,14 +51,14 @@ def test_a_image_that_was_learnt_by_heart_is_found(run, images, capsys):
     copied = report["samples"][1]
     assert (copied["seed"], copied["indices"][0], copied["distances"][0], copied["share_nearer"]) == (3, 17, 0, 0)
     assert report["samples"][0]["distances"][0] > 1
-    assert report["training"] == f"{NUM_IMAGES} pictures of pictures"
-    # Real pictures are compared with all others: none is its own neighbour.
-    assert report["held_out"]["what"] == f"{NUM_IMAGES} pictures of pictures, each beside all others"
+    assert report["training"] == f"{NUM_IMAGES} images of images"
+    # Real images are compared with all others: none is its own neighbour.
+    assert report["held_out"]["what"] == f"{NUM_IMAGES} images of images, each beside all others"
     assert report["held_out"]["nearest 1%"] > 1
     with Image.open(run / "nearest.png") as image:
         sheet = np.asarray(image)
     cell, step, down = 96, 96 + 8, 96 + 22
-    left = [8, 8 + step + 8]  # the sample, and the nearest picture, of the second row
+    left = [8, 8 + step + 8]  # the sample, and the nearest image, of the second row
     cells = [sheet[8 + down :][:cell, place : place + cell, 0] for place in left]
     np.testing.assert_array_equal(cells[0], cells[1])
     np.testing.assert_array_equal(cells[0][::6, ::6], sample[..., 0])
@@ -113,7 +113,7 @@ def test_a_named_set_is_held_against_its_test_part(run, tmp_path, capsys):
             (root / f"{prefix}-{part}-ubyte").write_bytes(head + values.astype(np.uint8).tobytes())
     out = tmp_path / "near.png"
     report = find(capsys, run, "--data", "mnist", "--data-root", tmp_path, "--seeds", "0-1", "--out", out)
-    assert (report["training"], report["held_out"]["what"]) == ("40 pictures of mnist", "12 pictures of mnist test")
+    assert (report["training"], report["held_out"]["what"]) == ("40 images of mnist", "12 images of mnist test")
 
 
 def test_features_see_a_copy_too(run, images, tmp_path, squeezenet, capsys, monkeypatch):
@@ -135,7 +135,7 @@ def test_features_see_a_copy_too(run, images, tmp_path, squeezenet, capsys, monk
         (["--out", "near.jpg"], "must end in .png"),
         (["--data", "nowhere"], "--data nowhere does not exist"),
         (["--features", "squeezenet"], "needs --feature-weights"),
-        (["--data", "few"], "has 5 pictures: more than 5 are needed"),
+        (["--data", "few"], "must have > 5 images, got few with 5"),
     ],
 )
 def test_mistakes_are_one_line(run, images, tmp_path, monkeypatch, capsys, arguments, words):
@@ -148,7 +148,9 @@ def test_mistakes_are_one_line(run, images, tmp_path, monkeypatch, capsys, argum
 
 
 def test_a_translator_has_no_samples_of_seeds(tmp_path, capsys):
-    complains(capsys, "makes no pictures from seeds", translating.save(tmp_path / "sketch", "sketch"), "--data", "fake")
+    complains(
+        capsys, "does not generate images from seeds", translating.save(tmp_path / "sketch", "sketch"), "--data", "fake"
+    )
 
 
 def complains(capsys, words: str, *arguments: object) -> None:

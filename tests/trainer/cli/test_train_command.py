@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pretrained import checkpoint
-from trainer.__main__ import main
+from trainer.__main__ import COMMANDS, main
+from trainer.cli.parse import parse
 from trainer.methods.recipes import RECIPES
 
 TINY = "--data fake --size 16 --width 4 --z-dim 8 --batch-size 8 --kimg 0.064 --device cpu --threads 1".split()
@@ -37,11 +38,11 @@ def error(capsys, *arguments):
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("dcgan-mnits", ["dcgan-mnits", "did you mean dcgan-mnist", "dcgan-fashion"]),
+        ("dcgan-mnits", ["dcgan-mnits", "did you mean dcgan-mnist", "--help"]),
         ("--los hinge", ["--los", "--loss"]),
         ("--loss hing", ["--loss", "hinge", "wgan-gp"]),
         ("--kimg many", ["--kimg", "many"]),
-        ("--kimg 0", ["--kimg", "more than 0"]),
+        ("--kimg 0", ["--kimg must be > 0, got 0.0"]),
         ("--batch-size 0", ["--batch-size", "1 to"]),
         ("--learning-rate 3", ["--learning-rate"]),
         ("--size 48", ["48", "power of two"]),
@@ -72,11 +73,40 @@ def test_an_empty_folder_of_images(capsys, elsewhere):
 
 def test_help_teaches(capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["--help"])
+        main(["dcgan-mnist", "--help"])
     assert not ended.value.code
     text = capsys.readouterr().out
+    assert "None" not in text
     for flag in ("--loss", "--kimg", "--width", "--real-label", "--resume", "--push-to-hub", "--data-root"):
         assert flag in text
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_lists_commands_and_recipes(capsys, flag):
+    main([flag])
+    text = capsys.readouterr().out
+    names = [line.split()[0] for line in text.splitlines() if line.startswith("  ")]
+    assert names[1 : 1 + len(COMMANDS) + len(RECIPES)] == [*COMMANDS, *RECIPES]
+    assert "RECIPE --help" in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("", None),
+        ("--diffaugment", True),
+        ("--diffaugment --kimg 1", True),
+        ("--no-diffaugment", False),
+        ("--diffaugment True", True),
+        ("--diffaugment False", False),
+    ],
+)
+def test_a_switch_that_may_be_unset(typed, value):
+    assert parse(["dcgan-mnist", *typed.split()]).recipe.options.diffaugment is value
+
+
+def test_a_switch_takes_nothing_else(capsys):
+    assert "--diffaugment" in error(capsys, "--diffaugment", "maybe")
 
 
 def test_list(capsys):
@@ -124,7 +154,7 @@ def test_a_signal_saves_and_says_how_to_go_on(elsewhere, number):
     process.send_signal(number)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 128 + number, errors
-    assert "go on with: python -m trainer" in errors
+    assert "resume with: python -m trainer" in errors
     assert "--resume" in errors
     assert "Traceback" not in errors
     stopped_at = checkpoint.read_config(elsewhere / "runs/dcgan-mnist/model.safetensors").training["kimg"]

@@ -98,7 +98,7 @@ def test_an_interrupted_preparation_goes_on_with_the_next_shard(client, images, 
     publish(client.hub, KINDS["zip"](images))
     whole = load(client, tmp_path / "whole")["value"]
     client.hub.fail(f"GET .*{SECOND}", 403, 9)
-    assert "does not permit this on datasets/alice/animals" in load(client, tmp_path / "cache")["error"]
+    assert "has no permission for this on datasets/alice/animals" in load(client, tmp_path / "cache")["error"]
     # A process that is killed within a shard leaves the beginning of it behind.
     (array,) = (tmp_path / "cache").rglob("*.npy")
     with array.open("ab") as file, array.with_suffix(".jsonl").open("ab") as lines:

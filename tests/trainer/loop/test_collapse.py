@@ -50,7 +50,7 @@ def test_a_discriminator_that_wins_for_long():
     guard = Guard(LIVELY, 0.01)
     said = [guard.check_losses({"D": 0.1, "G": 6.0}, seen) for seen in range(0, 20_001, 1000)]
     assert said[:-1] == [None] * 20
-    for words in ("wins for long", "--penalty r1", "--augment", "--learning-rate-d"):
+    for words in ("winning for long", "`penalty` r1", "`augment`", "`learning_rate_d`"):
         assert words in said[-1]
     guard = Guard(LIVELY, 0.01)
     for seen in range(0, 60_000, 1000):
@@ -71,7 +71,7 @@ def test_images_that_are_alike_within_a_class():
     assert Guard(LIVELY, None).check_images(collapsed) is None, "what is drawn of all classes together is lively"
     guard = Guard(LIVELY, None, (LIVELY, labels))
     assert guard.check_images(collapsed, labels) is None
-    assert "within a class" in guard.check_images(collapsed, labels)
+    assert "within classes" in guard.check_images(collapsed, labels)
     guard = Guard(LIVELY, None, (LIVELY, labels))
     grey = np.full_like(LIVELY, 128)
     assert not any(guard.check_images(images, labels) for images in (grey, grey, LIVELY, collapsed, LIVELY, collapsed))
@@ -115,7 +115,7 @@ def test_rollback(tmp_path, breaks_at, capsys, log_every):
     """Whether the log or the next snapshot sees it first, what is broken is never saved."""
     breaks_at(5, 1, log_every)
     train(RECIPE, tmp_path, snapshots=4)
-    assert "back to 0.032 kimg with half the learning rate" in capsys.readouterr().err
+    assert "rolled back to 0.032 kimg with half the learning rate" in capsys.readouterr().err
     _, config = checkpoint.load(tmp_path / "model.safetensors")
     assert config.training["kimg"] == 0.064
     state = torch.load(tmp_path / "resume.pt", weights_only=True)["trainer"]
@@ -132,7 +132,7 @@ def test_a_run_that_breaks_again_and_again_stops(tmp_path, breaks_at):
 
 def test_stop(tmp_path, breaks_at):
     breaks_at(5, times=1)
-    with pytest.raises(Collapsed, match="learning-rate"):
+    with pytest.raises(Collapsed, match="`learning_rate`"):
         train(RECIPE, tmp_path, snapshots=4, on_collapse="stop")
     assert checkpoint.load(tmp_path / "model.safetensors")[1].training["kimg"] == 0.032
 

@@ -56,7 +56,7 @@ def test_every_recipe_begins_where_its_own_run_ended(tmp_path, name):
 
 
 def write_clothes(root):
-    """Fashion-MNIST with three pictures of each class."""
+    """Fashion-MNIST with three images of each class."""
     random, folder = np.random.RandomState(0), root / "fashion-mnist/raw"
     folder.mkdir(parents=True)
     for name, values in (

@@ -61,7 +61,7 @@ def test_a_run_may_be_given_a_decay_before_it_begins(tmp_path):
     train(shrink("dcgan-mnist"), tmp_path / "half")
     train(decayed, tmp_path / "half", resume=True)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "half"))
-    with pytest.raises(InputError, match="--kimg is 0.2"):
+    with pytest.raises(InputError, match="`kimg` must be .* got 0.2"):
         train(replace(decayed, kimg=0.2), tmp_path / "half", resume=True)
 
 
@@ -151,9 +151,9 @@ def test_finished_work_is_not_overwritten(tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="--resume"):
         train(recipe, tmp_path)
-    with pytest.raises(InputError, match="--seed is 1, but the run in .* has 0"):
+    with pytest.raises(InputError, match="`seed` must be 0 as in the run in .*, got 1"):
         train(replace(recipe, seed=1), tmp_path, resume=True)
-    with pytest.raises(InputError, match="--width is 8"):
+    with pytest.raises(InputError, match="`width` must be .*, got 8"):
         train(replace(recipe, options=replace(recipe.options, width=8)), tmp_path, resume=True)
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
@@ -198,7 +198,7 @@ def test_no_permission_is_a_sentence(tmp_path, inside):
 
 
 def test_a_full_disk_keeps_the_last_snapshot_whole(tmp_path):
-    """A limit on the size of files stands in for the disk: log and pictures still fit, weights do not."""
+    """A limit on the size of files stands in for the disk: log and images still fit, weights do not."""
     train(shrink("dcgan-mnist"), tmp_path)
     before = weights(tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

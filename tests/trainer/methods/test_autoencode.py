@@ -1,4 +1,4 @@
-"""The pipeline of a checkpoint that carries its encoder: pictures in, pictures out."""
+"""The pipeline of a checkpoint that carries its encoder: images in, images out."""
 
 from __future__ import annotations
 

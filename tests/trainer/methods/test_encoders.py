@@ -64,7 +64,7 @@ def test_a_maxout_unit_is_the_largest_of_its_pieces():
 @pytest.mark.parametrize("size", [12, 8, 48])
 @pytest.mark.parametrize("name", ["began.Generator", "began.Discriminator", "vae.VAE"])
 def test_sizes_that_cannot_be_built_are_refused(name, size):
-    with pytest.raises(InputError, match=f"size is {size}: a power of two, 16 or more"):
+    with pytest.raises(InputError, match=f"size must be a power of two >= 16, got {size}"):
         networks.build({"class": name, "size": size})
 
 
@@ -114,7 +114,7 @@ def test_a_run_leaves_a_checkpoint_that_samples(name, tmp_path):
 
 
 def test_the_first_gan_learns_where_the_light_is():
-    """Blobs lie anywhere: their mean picture is far darker than an untrained G's grey."""
+    """Blobs lie anywhere: their mean image is far darker than an untrained G's grey."""
     small = recipe("gan-mnist")
     trainer = Trainer(dataclasses.replace(small, learning_rate=2e-3, batch_size=64), settings())
     x = from_uint8(trainer.data.images)
@@ -181,7 +181,7 @@ def test_noise_of_began_is_uniform_as_its_seeds_are():
 
 
 def test_divergence_by_hand():
-    """0.5 (mean^2 + variance - 1 - log variance), summed over z, mean over pictures."""
+    """0.5 (mean^2 + variance - 1 - log variance), summed over z, mean over images."""
     mean = torch.tensor([[0.0, 0.0], [1.0, -2.0]])
     log_variance = torch.tensor([[0.0, 0.0], [math.log(4.0), 0.0]])
     second = 0.5 * (1 + 4 - 1 - math.log(4)) + 0.5 * (4 + 1 - 1)
@@ -191,7 +191,7 @@ def test_divergence_by_hand():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        # Two pictures of two pixels; sigmoid(0) = 1/2 and sigmoid(log 3) = 3/4.
+        # Two images of two pixels; sigmoid(0) = 1/2 and sigmoid(log 3) = 3/4.
         ("bce", (-math.log(1 / 2) - math.log(1 / 4) - math.log(1 / 2) - math.log(3 / 4)) / 2),
         ("mse", 0.5 * ((0 - 1) ** 2 + (0.5 + 1) ** 2 + (0 + 1) ** 2 + (0.5 - 1) ** 2) / 2),
     ],

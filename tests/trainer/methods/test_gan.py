@@ -61,7 +61,7 @@ def test_no_batch_norm_under_a_penalty(blobs, loss, penalty):
 
 
 def test_batch_norm_under_a_penalty_is_refused(blobs):
-    with pytest.raises(InputError, match="--norm batch"):
+    with pytest.raises(InputError, match="`norm` batch"):
         GAN(replace(SMALL, penalty="r1", norm="batch"), blobs)
 
 
@@ -81,7 +81,7 @@ def test_lazy_penalty_is_as_strong_on_average(blobs):
 
 
 def test_label_smoothing_needs_labels(blobs):
-    with pytest.raises(InputError, match="--real-label"):
+    with pytest.raises(InputError, match="`real_label`"):
         GAN(replace(SMALL, loss="hinge", real_label=0.9), blobs)
 
 

@@ -56,8 +56,8 @@ def test_icgan_edits_the_class_and_keeps_z(conditional, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"size": 32}, "has size 16, but --data has 32"),
-        ({"channels": 3}, "has channels 1, but --data has 3"),
+        ({"size": 32}, "has size 16, but `data` has 32"),
+        ({"channels": 3}, "has channels 1, but `data` has 3"),
     ],
 )
 def test_icgan_refuses_a_generator_that_does_not_fit(conditional, changes, sentence):

@@ -23,7 +23,7 @@ from trainer.methods.recipes import RECIPES
 SHAPE = {"size": 32, "channels": 1, "width": 4}
 CPU = torch.device("cpu")
 RECIPE = RECIPES["progan-mnist"]
-# 16 pictures stable, 16 of fading: batches of 8 are at levels 0, 0, 0, 0.5, 1, 1, 1, 1.5, 2.
+# 16 images stable, 16 of fading: batches of 8 are at levels 0, 0, 0, 0.5, 1, 1, 1, 1.5, 2.
 OPTIONS = dataclasses.replace(RECIPE.options, width=4, z_dim=8, stable_kimg=0.016, fade_kimg=0.016)
 TINY = dataclasses.replace(RECIPE, options=OPTIONS, data="fake", size=16, batch_size=8, kimg=0.08)
 
@@ -72,7 +72,7 @@ def test_the_rate_is_that_of_the_steps():
 
 
 def test_minibatch_std_by_hand():
-    """Two groups: pictures 0 and 2 (values 1 and 5: std 2), pictures 1 and 3 (0 and 6: std 3)."""
+    """Two groups: images 0 and 2 (values 1 and 5: std 2), images 1 and 3 (0 and 6: std 3)."""
     x = torch.tensor([1.0, 0.0, 5.0, 6.0]).view(4, 1, 1, 1).expand(4, 2, 3, 3)
     y = equalized.minibatch_std(x, group_size=2)
     assert y.shape == (4, 3, 3, 3)
@@ -103,7 +103,7 @@ def test_shapes_while_growing(value, side, channels):
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_a_fade_starts_where_the_previous_level_ended(level):
-    """With alpha at 0 the new level adds nothing: G's picture is the old one enlarged, D's logits are the old ones."""
+    """With alpha at 0 the new level adds nothing: G's image is the old one enlarged, D's logits are the old ones."""
     G, D = make_pair(STEPS * level)
     z = torch.randn(4, 8)
     with torch.no_grad():

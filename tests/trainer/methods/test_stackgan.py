@@ -1,4 +1,4 @@
-"""StackGAN: words in, pictures out; wrong words are negatives; stage I is left alone once stage II begins."""
+"""StackGAN: words in, images out; wrong words are negatives; stage I is left alone once stage II begins."""
 
 import dataclasses
 import json
@@ -228,7 +228,7 @@ def test_captions_come_with_the_images(tmp_path, monkeypatch):
         ("[1]", "line 1"),
         (
             json.dumps({"file": "emoji_u1f600.png", "caption": "face"}),
-            "no caption for 1 of 2 pictures: sub/red_car",
+            "no caption for 1 of 2 images: sub/red_car",
         ),
     ],
 )

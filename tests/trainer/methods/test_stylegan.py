@@ -1,4 +1,4 @@
-"""StyleGAN: modulation against the paper's definition, mixing, truncation towards the mean, one seed one picture."""
+"""StyleGAN: modulation against the paper's definition, mixing, truncation towards the mean, one seed one image."""
 
 import dataclasses
 from pathlib import Path
@@ -41,7 +41,7 @@ def make(num_classes=0, **changes):
 
 @pytest.mark.parametrize("demodulate", [True, False])
 def test_modulated_convolution_is_the_papers(demodulate):
-    """Scaling activations is the same as scaling the weight for each picture (2019, eq. 1 and 3)."""
+    """Scaling activations is the same as scaling the weight for each image (2019, eq. 1 and 3)."""
     torch.manual_seed(0)
     layer = stylegan.ModulatedConv2d(6, 5, w_dim=7, demodulate=demodulate)
     x, w = torch.randn(4, 6, 8, 8), torch.randn(4, 7)

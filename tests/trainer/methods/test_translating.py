@@ -90,7 +90,7 @@ class Affine(nn.Module):
 
 
 class Sees(nn.Module):
-    """A logit per picture: the mean of each of its channels, weighted."""
+    """A logit per image: the mean of each of its channels, weighted."""
 
     def __init__(self, *weights):
         super().__init__()
@@ -101,7 +101,7 @@ class Sees(nn.Module):
 
 
 def even(*levels):
-    """A batch of two even pictures with such channels."""
+    """A batch of two even images with such channels."""
     return torch.tensor(levels).view(1, -1, 1, 1).expand(2, -1, 32, 32)
 
 
@@ -125,7 +125,7 @@ def softplus(x):
 
 
 def test_pix2pix_by_hand():
-    """Its D sees source and picture: 1·0.2 + 2·(mean target, mean output)."""
+    """Its D sees source and image: 1·0.2 + 2·(mean target, mean output)."""
     method, _ = make("pix2pix-facades")
     method.G, method.D = Constant(0.5, channels=3), Sees(0.2, 0.0, 0.0, 2.0, 0.0, 0.0)
     found = terms_of(method, Shown(even(1.0, 1.0, 1.0), even(0.25, 0.25, 0.25)))
@@ -229,7 +229,7 @@ def test_the_pool_keeps_old_fakes():
     assert 400 < new < 600
     assert len(set(numbers[50:])) == 1000, "an old one is shown once, since another takes its place"
     ages = [i - number for i, number in enumerate(numbers[50:], start=50) if number != i]
-    assert 60 < sum(ages) / len(ages) < 140, "it stays for a hundred pictures, of which half come in"
+    assert 60 < sum(ages) / len(ages) < 140, "it stays for a hundred images, of which half come in"
     again = Pool(50, 1, 1)
     again.load_state_dict(pool.state_dict())
     for p in (pool, again):

@@ -73,21 +73,24 @@ def test_samples_are_source_output_and_target(tmp_path):
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("style-transfer", "--style (nothing) is no file"),
-        ("style-transfer --style nowhere.png", "--style nowhere.png is no file"),
+        ("style-transfer", "--style must be an image file, got nothing"),
+        ("style-transfer --style nowhere.png", "--style must be an image file, got nowhere.png"),
         ("style-transfer --style style.png --perceptual none", "--perceptual none"),
-        ("style-transfer --style style.png --perceptual nowhere.npz", "--perceptual nowhere.npz is no file of weights"),
-        ("style-transfer --style style.png --perceptual broken.npz", "--perceptual broken.npz is not an .npz"),
-        ("style-transfer --style style.png --perceptual broken.pth", "--perceptual broken.pth does not hold VGG-16"),
+        ("style-transfer --style style.png --perceptual nowhere.npz", "--perceptual must be none, vgg16, squeezenet"),
+        (
+            "style-transfer --style style.png --perceptual broken.npz",
+            "--perceptual must be an .npz file of arrays",
+        ),
+        ("style-transfer --style style.png --perceptual broken.pth", "--perceptual must hold VGG-16, got broken.pth"),
         ("style-transfer --style broken.pth --perceptual squeezenet.npz", "not a picture"),
         ("pix2pix-facades --size 48", "power of two"),
-        ("pix2pix-facades --size 32 --layers 4", "--size 32 is too small for a D with --layers 4: 64 or more"),
+        ("pix2pix-facades --size 32 --layers 4", "--size must be >= 64 with --layers 4, got 32"),
         ("pix2pix-facades --degradation grey", "--direction means nothing"),
-        ("pix2pix-emoji --labels facades", "--labels means nothing"),
+        ("pix2pix-emoji --labels facades", "--labels and --degradation exclude each other"),
         ("pix2pix-emoji --degradation sepia", "sketch"),
         ("cyclegan-emoji --data .", "trainA and trainB"),
         ("cyclegan-emoji --jitter 9", "--jitter is 9"),
-        ("srgan-x4 --size 16 --perceptual none", "--size 16 is too small"),
+        ("srgan-x4 --size 16 --perceptual none", "--size must be >= 19 with --scale 4, got 16"),
         ("srgan-x4 --scale 3 --perceptual none", "power of two"),
         ("dncnn --low 300", "low is 300"),
         ("context-encoder --strokes 2", "strokes is 2"),
@@ -131,10 +134,12 @@ def test_evaluating_by_hand(tmp_path, capsys, monkeypatch):
     assert scores["psnr"] == pytest.approx(mean(errors), rel=1e-4)
     assert scores["distance"] > 0
     assert report["protocol"]["samples"] == f"{len(errors)} held-out pictures"
-    assert "kid" not in scores, "too few pictures for that"
+    assert "kid" not in scores, "too few images for that"
 
 
-@pytest.mark.parametrize(("name", "words"), [("style-transfer", "no targets"), ("pix2pix-emoji", "by which recipe")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("style-transfer", "no targets"), ("pix2pix-emoji", "not record its recipe")]
+)
 def test_what_cannot_be_evaluated(tmp_path, name, words):
     recipe = shrink(name, **extractor(tmp_path, RECIPES[name]))
     training = {"recipe": name, "options": run_folder.describe(recipe)} if name == "style-transfer" else {}
@@ -153,5 +158,5 @@ def test_the_reverse_is_evaluated_the_other_way_round():
 
 def test_snapshots_are_not_scored_by_seeds(tmp_path):
     weights = save_squeezenet(tmp_path / "squeezenet.npz")
-    with pytest.raises(InputError, match="--feature-weights scores pictures of seeds"):
+    with pytest.raises(InputError, match="`feature_weights` scores generators only"):
         train(shrink("dncnn"), tmp_path / "run", feature_weights=weights)

@@ -33,12 +33,12 @@ def change(name, array):
             change("features.0.weight", np.zeros((96, 3, 5, 5), np.float32)),
             r"features.0.weight has shape \(96, 3, 5, 5\)",
         ),
-        (change("more", np.zeros(1, np.float32)), r"more has shape \(1,\), not None"),
+        (change("more", np.zeros(1, np.float32)), r"more has shape \(1,\), expected None"),
         (
             lambda arrays: {k: v for k, v in arrays.items() if k != "classifier.1.bias"},
             "classifier.1.bias has shape None",
         ),
-        (change("features.0.bias", np.array([object()] * 96)), "not an .npz of arrays"),
+        (change("features.0.bias", np.array([object()] * 96)), "must be an .npz file of arrays"),
     ],
 )
 def test_wrong_squeezenet_weights(squeezenet, tmp_path, edit, message):
@@ -66,7 +66,7 @@ def test_weights_run_no_code(tmp_path, suffix):
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("weight.npy", pickle.dumps(bomb))
-    with pytest.raises(InputError, match="--feature-weights"):
+    with pytest.raises(InputError, match="`feature_weights`"):
         features.load("auto", path, CPU)
     assert not (tmp_path / "ran").exists()
 
@@ -74,10 +74,10 @@ def test_weights_run_no_code(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("kind", "weights", "message"),
     [
-        ("squeezenet", None, "--features squeezenet needs --feature-weights PATH"),
-        ("auto", Path("x.bin"), "ends in none of .pth, .pt, .npz"),
-        ("auto", Path("x.npz"), "x.npz does not exist"),
-        ("inception", Path("x.pth"), "x.pth does not exist"),
+        ("squeezenet", None, "`features` squeezenet needs `feature_weights`"),
+        ("auto", Path("x.bin"), "must end in .pth, .pt, .npz, got x.bin"),
+        ("auto", Path("x.npz"), "got x.npz, which does not exist"),
+        ("inception", Path("x.pth"), "got x.pth, which does not exist"),
     ],
 )
 def test_missing_weights(kind, weights, message):
@@ -90,7 +90,7 @@ def test_inception_that_cannot_be_downloaded_is_a_sentence(monkeypatch, tmp_path
 
     monkeypatch.setattr(feature_extractor_inceptionv3, "URL_INCEPTION_V3", "http://127.0.0.1:9/weights-abc.pth")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(InputError, match=r"cannot be downloaded .* give --feature-weights PATH"):
+    with pytest.raises(InputError, match=r"cannot be downloaded .* set `feature_weights`"):
         features.load("auto", None, CPU)
 
 
@@ -98,7 +98,7 @@ def test_inception_from_a_file(tmp_path):
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     torch.save({"fc.weight": torch.zeros(1)}, tmp_path / "inception.pth")
-    with pytest.raises(InputError, match="does not hold torch-fidelity's Inception"):
+    with pytest.raises(InputError, match="must be torch-fidelity's Inception"):
         features.load("auto", tmp_path / "inception.pth", CPU)
     torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:  # a network that has learnt nothing

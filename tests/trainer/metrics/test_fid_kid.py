@@ -88,7 +88,7 @@ def test_kid_tells_two_distributions_apart():
     [
         ([0.5, 10], [0, 1, 2, 3], 1, 1.0, 0.5),  # 0.5 lies in the balls of 0 and 1
         ([100, 101], [0, 1, 2, 3], 1, 0.0, 0.0),
-        ([1, 1, 1, 1], [0, 1, 2, 3], 1, 3.0, 0.75),  # collapsed to a good picture: dense, and not everywhere
+        ([1, 1, 1, 1], [0, 1, 2, 3], 1, 3.0, 0.75),  # collapsed to a good image: dense, and not everywhere
         ([0, 3], [0, 1, 2, 3], 2, 1.0, 1.0),  # radii 2, 1, 1, 2; 0 lies in those of 0 and 1, 3 in those of 2 and 3
     ],
 )

@@ -26,7 +26,7 @@ def test_total_variation_by_hand():
 
 
 def test_content_and_style(seeing):
-    """Nothing differs from itself; a shuffled picture keeps more of its style than of its content."""
+    """Nothing differs from itself; a shuffled image keeps more of its style than of its content."""
     torch.manual_seed(0)
     x = torch.rand(2, 3, 64, 64) * 2 - 1
     seen = seeing.look(x)
@@ -40,10 +40,10 @@ def test_content_and_style(seeing):
     assert seeing.style(mirrored, aims)[0] < seeing.content(mirrored, seen)
 
 
-def test_the_eyes_are_not_trained_nor_saved(tmp_path):
+def test_the_network_is_not_trained_nor_saved(tmp_path):
     method, _ = make("style-transfer", tmp_path)
     assert {name.partition(".")[0] for name in method.state_dict()} == {"G"}
-    assert not any(weight.requires_grad for weight in method.extractor.layers.parameters())
+    assert not any(weight.requires_grad for weight in method.perceptual_loss.layers.parameters())
 
 
 def test_like_looks_like(seeing):

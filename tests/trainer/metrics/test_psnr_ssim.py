@@ -14,7 +14,7 @@ def test_psnr_by_hand():
 
 
 def test_ssim_by_hand():
-    """Of two even pictures only their brightness counts: (2ab + C1) / (a² + b² + C1)."""
+    """Of two even images only their brightness counts: (2ab + C1) / (a² + b² + C1)."""
     a, b = torch.full((1, 1, 16, 16), 0.4), torch.full((1, 1, 16, 16), 0.8)
     assert ssim(a, b).item() == pytest.approx((2 * 0.32 + 1e-4) / (0.16 + 0.64 + 1e-4), rel=1e-4)
     noise = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
