@@ -38,7 +38,7 @@ class Recipe:
     learning_rate: float | None = None
     """Learning rate of every network. By default, that of the paper."""
     learning_rate_d: float | None = None
-    """Of the discriminators alone, where it is to differ."""
+    """Learning rate of the discriminators. By default, the same."""
     betas: tuple[float, float] | None = None
     """Adam's beta1 and beta2. By default, those of the paper."""
     decay: float = 0.0
@@ -72,7 +72,7 @@ class Recipe:
                 raise InputError(f"`{name}` must be > 0 and < 1, got {rate}")
         for name in ("freeze_d", "freeze_g"):
             if getattr(self, name) and not self.base:
-                raise InputError(f"`{name}` needs `from`, got {getattr(self, name)}: only what is learnt can be kept")
+                raise InputError(f"`{name}` needs `from`, got {getattr(self, name)} without a base checkpoint")
 
     def lr_scale(self, images_seen: int) -> float:
         """Factor on the learning rates after `images_seen` images: 1 until the decay begins, then down to 0."""
