@@ -34,7 +34,7 @@ def test_a_private_repository_is_the_hosts_alone(client: Client, folder: Path) -
     assert "or it is private" in client.error(PULL)
     assert "or it is private" in client.error(f"hub.peek({ID!r}, as_guest=True)")
     client.hub.fail("GET /api/models", 500, 99)
-    assert "has trouble" in client.error(PULL)
+    assert "error of the Hub" in client.error(PULL)
 
 
 def test_a_visitor_gets_a_public_one_and_into_another_cache(client: Client, folder: Path) -> None:

@@ -184,7 +184,7 @@ def test_a_prepared_set_is_there_without_the_hub(client, hub: HubClient, images,
     """
     done = hub.run("-c", code, HF_HUB_OFFLINE="1", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert not done.returncode, done.stderr
-    assert "HF_HUB_OFFLINE=1 is set and datasets/alice/never was not pulled before" in done.stderr.splitlines()[0]
+    assert "HF_HUB_OFFLINE=1 is set and datasets/alice/never is not in the cache" in done.stderr.splitlines()[0]
     assert len(client.hub.requests) == asked
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["training"]["data"] == f"hub:alice/animals@{client.hub.head(SET)['oid']}"
