@@ -153,7 +153,6 @@ CONTENDERS = {
     "fp32": "--precision fp32",
     "auto": "--precision auto",
     "reuse-fakes": "--precision auto --reuse-fakes",
-    "compiled": "--precision auto --compile",
 }
 IMAGES = "--data {pictures} --diffaugment False"
 PIX2PIX = "pix2pix-facades --data {pairs} --direction BtoA"
@@ -192,9 +191,7 @@ def ours(row: Row, contender: str, options: Options, folder: Path) -> Trainer:
     words = row.words.format(**{name: folder / name for name in ("pictures", "pairs", "domains")})
     shared = f"--device cpu --threads {options.threads} --data-root {options.data_root}"
     command = parse(f"{words} {CONTENDERS[contender]} {shared}".split())
-    trainer = Trainer(command.recipe, command.settings)
-    trainer.compile()
-    return trainer
+    return Trainer(command.recipe, command.settings)
 
 
 def contend(name: str, contender: str, options: Options, folder: Path, pipe: Connection) -> None:

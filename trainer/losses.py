@@ -159,8 +159,7 @@ Critic = Callable[[Tensor], Tensor]
 def squared_gradient_norm(D: Critic, x: Tensor) -> Tensor:
     """||dD/dx||^2 of each image, over all of C, H and W -> (N,), differentiable in D's weights; in full precision."""
     x = x.detach().float().requires_grad_()
-    # Compiled graphs do not support double backward.
-    with torch.autocast(x.device.type, enabled=False), torch.compiler.set_stance("force_eager"):
+    with torch.autocast(x.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
     return gradient.flatten(1).square().sum(dim=1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -58,12 +58,14 @@ class Method(nn.Module, ABC):
         layout: memory format on a CPU; instance normalisation is slower with channels_last.
         measures: scalars for the log that are not minimised, e.g. BEGAN's M; set by `updates`.
         notes: sentences for the user about choices made automatically.
+        num_batches: how many batches one iteration of `updates` draws.
     """
 
     optimizer: Adam = Adam()
     won_below: float | None = None
     published: ClassVar[Mapping[str, Published]] = {MAIN: Published("G")}
     layout: torch.memory_format = torch.channels_last
+    num_batches: int = 1
 
     @classmethod
     def read(
@@ -78,9 +80,19 @@ class Method(nn.Module, ABC):
         self.measures: dict[str, Tensor] = {}
         self.notes: list[str] = []
 
+    def phase(self, batches: Batches) -> Hashable:
+        """What the next iteration computes, if that depends on the images seen: whether there is a penalty, say.
+
+        Iterations of one phase run the same kernels on tensors of the same shapes; each phase is captured once.
+        """
+        return None
+
+    def schedule(self, batches: Batches) -> None:
+        """Set what depends on the images seen, as buffers; called before each iteration, and never captured."""
+
     @abstractmethod
     def updates(self, batches: Batches) -> Updates:
-        """One iteration of the paper's algorithm.
+        """One iteration of the paper's algorithm, on the device alone: no `.item()`, no `if` on a tensor, no host copies.
 
         Each yield is one optimiser step on that network, minimising the sum of its terms; code after the yield runs
         after the step. Never yield inside a `with`: it would leak out of the suspended generator.

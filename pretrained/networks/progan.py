@@ -6,6 +6,7 @@ The growth is a buffer, so that a checkpoint from an intermediate stage renders 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,24 @@ __all__ = ["Discriminator", "Generator"]
 STEPS = 1000  # of a fade-in; integers are not changed by the EMA and half precision
 
 
+class Stage(NamedTuple):
+    """The current level, 0 for 4 px, and whether it is still fading in."""
+
+    level: int
+    fades: bool
+
+
+def stage(grown: int) -> Stage:
+    """That of `Growing.grown`."""
+    level, steps = divmod(grown, STEPS)
+    return Stage(level + bool(steps), bool(steps))
+
+
+def fade(before: Tensor, after: Tensor, alpha: Tensor) -> Tensor:
+    """Blend with weight `alpha`; tensors of any precision."""
+    return before + alpha * (after - before)
+
+
 def upsample(x: Tensor, times: int = 2) -> Tensor:
     return F.interpolate(x, scale_factor=times, mode="nearest") if times > 1 else x
 
@@ -27,19 +46,18 @@ class Growing(nn.Module):
 
     Attributes:
         grown: int64, STEPS times the number of levels above 4 px: 2300 is 16 px, with 32 px faded in by 0.3.
-        entries: methods for torch.compile: none, since the graph changes during a fade-in.
     """
-
-    entries = ()
 
     def __init__(self, num_levels: int):
         super().__init__()
         self.register_buffer("grown", torch.tensor(STEPS * (num_levels - 1)))
 
-    def stage(self) -> tuple[int, float]:
-        """The current level (0 is 4 px) and its alpha, the blending weight in (0, 1]."""
-        level, steps = divmod(int(self.grown), STEPS)
-        return (level + 1, steps / STEPS) if steps else (level, 1.0)
+    def stage(self) -> Stage:
+        return stage(int(self.grown))
+
+    def alpha(self) -> Tensor:
+        """The blending weight of a level that is fading in, a scalar in (0, 1)."""
+        return self.grown.remainder(STEPS).float() / STEPS
 
 
 class Generator(Growing):
@@ -63,9 +81,9 @@ class Generator(Growing):
         """Weights (outputs, z_dim) of the layer that reads z, for closed-form directions (SeFa)."""
         return [self.project.weight]
 
-    def draw(self, z: Tensor) -> Tensor:
-        """z (N, z_dim) -> images at the resolution of the current level."""
-        level, alpha = self.stage()
+    def draw(self, z: Tensor, stage: Stage | None = None) -> Tensor:
+        """z (N, z_dim) -> images at the resolution of the current level; given `stage`, no GPU waits."""
+        level, fades = stage or self.stage()
         x = self.project(pixel_norm(z)).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
         x = before = pixel_norm(leaky(x))
         for place, block in enumerate(self.blocks[: level + 1]):
@@ -74,8 +92,8 @@ class Generator(Growing):
             for convolution in block:
                 x = pixel_norm(leaky(convolution(x)))
         image = self.to_picture[level](x)
-        if alpha < 1:
-            image = torch.lerp(upsample(self.to_picture[level - 1](before)), image, alpha)
+        if fades:
+            image = fade(upsample(self.to_picture[level - 1](before)), image, self.alpha())
         return image
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -102,14 +120,14 @@ class Discriminator(Growing):
         levels = [part for pair in zip(self.blocks, self.from_picture[1:]) for part in pair][::-1]
         return [*levels, self.from_picture[0], self.convolution, self.features, self.score]
 
-    def forward(self, image: Tensor) -> Tensor:
-        level, alpha = self.stage()
+    def forward(self, image: Tensor, stage: Stage | None = None) -> Tensor:
+        level, fades = stage or self.stage()
         x = leaky(self.from_picture[level](image))
         for place in reversed(range(level)):
             for convolution in self.blocks[place]:
                 x = leaky(convolution(x))
             x = F.avg_pool2d(x, 2)
-            if place == level - 1 and alpha < 1:
-                x = torch.lerp(leaky(self.from_picture[place](F.avg_pool2d(image, 2))), x, alpha)
+            if place == level - 1 and fades:
+                x = fade(leaky(self.from_picture[place](F.avg_pool2d(image, 2))), x, self.alpha())
         x = leaky(self.convolution(minibatch_std(x))).permute(0, 2, 3, 1).flatten(1)
         return self.score(leaky(self.features(x))).squeeze(1)

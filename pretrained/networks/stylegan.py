@@ -76,11 +76,9 @@ class Generator(nn.Module):
     Attributes:
         num_styles: number of w that the synthesis takes, from coarse to fine: one per layer; a to-picture layer shares
             that of the next layer.
-        entries: methods that training calls, and torch.compile compiles, instead of `forward`.
         w_mean: the mean style of each class (max(num_classes, 1), w_dim): truncation moves towards it.
     """
 
-    entries = ("mapping", "synthesis")
     additive = ("to_picture",)  # their outputs are summed, so new ones start at 0
 
     def __init__(

@@ -46,7 +46,7 @@ def shrink(name, kimg=0.064, **options):
     """A recipe at the size of a test."""
     recipe = RECIPES[name]
     small = {key: value for key, value in SMALL.items() if hasattr(recipe.options, key)}
-    options = replace(recipe.options, **small, **options)
+    options = replace(recipe.options, **(small | options))
     return replace(recipe, options=options, data="fake", size=SIZES.get(name, 16), batch_size=8, kimg=kimg)
 
 

@@ -276,7 +276,7 @@ class Batches:
     are cut to it at random places.
 
     Attributes:
-        indices: int64 (B,), where the pictures of the last batch lie in the data set.
+        indices: int64 (B,), where the pictures of the last batch lie in the data set; on the device.
     """
 
     stream = 0  # where the random numbers of this kind of batches begin
@@ -299,6 +299,8 @@ class Batches:
         self.part = distributed.local_slice(batch_size)
         self.images_seen = 0
         self.indices = torch.empty(0, dtype=torch.int64)
+        self.ahead: tuple[int, tuple[Tensor | None, ...], Tensor] | None = None
+        self.side_stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._permutation = lru_cache(maxsize=2)(self._permutation)
 
     def _permutation(self, epoch: int) -> Tensor:
@@ -308,9 +310,9 @@ class Batches:
         words = np.random.SeedSequence((self.seed, self.stream + stream, counter)).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(words[0] >> 1))
 
-    def _indices(self) -> Tensor:
-        """Where the next batch lies in the data set; a batch may reach over the end of an epoch."""
-        start, wanted, parts = self.images_seen, self.batch_size, []
+    def _indices(self, start: int) -> Tensor:
+        """Where the batch from image `start` on lies in the data set; it may reach over the end of an epoch."""
+        wanted, parts = self.batch_size, []
         while wanted:
             epoch, offset = divmod(start, len(self.stored))
             parts.append(self._permutation(epoch)[offset : offset + wanted])
@@ -322,29 +324,58 @@ class Batches:
         """How many batches have been drawn."""
         return self.images_seen // self.batch_size
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def __iter__(self) -> Iterator[tuple[Tensor | None, ...]]:
         return self
 
-    def __next__(self) -> tuple[Tensor, Tensor | None]:
-        x = from_uint8(self.gather())
-        y = None if self.labels is None else self.labels[self.indices].to(self.device)
-        return x.contiguous(memory_format=torch.channels_last), y
+    def __next__(self) -> tuple[Tensor | None, ...]:
+        if self.ahead and self.ahead[0] == self.images_seen:
+            _, batch, self.indices = self.ahead
+            current = torch.cuda.current_stream(self.device)
+            current.wait_stream(self.side_stream)
+            for tensor in (*batch, self.indices):
+                if tensor is not None:
+                    tensor.record_stream(current)
+        else:
+            batch, self.indices = self._make(self.images_seen)
+        self.ahead = None
+        self.images_seen += self.batch_size
+        return batch
 
-    def gather(self) -> Tensor:
-        """The next batch as it is stored, cut and mirrored: uint8 (B, C, size, size)."""
-        self.indices = self._indices()[self.part]
-        x = self.stored[self.indices.to(self.stored.device)].to(self.device)
+    def prefetch(self) -> None:
+        """Begin the next batch on a stream of its own, while a GPU still learns from this one."""
+        if self.side_stream:
+            with torch.cuda.stream(self.side_stream):
+                self.ahead = (self.images_seen, *self._make(self.images_seen))
+
+    def _make(self, start: int) -> tuple[tuple[Tensor | None, ...], Tensor]:
+        """The batch from image `start` on, and its indices."""
+        images, indices = self._images(start)
+        x = from_uint8(images).contiguous(memory_format=torch.channels_last)
+        y = None if self.labels is None else to_device(self.labels[indices.to(self.labels.device)], self.device)
+        return (x, y), to_device(indices, self.device)
+
+    def _images(self, start: int) -> tuple[Tensor, Tensor]:
+        """A batch as it is stored, cut and mirrored: uint8 (B, C, size, size), and its indices."""
+        indices = self._indices(start)[self.part]
+        x = to_device(self.stored[to_device(indices, self.stored.device)], self.device)
         self.touched += x.numel() + len(x) * memmap.AROUND
         if self.touched > memmap.HELD:
             memmap.release_pages(self.stored)
             self.touched = 0
-        room = x.shape[-1] - self.size
+        room, place = x.shape[-1] - self.size, torch.arange(self.size)
+        if not room and not self.horizontal_flip:
+            return x, indices
+        corners, columns = torch.zeros(len(x), 2, dtype=torch.int64), place
         if room:
-            corners = torch.randint(room + 1, (self.batch_size, 2), generator=self._random(self.images_seen, stream=2))
-            corners = corners[self.part].tolist()
-            x = torch.stack([p[:, i : i + self.size, j : j + self.size] for p, (i, j) in zip(x, corners)])
+            corners = torch.randint(room + 1, (self.batch_size, 2), generator=self._random(start, stream=2))[self.part]
         if self.horizontal_flip:
-            flip = torch.rand(self.batch_size, generator=self._random(self.images_seen, stream=1))[self.part] < 0.5
-            x = torch.where(flip.view(-1, 1, 1, 1).to(self.device), x.flip(3), x)
-        self.images_seen += self.batch_size
-        return x
+            flip = torch.rand(self.batch_size, generator=self._random(start, stream=1))[self.part] < 0.5
+            columns = torch.where(flip[:, None], place.flip(0), place)
+        places = torch.arange(len(x))[:, None, None], (corners[:, :1] + place)[:, :, None]
+        images, rows, columns = (to_device(p, self.device) for p in (*places, (corners[:, 1:] + columns)[:, None, :]))
+        return x[images, :, rows, columns].permute(0, 3, 1, 2), indices
+
+
+def to_device(x: Tensor, device: torch.device) -> Tensor:
+    """Copied without waiting for it, which a GPU does from pinned memory."""
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" and not x.is_cuda else x.to(device)

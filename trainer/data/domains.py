@@ -69,9 +69,10 @@ class DomainBatches(Batches):
         super().__init__(dataset, batch_size, seed, device, horizontal_flip)
         self.others = OtherBatches(dataset.reversed(), batch_size, seed, device, horizontal_flip)
 
-    def __next__(self) -> tuple[Tensor, Tensor]:
-        self.others.images_seen = self.images_seen
-        return super().__next__()[0], next(self.others)[0]
+    def _make(self, start: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        (a, _), indices = super()._make(start)
+        (b, _), self.others.indices = self.others._make(start)
+        return (a, b), indices
 
 
 def load(

@@ -17,7 +17,7 @@ from pretrained.media.images import from_source, from_uint8, to_pil
 from pretrained.pipelines.degradations import DEGRADATIONS, check, degrade
 from pretrained.system.errors import InputError
 from trainer import data
-from trainer.data.dataset import Batches, Dataset, Example
+from trainer.data.dataset import Batches, Dataset, Example, to_device
 from trainer.data.files import layout, reading, split
 from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.hub import read
@@ -204,12 +204,12 @@ class PairBatches(Batches):
         super().__init__(dataset, batch_size, seed, device, horizontal_flip)
         self.dataset = dataset
 
-    def __next__(self) -> tuple[Tensor, Tensor]:
-        numbers = range(self.images_seen, self.images_seen + self.batch_size)[self.part]
-        source, target = self.dataset.pair(self.gather(), [[self.seed, number] for number in numbers])
-        return source.contiguous(memory_format=torch.channels_last), target.contiguous(
-            memory_format=torch.channels_last
-        )
+    def _make(self, start: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        images, indices = self._images(start)
+        numbers = range(start, start + self.batch_size)[self.part]
+        pair = self.dataset.pair(images, [[self.seed, number] for number in numbers])
+        source, target = (x.contiguous(memory_format=torch.channels_last) for x in pair)
+        return (source, target), to_device(indices, self.device)
 
 
 def spread(items: Tensor, count: int) -> Tensor:

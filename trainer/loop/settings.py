@@ -35,8 +35,8 @@ class Settings:
     """Precision of the stored checkpoint; fp16 halves the file size, with no visible difference."""
     track: Literal["none", "tensorboard", "trackio"] = "none"
     """Send metrics, samples and warnings to an experiment tracker too: pip install -r requirements-track.txt."""
-    compile: bool = False
-    """Compile the networks with torch.compile, which needs a C++ compiler. Gradient penalties are not compiled."""
+    cuda_graphs: Literal["auto", "on", "off"] = "auto"
+    """Capture training steps as CUDA graphs, which removes Python's overhead on a GPU. auto is on where it is possible."""
     threads: int | None = None
     """Number of CPU threads. By default, that of PyTorch."""
     data_licence: str | None = None

@@ -23,7 +23,9 @@ from pretrained.system.errors import as_flag, spell_arguments
 from pretrained.system.out_of_memory import raise_on_oom
 from trainer import distributed
 from trainer.base import RATE, check_licence, open_base
-from trainer.loop import finetune, preview
+from trainer.data.dataset import Batches
+from trainer.loop import capture, finetune, preview
+from trainer.loop.capture import CapturedRounds, CudaGraphs
 from trainer.loop.collapse import Collapsed, Guard
 from trainer.loop.ema import EMA
 from trainer.loop.meters import MetricLogger
@@ -40,16 +42,20 @@ MAX_ROLLBACKS = 3
 STORED = {"fp32": torch.float32, "fp16": torch.float16}
 
 
-def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam, is_judge: bool = False) -> torch.optim.Optimizer:
-    """The optimiser of the paper, with the learning rate and betas of the recipe if it sets them."""
-    learning_rate = (
-        (is_judge and recipe.learning_rate_d)
-        or recipe.learning_rate
-        or paper.learning_rate * (RATE if recipe.base else 1)
-    )
+def learning_rate(recipe: Recipe, paper: Adam, is_judge: bool) -> float:
+    """That of the paper, or of the recipe if it sets one."""
+    usual = recipe.learning_rate or paper.learning_rate * (RATE if recipe.base else 1)
+    return (is_judge and recipe.learning_rate_d) or usual
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam, device: torch.device) -> torch.optim.Optimizer:
+    """The optimiser of the paper, with the betas of the recipe if it sets them; `Trainer.schedule` sets the learning rate."""
+    on_cuda = device.type == "cuda"
+    # A processor's kernel computes in double precision, as it does with a plain number.
+    lr = torch.zeros((), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
     if paper.kind == "rmsprop":
-        return torch.optim.RMSprop(network.parameters(), learning_rate)
-    return torch.optim.Adam(network.parameters(), learning_rate, recipe.betas or paper.betas, fused=True)
+        return torch.optim.RMSprop(network.parameters(), lr if on_cuda else 0.0, capturable=on_cuda)
+    return torch.optim.Adam(network.parameters(), lr, recipe.betas or paper.betas, fused=True, capturable=on_cuda)
 
 
 def multiplies_bf16(device: torch.device) -> bool:
@@ -64,7 +70,9 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     """Mixed precision as the setting `precision` says."""
     if precision == "auto":
         precision = "bf16" if multiplies_bf16(device) else "fp32"
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    # A CUDA graph must hold the casts of weights that it reads, not find them in a cache.
+    on_cuda = device.type == "cuda"
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=not on_cuda)
 
 
 class Trainer:
@@ -92,7 +100,11 @@ class Trainer:
         self.base: dict[str, Any] = {}  # what the model card says of it
         self.alone_since: Tensor | None = None  # while D is trained alone: its first loss
         self.optimizers = {
-            network: make_optimizer(network, recipe, self.method.optimizer, name in self.judges)
+            network: make_optimizer(network, recipe, self.method.optimizer, self.device)
+            for network in self.networks.values()
+        }
+        self.learning_rates = {
+            network: learning_rate(recipe, self.method.optimizer, name in self.judges)
             for name, network in self.networks.items()
         }
         # Statistics that each process updates with its own images: those of batch norm, the mean style, k of BEGAN.
@@ -105,6 +117,10 @@ class Trainer:
         self.seconds = 0.0
         self.num_rollbacks = 0
         self.guard = self.make_guard()
+        self.captured = None
+        if capture.is_wanted(settings.cuda_graphs, self.device, self.method.notes):
+            falls_back = settings.cuda_graphs == "auto"
+            self.captured = CapturedRounds(self.method, self.batches, self.round, CudaGraphs(), falls_back)
 
     def make_guard(self) -> Guard:
         """A guard that has seen nothing yet."""
@@ -147,13 +163,6 @@ class Trainer:
         self.method.notes += finetune.report(base, tables, alone=self.alone_since is not None)
         check_licence(self.base, self.settings.licence)
 
-    def compile(self) -> None:
-        """Apply torch.compile to the entry points of the networks, if the settings ask for it."""
-        for network in self.networks.values() if self.settings.compile else ():
-            for part in network.values() if isinstance(network, nn.ModuleDict) else [network]:
-                for entry in getattr(part, "entries", ("forward",)):
-                    setattr(part, entry, torch.compile(getattr(part, entry)))
-
     def snapshot(self, run: Run) -> None:
         """Write the resume file, then the published files; if interrupted in between, the next start completes them."""
         if distributed.rank():
@@ -190,7 +199,11 @@ class Trainer:
         """Restore `state_dict`."""
         self.method.load_state_dict(state["method"])
         for optimizer, saved in zip(self.optimizers.values(), state["optimizers"], strict=True):
+            ours = {name: optimizer.param_groups[0][name] for name in ("lr", "capturable")}
             optimizer.load_state_dict(saved)
+            optimizer.param_groups[0].update(ours)
+        if self.captured:
+            self.captured.forget()
         for name, average in self.averages.items():
             average.network.load_state_dict(state[name or "average"])
             average.num_updates = state["average_updates"]
@@ -226,15 +239,28 @@ class Trainer:
         torch.manual_seed(self.recipe.seed + num_rollbacks)  # other noise, or the same would happen again
         self.guard = self.make_guard()
 
+    def schedule(self) -> None:
+        """Set what changes from one iteration to the next, in tensors: learning rates, EMA weights, the method's schedules."""
+        lr_scale = self.recipe.lr_scale(self.batches.images_seen) / 2**self.num_rollbacks
+        for network, optimizer in self.optimizers.items():
+            lr, group = self.learning_rates[network] * lr_scale, optimizer.param_groups[0]
+            group["lr"] = group["lr"].fill_(lr) if isinstance(group["lr"], Tensor) else lr
+        for average in self.averages.values():
+            average.schedule(self.method.num_batches * self.recipe.batch_size)
+        self.method.schedule(self.batches)
+
     def step(self) -> dict[str, Tensor]:
         """One iteration of the method's updates; returns the loss terms, still on the device."""
+        self.schedule()
+        is_captured = self.captured and self.alone_since is None
+        terms = self.captured() if is_captured else self.round(self.batches)
+        self.batches.prefetch()
+        return terms
+
+    def round(self, batches: Batches) -> dict[str, Tensor]:
+        """What an iteration does after its batches are loaded, which may be captured: it never reads a value back."""
         terms: dict[str, Tensor] = {}
-        before = self.batches.images_seen
-        lr_scale = self.recipe.lr_scale(before) / 2**self.num_rollbacks
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] * lr_scale
-        updates = self.method.updates(self.batches)
+        updates = self.method.updates(batches)
         while True:
             with autocast(self.device, self.settings.precision), distributed.shared_noise(self.recipe.batch_size):
                 update = next(updates, None)
@@ -256,7 +282,7 @@ class Trainer:
         distributed.all_reduce_mean(self.statistics)
         terms |= self.method.measures
         for name, average in self.averages.items():
-            average.update(self.published(name), self.batches.images_seen - before)
+            average.update(self.published(name))
         return terms
 
 
@@ -293,7 +319,6 @@ def _in_folder(trainer: Trainer, run: Run) -> None:
             for note in trainer.method.notes:
                 tqdm.write(spell_arguments(note, as_flag), file=sys.stderr)
             run.rewind_log(trainer.batches.images_seen)
-        trainer.compile()
         with tracking(
             trainer.settings.track if is_main_process else "none", run.folder, describe(run.recipe)
         ) as tracker:

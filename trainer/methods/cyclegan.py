@@ -57,18 +57,20 @@ class Pool(nn.Module):
     @torch.no_grad()
     def swap(self, fakes: Tensor) -> Tensor:
         """Fakes (N, C, H, W) -> as many; from a full pool, each is swapped with a past one with probability 0.5."""
-        shown = distributed.gather(fakes.detach().float().contiguous()).clone()
-        pool_size = len(self.pictures)
-        for i in range(len(shown) if pool_size else 0):
-            if self.count < pool_size:
-                self.pictures[self.count] = shown[i]
-                self.count += 1
-            elif torch.rand(()) < 0.5:
-                place = int(torch.randint(pool_size, ()))
-                older = self.pictures[place].clone()
-                self.pictures[place] = shown[i]
-                shown[i] = older
-        return shown[distributed.local_slice(len(shown))]
+        new, pool_size = distributed.gather(fakes.detach().float().contiguous()), len(self.pictures)
+        if not pool_size:
+            return new[distributed.local_slice(len(new))]
+        swaps = torch.rand(len(new), device=new.device) < 0.5
+        places = torch.randint(pool_size, (len(new),), device=new.device)
+        shown = []
+        for fake, swap, place in zip(new.split(1), swaps, places.split(1)):
+            is_full = self.count == pool_size
+            place = torch.where(is_full, place, self.count.clamp(max=pool_size - 1))
+            older = self.pictures.index_select(0, place)
+            self.pictures.index_copy_(0, place, torch.where(~is_full | swap, fake, older))
+            self.count += ~is_full
+            shown.append(torch.where(is_full & swap, older, fake))
+        return torch.cat(shown)[distributed.local_slice(len(new))]
 
 
 class CycleGAN(Method):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -69,7 +70,7 @@ class GAN(Method):
         self.penalty_name = self.loss.penalty if options.penalty == "auto" else options.penalty
         self.penalty = PENALTIES[self.penalty_name]
         self.penalty_weight = self.penalty.weight if options.penalty_weight is None else options.penalty_weight
-        self.critic_steps = options.critic_steps or self.loss.critic_steps
+        self.num_batches = self.critic_steps = options.critic_steps or self.loss.critic_steps
         if options.conditional and not data.classes:
             raise InputError(f"`conditional` needs labels, but {data.name} has none: use a folder with sub-folders")
         self.classes = data.classes if options.conditional else []
@@ -100,6 +101,13 @@ class GAN(Method):
         """z ~ N(0, 1), one for each image of `like`."""
         return torch.randn(len(like), self.options.z_dim, device=like.device)
 
+    def phase(self, batches: Batches) -> Hashable:
+        """For each of D's updates, whether it has the penalty."""
+        return tuple(self._has_penalty(batches.num_batches + step) for step in range(1, self.critic_steps + 1))
+
+    def _has_penalty(self, num_batches: int) -> bool:
+        return bool(self.penalty_weight) and num_batches % self.options.penalty_every == 0
+
     def updates(self, batches: Batches) -> Updates:
         for steps_left in reversed(range(self.critic_steps)):
             x, y = self._next(batches)
@@ -109,7 +117,7 @@ class GAN(Method):
             logits = self.D(real, y).float()
             terms = {"D": self.loss.discriminator(logits, self.D(fake, y).float(), self.targets)}
             self.measures = self.augment.observe(logits - (self.loss.midpoint or 0))
-            if self.penalty_weight and batches.num_batches % self.options.penalty_every == 0:
+            if self._has_penalty(batches.num_batches):
                 penalty = self.penalty.function(partial(self.D, y=y), real, fake.float())
                 terms["penalty"] = self.penalty_weight * self.options.penalty_every * penalty
             yield self.D, terms

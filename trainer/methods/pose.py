@@ -85,8 +85,12 @@ class PoseGuided(Method):
         stacked = Stacked(6, second=3)
         return Pairs(name, images[held_out:], licence="CC0", side=size, sources=stacked, held_out=images[:held_out])
 
+    def phase(self, batches: Batches) -> bool:
+        """Whether G still minimises L1 alone."""
+        return batches.images_seen < self.options.l1_kimg * 1000
+
     def updates(self, batches: Batches) -> Updates:
-        starts_with_l1 = batches.images_seen < self.options.l1_kimg * 1000
+        starts_with_l1 = self.phase(batches)
         source, target = next(batches)
         person, pose = source.split([self.channels, self.second], dim=1)
         output = self.G(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from pretrained import networks
 from pretrained.checkpoint import Config
-from pretrained.networks.progan import STEPS, upsample
+from pretrained.networks.progan import STEPS, Stage, fade, stage, upsample
 from pretrained.system.errors import InputError
 from trainer.augment import AugmentOptions, choose
 from trainer.data.dataset import Batches, Dataset
@@ -71,53 +72,64 @@ class ProGAN(Method):
         self.spec = {"class": "progan.Generator", "z_dim": options.z_dim, **shape}
         self.G = networks.build(self.spec)
         self.D = networks.build({"class": "progan.Discriminator", **shape})
-        self.register_buffer("begin", torch.tensor(0))
-        self.grow(0)
+        self.begin = 0  # how far they had grown before; Python asks for it at each round, so it is no buffer
+        for network in (self.G, self.D):
+            network.grown.zero_()
         self.augment = choose(options, data, self.notes, has_midpoint=False)
         kimg = (len(self.G.blocks) - 1) * (options.stable_kimg + options.fade_kimg)
         self.notes.append(f"full resolution is reached at {kimg:g} kimg")
 
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.begin)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.begin = int(state)
+
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Also of a run from before there was fine-tuning."""
-        return super().load_state_dict({"begin": torch.tensor(0), **state_dict}, *args, **kwargs)
-
-    def grow(self, images_seen: int) -> None:
-        """Set the growth of both networks for this number of images seen."""
-        value = grown(
-            images_seen, self.options.stable_kimg, self.options.fade_kimg, len(self.G.blocks), int(self.begin)
-        )
-        self.G.grown.fill_(value)
-        self.D.grown.fill_(value)
+        return super().load_state_dict({"_extra_state": torch.tensor(0), **state_dict}, *args, **kwargs)
 
     def begin_from(self, base: Config) -> None:
         """Go on from the level that the base had reached."""
-        self.begin.fill_(int(self.G.grown))
+        self.begin = int(self.G.grown)
 
-    def shrink(self, x: Tensor) -> Tensor:
+    def grown(self, batches: Batches) -> int:
+        pace = self.options.stable_kimg, self.options.fade_kimg
+        return grown(batches.images_seen, *pace, len(self.G.blocks), self.begin)
+
+    def phase(self, batches: Batches) -> Stage:
+        """The level of both networks, and whether it is still fading in."""
+        return stage(self.grown(batches))
+
+    def schedule(self, batches: Batches) -> None:
+        for network in (self.G, self.D):
+            network.grown.fill_(self.grown(batches))
+
+    def shrink(self, x: Tensor, stage: Stage) -> Tensor:
         """Real images at the current resolution; during a fade-in, blended with the lower resolution like the fakes."""
-        level, alpha = self.D.stage()
-        x = F.avg_pool2d(x, x.shape[-1] >> (level + 2))
-        return x if alpha == 1 else torch.lerp(upsample(F.avg_pool2d(x, 2)), x, alpha)
+        x = F.avg_pool2d(x, x.shape[-1] >> (stage.level + 2))
+        return fade(upsample(F.avg_pool2d(x, 2)), x, self.D.alpha()) if stage.fades else x
 
     def noise(self, like: Tensor) -> Tensor:
         """z ~ N(0, 1), one for each image of `like`."""
         return torch.randn(len(like), self.options.z_dim, device=like.device)
 
     def updates(self, batches: Batches) -> Updates:
-        self.grow(batches.images_seen)
+        stage = self.phase(batches)
+        D = partial(self.D, stage=stage)
         x, _ = next(batches)
-        real = self.augment(self.shrink(x))
+        real = self.augment(self.shrink(x, stage))
         with torch.no_grad():
-            fake = self.augment(self.G.draw(self.noise(x)).float())
-        scores = self.D(real).float()
+            fake = self.augment(self.G.draw(self.noise(x), stage).float())
+        scores = D(real).float()
         terms = {
-            "D": LOSS.discriminator(scores, self.D(fake).float(), Targets()),
-            "penalty": self.options.penalty_weight * PENALTY.function(self.D, real, fake),
+            "D": LOSS.discriminator(scores, D(fake).float(), Targets()),
+            "penalty": self.options.penalty_weight * PENALTY.function(D, real, fake),
             "drift": self.options.drift * scores.square().mean(),
         }
         yield self.D, terms
-        fake = self.augment(self.G.draw(self.noise(x)))
-        yield self.G, {"G": LOSS.generator(self.D(fake).float(), None, Targets())}
+        fake = self.augment(self.G.draw(self.noise(x), stage))
+        yield self.G, {"G": LOSS.generator(D(fake).float(), None, Targets())}
 
     def checkpoint(self) -> dict[str, Any]:
         return {"pipeline": "generate", "network": self.spec, "input": {"noise": "normal"}, "condition": None}

@@ -71,8 +71,12 @@ class SRGAN(Method):
         made = PairOptions(degradation="downsample", jitter=options.jitter)
         return pairs.load_pairs(name, size, root, channels, made, {"scale": options.scale}, how)
 
+    def phase(self, batches: Batches) -> bool:
+        """Whether G still minimises the error alone."""
+        return batches.images_seen < self.options.mse_kimg * 1000
+
     def updates(self, batches: Batches) -> Updates:
-        starts_with_error = batches.images_seen < self.options.mse_kimg * 1000
+        starts_with_error = self.phase(batches)
         source, target = next(batches)
         output = self.G(source)
         self.measures = self._measures(source, output.detach(), target)

@@ -79,14 +79,21 @@ class StackGAN(Method):
         begin = f"stage II starts at {options.stage_one_kimg:g} kimg"
         self.notes.append(f"the vocabulary has {len(self.vocabulary):,} words; {begin}")
 
-    def updates(self, batches: Batches) -> Updates:
-        stage = 1 if batches.images_seen < self.options.stage_one_kimg * 1000 else 2
+    def phase(self, batches: Batches) -> int:
+        """The stage that is trained."""
+        return 1 if batches.images_seen < self.options.stage_one_kimg * 1000 else 2
+
+    def schedule(self, batches: Batches) -> None:
+        stage = self.phase(batches)
         self.G.stages.fill_(stage)
         self.G.first.train(stage == 1)  # frozen afterwards, its batch statistics too
+
+    def updates(self, batches: Batches) -> Updates:
+        stage = self.phase(batches)
         D, draw = (self.D1, self.G.draw_first) if stage == 1 else (self.D2, self.G.draw_second)
         x, _ = next(batches)
         real = self.augment(F.avg_pool2d(x, FACTOR) if stage == 1 else x)
-        y = self.rows[batches.indices.to(x.device)]
+        y = self.rows[batches.indices]
         other = y.roll(1, dims=0)
         with torch.no_grad():
             fake = self.augment(draw(self.noise(x), y)[0])

@@ -68,7 +68,9 @@ class StyleTransfer(Method):
             kinds = ", ".join(perceptual.KINDS)
             raise InputError(f"`perceptual` none has no style loss: choose {kinds} or a file of weights")
         with torch.no_grad():
-            self.grams = self.perceptual_loss.grams(self.perceptual_loss.look(style))
+            grams = self.perceptual_loss.grams(self.perceptual_loss.look(style))
+        for place, aim in enumerate(grams):
+            self.register_buffer(f"gram_{place}", aim, persistent=False)
         self.input = data.checkpoint_input() | {"size": None, "strength": True}
 
     @classmethod
@@ -79,10 +81,10 @@ class StyleTransfer(Method):
 
     def updates(self, batches: Batches) -> Updates:
         x, _ = next(batches)
-        strength = torch.rand(len(x)).to(x.device)
+        strength = torch.rand(len(x), device=x.device)
         output = self.G(x, strength)
         seen, content = self.perceptual_loss.look(output), self.perceptual_loss.look(x.detach())
-        style = self.perceptual_loss.style(seen, [aim.to(x.device) for aim in self.grams])
+        style = self.perceptual_loss.style(seen, list(self.buffers(recurse=False)))
         yield (
             self.G,
             {

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
@@ -83,11 +82,17 @@ class StyleGAN(Method):
     def _track_mean(self, w: Tensor, y: Tensor | None) -> None:
         """Update the mean style w of each class, for truncation: an EMA with weight 1 / 1000 for each w."""
         mean = self.G.w_mean
-        member = F.one_hot(y, len(mean)).T.float() if y is not None else torch.ones(1, len(w), device=w.device)
+        classes = torch.arange(len(mean), device=w.device)
+        member = (classes[:, None] == y).float() if y is not None else torch.ones(1, len(w), device=w.device)
         counts = member.sum(dim=1, keepdim=True)  # (num_classes, 1)
         mean.lerp_(member @ w / counts.clamp(min=1), 1 - 0.999**counts)
 
+    def phase(self, batches: Batches) -> bool:
+        """Whether the next round has R1."""
+        return (batches.num_batches + 1) % self.options.penalty_every == 0
+
     def updates(self, batches: Batches) -> Updates:
+        has_penalty = self.phase(batches)
         x, y = next(batches)
         y = y if self.classes else None
         real = self.augment(x)
@@ -96,7 +101,7 @@ class StyleGAN(Method):
         logits = self.D(real, y).float()
         terms = {"D": LOSS.discriminator(logits, self.D(fake, y).float(), Targets())}
         self.measures = self.augment.observe(logits)
-        if batches.num_batches % self.options.penalty_every == 0:
+        if has_penalty:
             strength = self.options.gamma * self.options.penalty_every
             terms["R1"] = strength * R1.function(lambda x: self.D(x, y), real, fake)
         yield self.D, terms

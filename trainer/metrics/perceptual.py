@@ -17,19 +17,20 @@ from torch import Tensor, nn
 
 from pretrained.system.errors import InputError
 from trainer.metrics import features
+from trainer.metrics.psnr_ssim import per_channel
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of [0, 1], RGB
 
 
 def imagenet(x: Tensor) -> Tensor:
     """[-1, 1] -> the normalisation of torchvision's networks."""
-    mean, deviation = (x.new_tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    mean, deviation = (per_channel(values, x.device) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     return ((x + 1) / 2 - mean) / deviation
 
 
 def caffe(x: Tensor) -> Tensor:
     """[-1, 1] -> BGR, 0..255 minus a mean colour: the normalisation of SqueezeNet's authors."""
-    return (x.flip(1) + 1) * 127.5 - x.new_tensor(features.CAFFE_MEAN).view(1, 3, 1, 1)
+    return (x.flip(1) + 1) * 127.5 - per_channel(tuple(features.CAFFE_MEAN), x.device)
 
 
 @dataclass(frozen=True)

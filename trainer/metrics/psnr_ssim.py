@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,13 +12,19 @@ WINDOW, DEVIATION = 11, 1.5  # px, of SSIM's Gaussian
 K1, K2 = 0.01, 0.03
 
 
+@cache
+def per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """A constant (1, C, 1, 1), made once: a copy from the host at each step would make a GPU wait."""
+    return torch.tensor(values, device=device).view(1, -1, 1, 1)
+
+
 def luma(x: Tensor, border: int = 0) -> Tensor:
     """(N, C, H, W) in [-1, 1] -> (N, 1, H', W'): Y of ITU-R BT.601 in [16, 235] / 255, without `border` px all around.
 
     The usual channel for scores of super-resolution, since Dong et al. 2014. Grey images are scaled the same way.
     """
     levels = x.float().clamp(-1, 1).add(1) / 2
-    weights = levels.new_tensor([65.481, 128.553, 24.966] if x.shape[1] == 3 else [219.0]).view(1, -1, 1, 1)
+    weights = per_channel((65.481, 128.553, 24.966) if x.shape[1] == 3 else (219.0,), x.device)
     y = (16 + (levels * weights).sum(dim=1, keepdim=True)) / 255
     return y[..., border : y.shape[2] - border, border : y.shape[3] - border]
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from pretrained import checkpoint, networks, pipelines
 from pretrained.networks import equalized
-from pretrained.networks.progan import STEPS, upsample
+from pretrained.networks.progan import STEPS, Stage, upsample
 from pretrained.system.errors import InputError
 from trainer import data
 from trainer.loop import train as loop
@@ -110,7 +110,7 @@ def test_a_fade_starts_where_the_previous_level_ended(level):
         small = G.draw(z)
         logits = D(small)
         for network in (G, D):
-            network.stage = lambda: (level + 1, 0.0)
+            network.stage, network.alpha = lambda: Stage(level + 1, True), lambda: torch.zeros(())
         large = G.draw(z)
         torch.testing.assert_close(large, upsample(small))
         torch.testing.assert_close(D(large), logits)
@@ -145,15 +145,22 @@ def test_growth_by_images_seen(images_seen, expected):
     assert grown(images_seen, stable_kimg=2, fade_kimg=4, num_levels=4) == expected
 
 
+def method_batches(images_seen):
+    batches = data.Batches(data.load("fake", 16, Path()), 8, 0, CPU)
+    batches.images_seen = images_seen
+    return batches
+
+
 def test_real_images_fade_too():
     method = ProGAN(OPTIONS, data.load("fake", 16, Path()))
     x = torch.rand(2, 1, 16, 16)
-    method.grow(16 + 8)
-    assert method.D.stage() == (1, 0.5)
+    batches = method_batches(16 + 8)
+    method.schedule(batches)
+    assert method.phase(batches) == method.D.stage() == (1, True)
+    assert method.D.alpha() == 0.5
     expected = (F.avg_pool2d(x, 2) + upsample(F.avg_pool2d(x, 4))) / 2
-    torch.testing.assert_close(method.shrink(x), expected)
-    method.grow(10**6)
-    assert torch.equal(method.shrink(x), x)
+    torch.testing.assert_close(method.shrink(x, method.phase(batches)), expected)
+    assert torch.equal(method.shrink(x, method.phase(method_batches(10**6))), x)
 
 
 @pytest.mark.parametrize("images_seen", [0, 24, 48, 56, 10_000])
@@ -163,6 +170,7 @@ def test_each_update_moves_only_its_own_network(images_seen):
     method, batches = ProGAN(OPTIONS, blobs), data.Batches(blobs, 8, 0, CPU)
     batches.images_seen = images_seen
     names = []
+    method.schedule(batches)
     for network, terms in method.updates(batches):
         before = {name: weight.clone() for name, weight in method.named_parameters()}
         assert all(torch.isfinite(term) for term in terms.values())
@@ -184,7 +192,8 @@ def test_resume_in_the_middle_of_a_fade_is_exact():
     first, second = loop.Trainer(TINY, settings), loop.Trainer(TINY, settings)
     for _ in range(4):
         first.step()
-    assert first.method.G.stage() == (1, 0.5)
+    assert first.method.G.stage() == (1, True)
+    assert first.method.G.alpha() == 0.5
     state = first.state_dict()
     torch.manual_seed(99)
     second.load_state_dict(state)
@@ -202,7 +211,8 @@ def test_a_checkpoint_from_a_fade_renders_as_it_was_trained(tmp_path):
     for _ in range(4):
         trainer.step()
     average = trainer.average.network
-    assert average.stage() == (1, 0.5)
+    assert average.stage() == (1, True)
+    assert average.alpha() == 0.5
     config = make_config(TINY, trainer.method, trainer.data, "", 32, 0.0, CPU)
     checkpoint.save(tmp_path, average, config)
     network, config = checkpoint.load(tmp_path / checkpoint.MODEL)

@@ -112,6 +112,7 @@ def test_each_update_moves_only_its_own_network(blobs, images_seen, names):
     batches.images_seen = images_seen
     untouched = ("second.",) if images_seen < 16 else ("first.", "read.")
     moved = []
+    method.schedule(batches)
     for network, terms in method.updates(batches):
         before = {name: weight.clone() for name, weight in method.named_parameters()}
         statistics = {name: buffer.clone() for name, buffer in method.G.first.named_buffers()}
