@@ -168,8 +168,8 @@ def test_each_epoch_shows_each_image_once(blobs):
     batches = data.Batches(blobs, 96, seed=0, device=CPU)
     indices = []
     for _ in range(32):
-        indices.append(batches._indices())
         next(batches)
+        indices.append(batches.indices)
     epochs = torch.cat(indices).view(3, 1024)
     for epoch in epochs:
         assert epoch.sort().values.equal(torch.arange(1024))

@@ -262,7 +262,7 @@ def test_strength_weighs_the_style(tmp_path):
     for strength in (0.0, 1.0):
         method.G = Weaken(method.G, strength)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(torch, "rand", lambda count, strength=strength: torch.full((count,), strength))
+            patch.setattr(torch, "rand", lambda count, device, strength=strength: torch.full((count,), strength))
             found.append(terms_of(method, Shown(x, x))["style"])
         method.G = method.G.inner
     assert found[0] == 0
