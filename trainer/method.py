@@ -92,7 +92,7 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def updates(self, batches: Batches) -> Updates:
-        """One iteration of the paper's algorithm, on the device alone: no `.item()`, no `if` on a tensor, no host copies.
+        """One iteration of the paper's algorithm, on the device alone: no `.item()`, no `if` on a tensor.
 
         Each yield is one optimiser step on that network, minimising the sum of its terms; code after the yield runs
         after the step. Never yield inside a `with`: it would leak out of the suspended generator.

@@ -36,7 +36,7 @@ class Settings:
     track: Literal["none", "tensorboard", "trackio"] = "none"
     """Send metrics, samples and warnings to an experiment tracker too: pip install -r requirements-track.txt."""
     cuda_graphs: Literal["auto", "on", "off"] = "auto"
-    """Capture training steps as CUDA graphs, which removes Python's overhead on a GPU. auto is on where it is possible."""
+    """Capture training steps as CUDA graphs, which removes Python's overhead on a GPU. auto is on if possible."""
     threads: int | None = None
     """Number of CPU threads. By default, that of PyTorch."""
     data_licence: str | None = None

@@ -49,7 +49,7 @@ def learning_rate(recipe: Recipe, paper: Adam, is_judge: bool) -> float:
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe, paper: Adam, device: torch.device) -> torch.optim.Optimizer:
-    """The optimiser of the paper, with the betas of the recipe if it sets them; `Trainer.schedule` sets the learning rate."""
+    """The optimiser of the paper, with the betas of the recipe if it sets them; each step sets its learning rate."""
     on_cuda = device.type == "cuda"
     # A processor's kernel computes in double precision, as it does with a plain number.
     lr = torch.zeros((), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
@@ -240,7 +240,7 @@ class Trainer:
         self.guard = self.make_guard()
 
     def schedule(self) -> None:
-        """Set what changes from one iteration to the next, in tensors: learning rates, EMA weights, the method's schedules."""
+        """Set what changes between iterations, in tensors: learning rates, EMA weights, the method's schedules."""
         lr_scale = self.recipe.lr_scale(self.batches.images_seen) / 2**self.num_rollbacks
         for network, optimizer in self.optimizers.items():
             lr, group = self.learning_rates[network] * lr_scale, optimizer.param_groups[0]
