@@ -21,7 +21,7 @@ from trainer.data import captions
 from trainer.distributed import Lost
 from trainer.loop import train as loop
 from trainer.loop.collapse import Collapsed
-from trainer.loop.run_folder import describe
+from trainer.loop.run_folder import Run, describe
 from trainer.loop.signals import Stopped
 from trainer.method import MAIN, published_name
 from trainer.methods.recipes import RECIPES
@@ -110,12 +110,20 @@ def train(arguments: Sequence[str]) -> None:
 
 def dry_run(command: Command, folder: Path) -> str:
     """The complete configuration of a training, as JSON."""
-    trainer = loop.Trainer(command.recipe, command.settings)
+    contents = Run(folder, command.recipe, "").load_contents() if command.settings.resume else None
+    trainer = loop.Trainer(command.recipe, command.settings, contents)
+    if distributed.rank() == 0:
+        trainer.show_data()
     return json.dumps(
         {
             "recipe": describe(command.recipe),
             "settings": {name: value for name, value in asdict(command.settings).items() if name != "dry_run"},
-            "data": {"name": trainer.data.name, "pictures": len(trainer.data.images), "licence": trainer.data.licence},
+            "data": {
+                "name": trainer.data.name,
+                "pictures": len(trainer.data.images),
+                "held_out": trainer.data.num_held_out,
+                "licence": trainer.data.licence,
+            },
             "parameters": {
                 name: sum(weight.numel() for weight in network.parameters())
                 for name, network in trainer.networks.items()

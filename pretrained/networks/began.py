@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pretrained.system.errors import InputError
+from pretrained.networks.sizes import Sizes
 
 __all__ = ["Discriminator", "Generator"]
 
 
 def num_levels(size: int) -> int:
     """Number of resolutions 8, 16, ..., `size` px."""
-    if size < 16 or size & (size - 1):
-        raise InputError(f"size must be a power of two >= 16, got {size}")
+    Sizes(16, power_of_two=True).check(size)
     return size.bit_length() - 3
 
 

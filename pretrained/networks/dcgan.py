@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrained.networks.labels import rows
-from pretrained.system.errors import InputError
+from pretrained.networks.sizes import Sizes
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -28,8 +28,7 @@ NORMS = {
 
 def block_widths(size: int, width: int) -> list[int]:
     """Channels at 4, 8, ..., size/2 px: doubling towards 4 px, at most 8 times `width`."""
-    if size < 16 or size & (size - 1):
-        raise InputError(f"size must be a power of two >= 16, got {size}")
+    Sizes(16, power_of_two=True).check(size)
     return [width * min(2**level, 8) for level in reversed(range(size.bit_length() - 3))]
 
 

@@ -12,15 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pretrained.system.errors import InputError
+from pretrained.networks.sizes import Sizes
 
 HE = math.sqrt(2)  # gain before a leaky ReLU; 1 without activation
 
 
 def block_widths(size: int, width: int, widest: int = 0) -> list[int]:
     """Channels at 4, 8, ..., `size` px: `width` at the largest, doubling towards 4 px, up to `widest` or 8 times it."""
-    if size < 4 or size & (size - 1):
-        raise InputError(f"size must be a power of two >= 4, got {size}")
+    Sizes(4, power_of_two=True).check(size)
     return [min(width * 2**level, widest or 8 * width) for level in reversed(range(size.bit_length() - 2))]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pretrained.networks.convolutions import ToFew, convolve_doubled
 from pretrained.networks.dcgan import initialise
+from pretrained.networks.sizes import Sizes
 
 __all__ = ["Generator"]
 
@@ -94,6 +95,7 @@ class Generator(nn.Module):
     """
 
     multiple = 4  # of which height and width must be multiples
+    sizes = Sizes(8, multiple=4)
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pretrained.networks.convolutions import ToFew
+from pretrained.networks.sizes import Sizes
 from pretrained.system.errors import InputError
 
 __all__ = ["Discriminator", "Generator"]
@@ -69,8 +70,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, size: int = 96, channels: int = 3, width: int = 64):
         super().__init__()
-        if size < 16 or size % 16:
-            raise InputError(f"size must be a multiple of 16, got {size}")
+        Sizes(16, multiple=16).check(size)
         self.layers = nn.Sequential(convolution(channels, width), nn.LeakyReLU(0.2, inplace=True))
         widths = [width, width, 2 * width, 2 * width, 4 * width, 4 * width, 8 * width, 8 * width]
         for level, (before, after) in enumerate(zip(widths, widths[1:])):

@@ -11,10 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pretrained.system.errors import InputError
-
 from .dcgan import initialise
 from .equalized import block_widths
+from .sizes import Sizes
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -128,8 +127,7 @@ class Generator(nn.Module):
         num_words: int = 1000,
     ):
         super().__init__()
-        if size < 4 * FACTOR:
-            raise InputError(f"size must be >= {4 * FACTOR}, got {size}")
+        Sizes(4 * FACTOR, power_of_two=True).check(size)  # stage I draws a quarter of it
         self.c_dim = z_dim // 2
         self.read = reader(num_words, text_dim)
         self.first = StageOne(size // FACTOR, channels, z_dim - self.c_dim, self.c_dim, width, text_dim)

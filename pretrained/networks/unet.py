@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pretrained.networks.dcgan import NORMS, initialise
-from pretrained.system.errors import InputError
+from pretrained.networks.sizes import Sizes
 
 __all__ = ["Generator"]
 
@@ -37,8 +37,7 @@ class Generator(nn.Module):
     ):
         super().__init__()
         self.rectify = rectify
-        if size < 32 or size & (size - 1):
-            raise InputError(f"size must be a power of two >= 32, got {size}")
+        Sizes(32, power_of_two=True).check(size)
         widths = [width * min(2**level, 8) for level in range(size.bit_length() - 1)]  # at size / 2, size / 4, ..., 1
         self.down = nn.ModuleList()
         for level, (before, after) in enumerate(zip([inputs, *widths], widths)):

@@ -31,9 +31,6 @@ class Contents:
     classes: list[str]
     digest: str
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def fingerprint(num_files: int, num_bytes: int, classes: Sequence[str], *decoded: object) -> Contents:
     """The contents of a data set, of digests of its arrays and of JSON values that belong to them."""
@@ -41,42 +38,46 @@ def fingerprint(num_files: int, num_bytes: int, classes: Sequence[str], *decoded
     return Contents(num_files, num_bytes, list(classes), digest)
 
 
-def compare(dataset: Dataset, before: dict[str, Any] | None, accept: bool) -> Dataset:
+def compare(dataset: Dataset, before: dict[str, Any] | None, accept: bool, uses_labels: bool = True) -> Dataset:
     """The data set with which a run goes on that has learnt from `before`.
 
     Args:
-        before: `Contents.to_json` of its state; None of an older run, which is taken as it is.
+        before: `remember` of its state; None of an older run, which is taken as it is.
+        uses_labels: whether classes matter to it.
         accept: take changed data. Images keep the labels of their classes, by name; those of others are left out.
 
     Raises:
         InputError: it has changed; says what.
     """
-    now = dataset.contents
-    if before is None or now is None or before["digest"] == now.digest:
+    if before is None:
         return dataset
-    if not accept:
+    # Another set may be known by its name alone.
+    now = dataset.contents or Contents(len(dataset.images), 0, dataset.classes, "")
+    is_same = (before["digest"], before["classes"]) == (now.digest, now.classes)
+    if not is_same and not accept:
         change = f"{_difference(before, now)} since this run began"
         raise InputError(f"{change}: set `data_changed` to go on with it as it is")
-    if not before["classes"] or dataset.labels is None:
-        return replace(dataset, classes=before["classes"])
-    numbers = {name: number for number, name in enumerate(before["classes"])}
+    classes = before["labels"]
+    if not uses_labels or not classes or dataset.labels is None or classes == dataset.classes:
+        return dataset
+    numbers = {name: number for number, name in enumerate(classes)}
     labels = torch.tensor([numbers.get(name, -1) for name in dataset.classes])[dataset.labels]
     kept = (labels >= 0).nonzero()[:, 0]
     if not len(kept):
-        raise InputError(f"`data` holds none of the classes of this run, {', '.join(before['classes'])}")
+        raise InputError(f"`data` holds none of the classes of this run, {', '.join(classes)}")
+    found = dataset.found
+    if new := [name for name in dataset.classes if name not in numbers]:
+        found += (
+            f"; {len(labels) - len(kept)} images of classes that are new to this run are left out: {', '.join(new)}"
+        )
     images = dataset.images if len(kept) == len(labels) else dataset.images[kept]
-    captions = dataset.captions and [dataset.captions[i] for i in kept.tolist()]
-    new = [name for name in dataset.classes if name not in numbers]
-    found = f"{dataset.found}; {len(labels) - len(kept)} images of classes that this run does not know are left out: "
-    return replace(
-        dataset,
-        images=images,
-        labels=labels[kept],
-        captions=captions,
-        classes=before["classes"],
-        contents=replace(now, classes=before["classes"]),
-        found=found + ", ".join(new) if new else dataset.found,
-    )
+    captions = dataset.captions and [dataset.captions[number] for number in kept.tolist()]
+    return replace(dataset, images=images, labels=labels[kept], captions=captions, classes=classes, found=found)
+
+
+def remember(dataset: Dataset) -> dict[str, Any] | None:
+    """What the state of a run holds of its data: its contents, and the classes in the order of the run's labels."""
+    return dataset.contents and {**asdict(dataset.contents), "labels": dataset.classes}
 
 
 def _difference(before: dict[str, Any], now: Contents) -> str:

@@ -87,6 +87,10 @@ class Dataset:
         """What a method trains on."""
         return Batches(self, batch_size, seed, device, horizontal_flip)
 
+    def columns(self, batch: tuple[Tensor, ...]) -> list[Tensor]:
+        """What of a batch is shown side by side: float (B, 1 or 3, H, W) each."""
+        return [batch[0]]
+
     @property
     def has_references(self) -> bool:
         """Whether it shows what those made should be like."""

@@ -46,6 +46,10 @@ class Domains(Dataset):
         """At most `count` held-out pictures of A, always the same."""
         return [Example(pil(image), {}, None) for image in spread(self.held_out, count)]
 
+    def columns(self, batch: tuple[Tensor, ...]) -> list[Tensor]:
+        """A and B."""
+        return list(batch)
+
     def references(self, count: int) -> Tensor:
         """Held-out images of B."""
         return spread(self.held_out_others, count)

@@ -164,6 +164,13 @@ class Pairs(Dataset):
     def batches(self, batch_size: int, seed: int, device: torch.device, horizontal_flip: bool = False) -> PairBatches:
         return PairBatches(self, batch_size, seed, device, horizontal_flip)
 
+    def columns(self, batch: tuple[Tensor, ...]) -> list[Tensor]:
+        """Source, what is shown beside it, target."""
+        source, target = batch
+        name, extra = self.sources.extra or ("", 0)
+        image, beside = source.split([source.shape[1] - extra, extra], dim=1)
+        return [image, *([beside * 2 - 1 if name == "mask" else beside] if extra else []), target]
+
     @property
     def has_references(self) -> bool:
         return self.sources.has_targets

@@ -22,14 +22,17 @@ from PIL import Image
 from torch import nn
 
 from pretrained import checkpoint, pipelines
-from pretrained.checkpoint import CARD, MODEL, SAMPLES, Config
+from pretrained.checkpoint import CARD, MODEL, RENAMED, SAMPLES, Config
 from pretrained.hub.model_card import model_card
 from pretrained.loading import HUB_ID
+from pretrained.media.files import is_litter
 from pretrained.media.images import encode_png
 from pretrained.run_files import DISCRIMINATOR, LOCK, LOG, RAW, SNAPSHOTS, STATE, TIMELAPSE
 from pretrained.system.errors import InputError
 from pretrained.system.files import cannot_write, locked, write_atomic
+from trainer.data.contents import remember
 from trainer.data.dataset import Dataset
+from trainer.data.files.reading import Reading
 from trainer.loop import preview
 from trainer.method import MAIN, Method, published_name
 from trainer.recipe import Recipe
@@ -65,7 +68,7 @@ class Run:
             return
         if not self.folder.is_dir():
             raise InputError(f"`out` must be a folder, got the file {self.folder}")
-        state, files = self.folder / STATE, [path for path in self.folder.iterdir() if path.name != LOCK]
+        state, files = self.folder / STATE, [path for path in self.folder.iterdir() if not is_litter(path.name)]
         if files and not state.exists():
             raise InputError(f"`out` must be an empty folder, but {self.folder} holds other files")
         if state.exists() and not resume:
@@ -73,12 +76,19 @@ class Run:
         if state.exists():
             self._check_same_recipe(**self._read_state())
 
-    def _check_same_recipe(self, recipe: dict[str, Any], trainer: dict[str, Any]) -> None:
+    def _check_same_recipe(
+        self, recipe: dict[str, Any], trainer: dict[str, Any], data: dict[str, Any] | None = None
+    ) -> None:
         """InputError if it differs in more than `kimg` and `decay`, which may change until the learning rate decays."""
         now, seen = describe(self.recipe), trainer["images_seen"]
         before = dataclasses.replace(self.recipe, kimg=recipe["kimg"], decay=recipe["decay"])
         may_change = {"kimg", "decay"} if before.lr_scale(seen) == self.recipe.lr_scale(seen) == 1 else set()
-        owners = (Recipe, type(self.recipe.options))  # an older run lacks options that came later
+        if data:
+            may_change |= {"data"}  # which is known by its contents
+        recipe = {
+            name: RENAMED.get(value, value) if isinstance(value, str) else value for name, value in recipe.items()
+        }
+        owners = (Recipe, Reading, type(self.recipe.options))  # an older run lacks options that came later
         since = {field.name: field.default for owner in owners for field in dataclasses.fields(owner)}
         for name in sorted((recipe.keys() | now.keys()) - may_change):
             if recipe.get(name, since.get(name)) != now.get(name):
@@ -97,10 +107,14 @@ class Run:
         """`Trainer.state_dict` of the last snapshot; None if there is none."""
         return self._read_state()["trainer"] if (self.folder / STATE).exists() else None
 
-    def save_state(self, state: dict[str, Any]) -> None:
-        """Write the resume file: the recipe and `Trainer.state_dict`."""
+    def load_contents(self) -> dict[str, Any] | None:
+        """What the run has learnt from, at the last snapshot; None of an older run, and when there was none."""
+        return self._read_state().get("data") if (self.folder / STATE).exists() else None
+
+    def save_state(self, state: dict[str, Any], data: Dataset) -> None:
+        """Write the resume file: the recipe, `Trainer.state_dict`, and what is remembered of the data."""
         buffer = io.BytesIO()
-        torch.save({"recipe": describe(self.recipe), "trainer": state}, buffer)
+        torch.save({"recipe": describe(self.recipe), "trainer": state, "data": remember(data)}, buffer)
         write_atomic(self.folder / STATE, buffer.getvalue())
 
     def log(self, images_seen: int, values: dict[str, float]) -> None:

@@ -18,6 +18,10 @@ class Settings:
     """Folder of the named datasets, to which missing ones are downloaded; also set by $GANVAS_DATA."""
     resume: bool = False
     """Continue the run in the folder, exactly as if it had not been stopped."""
+    data_changed: bool = False
+    """Go on although the data has changed since the run began; classes keep their labels, by name."""
+    preview: Path | None = None
+    """Write a PNG of what training will see, cut, mirrored and made poorer, with --dry-run or before it begins."""
     snapshots: int = 20
     """Number of snapshots over the run: at each, weights are saved and samples are drawn."""
     feature_weights: Path | None = None

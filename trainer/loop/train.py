@@ -19,10 +19,13 @@ from pretrained.checkpoint import Config
 from pretrained.pipelines.registry import pick_device
 from pretrained.run_files import DISCRIMINATOR
 from pretrained.system.allocator import keep_pages
-from pretrained.system.errors import as_flag, spell_arguments
+from pretrained.system.errors import InputError, as_flag, spell_arguments
+from pretrained.system.files import write_atomic
 from pretrained.system.out_of_memory import raise_on_oom
 from trainer import distributed
 from trainer.base import RATE, check_licence, open_base
+from trainer.data.contact_sheet import contact_sheet
+from trainer.data.contents import compare
 from trainer.data.dataset import Batches
 from trainer.loop import capture, finetune, preview
 from trainer.loop.capture import CapturedRounds, CudaGraphs
@@ -78,16 +81,22 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
 class Trainer:
     """The state of a run; `state_dict` is all that a resumed run needs."""
 
-    def __init__(self, recipe: Recipe, settings: Settings):
+    def __init__(self, recipe: Recipe, settings: Settings, contents: dict[str, Any] | None = None):
+        """`contents` is what a run that goes on has learnt from."""
         self.recipe, self.settings = recipe, settings
         self.device = pick_device(settings.device)
         if settings.threads:
             torch.set_num_threads(settings.threads)
         where = recipe.data, recipe.size, settings.data_root, recipe.channels, recipe.reading
-        self.data = distributed.rank_zero_first(lambda: recipe.method.read(recipe.options, *where))
+        found = distributed.rank_zero_first(lambda: recipe.method.read(recipe.options, *where))
+        uses_labels = getattr(recipe.options, "conditional", True)
+        self.data = compare(found, contents, settings.data_changed, uses_labels)
         self.feature_extractor = best.load_feature_extractor(settings.feature_weights, self.data, self.device)
         torch.manual_seed(recipe.seed)
         self.method: Method = recipe.method(recipe.options, self.data)
+        for module in self.method.modules():
+            if sizes := getattr(module, "sizes", None):
+                sizes.check(recipe.size)
         layout = self.method.layout if self.device.type == "cpu" else torch.channels_last
         self.method.to(self.device, memory_format=layout)
         self.networks = {
@@ -121,6 +130,15 @@ class Trainer:
         if capture.is_wanted(settings.cuda_graphs, self.device, self.method.notes):
             falls_back = settings.cuda_graphs == "auto"
             self.captured = CapturedRounds(self.method, self.batches, self.round, CudaGraphs(), falls_back)
+
+    def show_data(self) -> None:
+        """Say on stderr what the data is, and write a picture of it where that is asked for."""
+        if self.data.found:
+            tqdm.write(f"{self.data.name}: {self.data.found}", file=sys.stderr)
+        if self.settings.preview:
+            recipe = self.recipe
+            batches = self.data.batches(recipe.batch_size, recipe.seed, self.device, recipe.horizontal_flip)
+            write_atomic(self.settings.preview, contact_sheet(self.data, batches))
 
     def make_guard(self) -> Guard:
         """A guard that has seen nothing yet."""
@@ -167,7 +185,7 @@ class Trainer:
         """Write the resume file, then the published files; if interrupted in between, the next start completes them."""
         if distributed.rank():
             return
-        run.save_state(self.state_dict())
+        run.save_state(self.state_dict(), self.data)
         dtype = STORED[self.settings.weights]
         if self.judges:
             run.save_discriminator(checkpoint.published_state(nn.ModuleDict(self.judges), dtype))
@@ -303,7 +321,7 @@ def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> Non
     keep_pages()
     with distributed.group(recipe.batch_size):
         remedy = "choose a smaller `batch_size` and another `out`; everything up to the last snapshot is saved"
-        raise_on_oom(lambda: _in_folder(Trainer(recipe, settings), run), remedy)
+        raise_on_oom(lambda: _in_folder(Trainer(recipe, settings, run.load_contents()), run), remedy)
 
 
 def _in_folder(trainer: Trainer, run: Run) -> None:
@@ -311,11 +329,17 @@ def _in_folder(trainer: Trainer, run: Run) -> None:
     is_main_process = distributed.rank() == 0
     with run.lock() if is_main_process else contextlib.nullcontext():
         if state := run.load_state():
-            trainer.load_state_dict(state)
+            try:
+                trainer.load_state_dict(state)
+            except (RuntimeError, ValueError) as error:
+                if not trainer.settings.data_changed:
+                    raise
+                raise InputError("the networks of this run do not fit the changed data: start a new run") from error
         elif trainer.recipe.base:
             trainer.begin_from(trainer.recipe.base)
         distributed.broadcast(None)  # before anything is written
         if is_main_process:
+            trainer.show_data()
             for note in trainer.method.notes:
                 tqdm.write(spell_arguments(note, as_flag), file=sys.stderr)
             run.rewind_log(trainer.batches.images_seen)

@@ -64,7 +64,7 @@ def test_a_maxout_unit_is_the_largest_of_its_pieces():
 @pytest.mark.parametrize("size", [12, 8, 48])
 @pytest.mark.parametrize("name", ["began.Generator", "began.Discriminator", "vae.VAE"])
 def test_sizes_that_cannot_be_built_are_refused(name, size):
-    with pytest.raises(InputError, match=f"size must be a power of two >= 16, got {size}"):
+    with pytest.raises(InputError, match=f"`size` must be a power of two >= 16, got {size}"):
         networks.build({"class": name, "size": size})
 
 
