@@ -75,5 +75,5 @@ def as_input_error() -> Iterator[None]:
         yield
     except InputError as error:
         # The page takes it for HTML, and would ask a stranger for the picture that somebody's text names.
-        said = html.escape(error.named(str).replace("--", ""), quote=False)
+        said = html.escape(error.named(str), quote=False)
         raise gr.Error(said, title="This does not work", print_exception=False) from None

@@ -1,25 +1,52 @@
-"""python -m pretrained: look at a checkpoint, and make pictures and films with it."""
+"""python -m pretrained: look at a checkpoint, and make images and videos with it."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Sequence
 
-from pretrained.cli import arguments
-from pretrained.cli.parser import parser
+from pretrained.cli.commands import COMMANDS
+from pretrained.cli.output import check_out
+from pretrained.cli.parse import PROGRAM, parse
 from pretrained.system.errors import InputError, fail
 from pretrained.system.files import full_output
 
 
+def overview() -> str:
+    """What `--help` prints: every command with its summary, and an example of each."""
+    verbs = {name: verb for name, (verb, _) in COMMANDS.items()}
+    summaries = [f"  {name:13}{inspect.getdoc(verb).partition(chr(10))[0]}" for name, verb in verbs.items()]
+    examples = [f"  {PROGRAM} {verb.examples[0]}" for verb in verbs.values()]
+    lines = [
+        f"usage: {PROGRAM} [-h] COMMAND ...\n",
+        "Look at a checkpoint, and make images and videos with it.\n",
+        "An ID is a bundled name (see `list`), a folder or file that holds a checkpoint,",
+        "or a Hugging Face Hub repository, user/name or user/name@revision.\n",
+        *("commands:", *summaries),
+        *("\nexamples:", *examples),
+        f"\nOne seed is one image, on every machine. `{PROGRAM} COMMAND --help` shows the options of a command.",
+    ]
+    return "\n".join(lines)
+
+
 def main(given: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake is one line on stderr and exit status 2."""
-    options = parser().parse_args(given)
-    out = getattr(options, "out", None)
+    name, *words = list(sys.argv[1:] if given is None else given) or [""]
+    out = None
     try:
+        if name in ("-h", "--help"):
+            print(overview(), flush=True)
+            sys.exit()
+        if name not in COMMANDS:
+            raise InputError(f"COMMAND must be one of {', '.join(COMMANDS)}, got {name[:40]!r}: see {PROGRAM} --help")
+        kind, command = COMMANDS[name]
+        verb = parse(kind, words)
+        out = getattr(verb, "out", None)
         if out:
-            arguments.check_out(options)
-        options.run(options)
+            check_out(verb)
+        command(verb)
         if out:
             print(out)
         sys.stdout.flush()

@@ -211,7 +211,9 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 def _config(path: object, metadata: Mapping[str, str] | None) -> Config:
     if not isinstance((metadata or {}).get("ganvas"), str):
-        raise InputError(f"{path} carries no Ganvas config: see `python -m pretrained convert --help`")
+        raise InputError(
+            f"{path} carries no Ganvas config: turn other weights into a checkpoint with `python -m pretrained convert`"
+        )
     try:
         return Config.from_json(metadata["ganvas"])
     except InputError as error:

@@ -154,7 +154,7 @@ def faults(disk: Path, before: dict[str, bytes], status: int, said: str) -> list
     lines = [line for line in said.splitlines() if line.startswith("ganvas: ")]
     if status != 2 or len(lines) != 1 or "Traceback" in said:
         found.append(f"status {status}, says {said[-1500:]!r}")
-    elif not re.search(r"cannot write \S+: |cannot use /\S+: |--(out|dry-run) \S+", lines[0]):
+    elif not re.search(r"cannot write \S+: |cannot use /\S+: |--out \S+|folder \S+ is", lines[0]):
         found.append(f"names no path: {lines[0]!r}")
     now = files(disk)
     found += [f"{name} is gone" for name in before if name not in now]

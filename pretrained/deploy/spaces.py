@@ -237,7 +237,7 @@ def _readme(template: str, name: str, repository: str, preview: bool) -> str:
 def write(files: dict[str, bytes], folder: Path) -> None:
     """Write the files of a Space into a new or empty folder; InputError when there is something in it."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"--dry-run {folder} is not empty: give the name of a new folder")
+        raise InputError(f"folder {folder} is not empty: give the name of a new folder")
     for name, data in files.items():
         write_atomic(folder / name, data)
 
@@ -266,7 +266,7 @@ def _publish(files: dict[str, bytes], repo_id: str, kind: str, private: bool) ->
     text = card.read_text("utf-8") if card else ""
     # A Space that was just created has one commit, of files that the Hub puts there.
     if not is_signed(text) and len(api.list_repo_commits(**what)) > 1:
-        raise InputError(f"{repo_id} is another Space already: choose another --repo-id")
+        raise InputError(f"{repo_id} is another Space already: choose another `repo_id`")
     if is_signed(text) and is_edited(text):
         files = {name: data for name, data in files.items() if name != README}
     api.create_commit(

@@ -58,7 +58,7 @@ def convert(path: Path, network: str | None = None, key: str | None = None) -> t
     tried = dict(states(read(path)))
     if key is not None:
         if key not in tried:
-            raise InputError(f"--key {key} is not in {path}: {_listed(tried)}")
+            raise InputError(f"`key` must be one of {_listed(tried)} in {path}, got {key}")
         tried = {key: tried[key]}
     found, refusals = [], []
     for place, state in tried.items():
@@ -72,7 +72,7 @@ def convert(path: Path, network: str | None = None, key: str | None = None) -> t
     averaged = [one for one in found if re.search("ema|averag", one.key, re.IGNORECASE)]
     found = averaged if len(averaged) == 1 else found
     if len(found) > 1:
-        raise InputError(f"{path} holds several generators: choose by --key {_listed(one.key for one in found)}")
+        raise InputError(f"{path} holds several generators: choose one with `key`: {_listed(one.key for one in found)}")
     if not found:
         reasons = "; ".join(dict.fromkeys(refusals)) or "it holds no tensors with names"
         raise InputError(f"{path} holds no generator that is known here: {reasons[:2000]}")

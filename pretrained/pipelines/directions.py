@@ -89,7 +89,7 @@ def find(pipeline: Generate, method: str) -> np.ndarray:
         InputError: the method is unknown, or has nothing to work on here.
     """
     if method not in methods(pipeline):
-        raise InputError(f"--method {method} is not for {pipeline.config.name}: {', '.join(methods(pipeline))}")
+        raise InputError(f"`method` must be {' or '.join(methods(pipeline))} for {pipeline.config.name}, got {method}")
     seeds = range(NUM_SAMPLES)
     points = torch.from_numpy(pipeline.to_latents(seeds))
     if pipeline.space == "w":
@@ -147,7 +147,7 @@ def move(
     total = np.zeros_like(pipeline.to_latents([0])[0])
     for name, direction in expand(pipeline, moves, named, label).items():
         if not math.isfinite(moves[name]):
-            raise InputError(f"--move {name}={moves[name]}: give a number")
+            raise InputError(f"`move` must give {name} a finite number, got {moves[name]}")
         total = total + np.float32(moves[name]) * direction.vector
     return total
 
@@ -246,5 +246,5 @@ def keep(path: Path, config: Config, name: str, direction: Direction) -> None:
         InputError: as `read` and `add` say, or the file cannot be written.
     """
     busy = f"{path} is being written by somebody else: try again"
-    with locked(path.with_name(f".{path.name}.lock"), busy, timeout=10, remedy="name another file with --directions"):
+    with locked(path.with_name(f".{path.name}.lock"), busy, timeout=10, remedy="name another file"):
         write_atomic(path, encode(add(read(path, config), name, direction), config))

@@ -132,7 +132,7 @@ class Generate:
         if not self.config.input.get("style"):
             raise InputError(f"{self.config.name} has no styles to mix")
         if not 0 <= layers <= self.network.num_styles:
-            raise InputError(f"--layers {layers} is out of range: 0 to {self.network.num_styles}")
+            raise InputError(f"`layers` must be 0 to {self.network.num_styles}, got {layers}")
         pairs = [(row, column) for row in rows for column in columns]
         conditions = self.conditions([row for row, _ in pairs], label)
         coarse, fine = (dict(zip(seeds, self.latents(seeds))) for seeds in (rows, columns))
@@ -168,10 +168,11 @@ class Generate:
         """What the network is told beside z: for each seed a label, or the words of a sentence."""
         classes, reads = self.config.classes, self.config.input.get("text")
         if text is not None and not reads:
-            raise InputError(f"{self.config.name} takes no --text")
+            raise InputError(f"{self.config.name} takes no `text`: leave it out")
         if label is not None and not 0 <= label < len(classes):
-            legal = f"0 to {len(classes) - 1}" if classes else "this checkpoint takes none"
-            raise InputError(f"--label {label} is out of range: {legal}")
+            if not classes:
+                raise InputError(f"{self.config.name} has no classes: leave `label` out")
+            raise InputError(f"`label` must be 0 to {len(classes) - 1}, got {label}")
         if reads:
             examples = [text] if text is not None else reads["examples"]
             return [encode(examples[seed % len(examples)], reads["vocabulary"]) for seed in seeds]
@@ -236,7 +237,7 @@ class Generate:
     @torch.inference_mode()
     def _to_latents(self, z: Tensor, y: Tensor | None, truncation: float) -> Tensor:
         if not 0 <= truncation <= 2:
-            raise InputError(f"--truncation {truncation} is out of range: 0 to 2")
+            raise InputError(f"`truncation` must be 0 to 2, got {truncation}")
         if self.space == "z":
             return z * truncation
         return run_in_chunks(lambda z, y: self.network.truncate(self.network.mapping(z, y), y, truncation), z, y)

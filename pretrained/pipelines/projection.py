@@ -65,7 +65,7 @@ def project(
     """
     config = pipeline.config
     if num_steps < 0:
-        raise InputError(f"--steps {num_steps} is out of range: 0 or more")
+        raise InputError(f"`num_steps` must be >= 0, got {num_steps}")
     if not {"size", "channels"} <= config.network.keys():
         raise InputError(f"the config of {config.name} does not say of what size its pictures are")
     target = fit(image, config.network["size"], config.network["channels"]).to(pipeline.device)

@@ -158,23 +158,23 @@ class Translate:
     ) -> None:
         name, given = self.config.name, self.config.input
         if fit not in get_args(Fit):
-            raise InputError(f"--fit {fit} is not known: one of {', '.join(get_args(Fit))}")
+            raise InputError(f"`fit` must be {' or '.join(get_args(Fit))}, got {fit!r}")
         if not 0 <= strength <= 1:
-            raise InputError(f"--strength {strength} is out of range: 0 to 1")
+            raise InputError(f"`strength` must be 0 to 1, got {strength}")
         if strength != 1 and not given.get("strength"):
-            raise InputError(f"{name} has no --strength to set")
+            raise InputError(f"{name} has no `strength` to set, got {strength}: leave it out")
         if degrade and self.kind not in DEGRADATIONS:
-            raise InputError(f"{name} was not trained on pictures made poorer: leave --degrade away")
+            raise InputError(f"{name} was not trained on degraded images: leave `degrade` out")
         if mask is not None and not given.get("mask"):
-            raise InputError(f"{name} fills no holes: leave --mask away")
+            raise InputError(f"{name} fills no holes: leave `mask` out")
         if given.get("mask") and (mask is None) != degrade:
             raise InputError(
-                f"{name} fills holes: give either a --mask, white in the hole, or --degrade for one at random"
+                f"{name} fills holes: give either `mask`, white in the hole, or `degrade` for a random hole"
             )
         if second is not None and not given.get("second"):
-            raise InputError(f"{name} takes one picture: leave --second away")
+            raise InputError(f"{name} takes one image: leave `second` out")
         if second is None and given.get("second") and whole:
-            raise InputError(f"{name} takes two pictures: give the --second")
+            raise InputError(f"{name} takes two images: give `second` too")
 
     def _fitted(self, size: tuple[int, int], degrade: bool, fit: str) -> tuple[int, int]:
         """Width and height that a picture is brought to, before it is perhaps made poorer."""
@@ -185,7 +185,7 @@ class Translate:
         if max(size) > limit and self.scale > 1 and not degrade:
             raise InputError(
                 f"{size[0]} x {size[1]} px is too large to be made {self.scale} times larger: at most {limit} px"
-                f"{'' if fit == 'tile' else ', or ' + str(MAX_SIDE['tile'] // self.scale) + ' with --fit tile'}"
+                f"{'' if fit == 'tile' else ', or ' + str(MAX_SIDE['tile'] // self.scale) + ' with `fit` tile'}"
             )
         return _sides(size, (self.size or 1) * enlarged, limit)
 
@@ -211,7 +211,7 @@ class Translate:
         masked = self.config.input.get("mask", False)
         x = from_source(_padded(source, self.network.multiple), masked)
         self._check_cost(x.shape)
-        remedy = "give a smaller picture, --fit tile or --device cpu"
+        remedy = "give a smaller image, `fit` tile or `device` cpu"
         y = raise_on_oom(lambda: self.run(x.to(self.device), strength).cpu(), remedy)
         y = y[..., : height * self.scale, : width * self.scale].float()
         if masked and self.inputs == self.channels:

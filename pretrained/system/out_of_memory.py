@@ -38,7 +38,7 @@ def run_in_chunks(run: Callable[..., Tensor], *batch: Tensor | None) -> Tensor:
     return torch.cat([run_in_chunks(run, *half) for half in halves])
 
 
-def raise_on_oom(work: Callable[[], Value], remedy: str = "choose --device cpu") -> Value:
+def raise_on_oom(work: Callable[[], Value], remedy: str = "choose `device` cpu") -> Value:
     """`work()`; if the device runs out of memory, its cache is emptied.
 
     Raises:

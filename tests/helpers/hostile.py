@@ -23,16 +23,15 @@ VALUES = {
 }
 # Seeds of a walk, 32 at most, and how the pages and the API refuse them.
 SEEDS = {
-    "0-999999999": "'0-999999999' names too many seeds: at most 65,536",
-    "0-99": "100 seeds are too many at once: at most 32",
-    "-1": "'-1' does not name seeds: give",
-    "NaN": "'NaN' does not name seeds: give",
-    "4294967296": "'4294967296' does not name seeds: give",
-    "\u202e7": r"'\u202e7' does not name seeds: give",
-    "\u0663": "'\u0663' does not name seeds: give",
-    "a\0b": r"'a\x00b' does not name seeds: give",
-    "<script>": "'<script>' does not name seeds: give",
-    "![x](http://evil.example/x.png)": "'![x](http://evil.example/x.png)' does not name seeds: give",
+    "0-999999999": "seeds must name at most 65,536 seeds, got '0-999999999'",
+    "0-99": "seeds must name at most 32 seeds here, got 100",
+    "-1": "seeds must be numbers and ranges from 0 to 4294967295, as in 0-63 or 1,2,5-9, got '-1'",
+    **{
+        seeds: f"1,2,5-9, got {seeds!r}"
+        for seeds in (
+            *("NaN", "4294967296", "\u202e7", "\u0663", "a\0b", "<script>", "![x](http://evil.example/x.png)"),
+        )
+    },
 }
 # Calls of the API: an endpoint, what it is given, and the sentence.
 MISTAKES = [
@@ -43,13 +42,13 @@ MISTAKES = [
     ("sample", {"seeds": "1," * 300}, "seeds is not understood: string should have at most 400 characters"),
     ("sample", {"seeds": None}, "seeds is missing"),
     ("sample", {"columns": 10**9}, "columns is not understood: input should be less than or equal to 32"),
-    ("sample", {"label": 10**9}, "label 1000000000 is out of range: 0 to 1"),
+    ("sample", {"label": 10**9}, "label must be 0 to 1, got 1000000000"),
     ("sample", {"label": ["<b>"]}, "label is not understood: input should be a valid integer"),
-    ("sample", {"truncation": -1.0}, "truncation -1.0 is out of range: 0 to 2"),
-    ("sample", {"truncation": 1e308}, "truncation 1e+308 is out of range: 0 to 2"),
-    ("sample", {"truncation": "NaN"}, "truncation nan is out of range: 0 to 2"),
-    ("sample", {"truncation": "Infinity"}, "truncation inf is out of range: 0 to 2"),
-    ("sample", {"label": -1}, "label -1 is out of range: 0 to 1"),
+    ("sample", {"truncation": -1.0}, "truncation must be 0 to 2, got -1.0"),
+    ("sample", {"truncation": 1e308}, "truncation must be 0 to 2, got 1e+308"),
+    ("sample", {"truncation": "NaN"}, "truncation must be 0 to 2, got nan"),
+    ("sample", {"truncation": "Infinity"}, "truncation must be 0 to 2, got inf"),
+    ("sample", {"label": -1}, "label must be 0 to 1, got -1"),
     ("sample", {"seeds": {"$": [1]}}, "seeds is not understood: input should be a valid string"),
     ("sample", {"columns": 1.5}, "columns is not understood: input should be a valid integer"),
     ("sample", {"text": "x" * 2000}, "text is not understood: string should have at most 1000 characters"),
@@ -59,17 +58,17 @@ MISTAKES = [
     ("walk", {"frames": -(10**30)}, "frames is not understood"),
     ("walk", {"loop": "maybe"}, "loop is not understood: input should be a valid boolean"),
     ("walk", {"frames": 10**9}, "frames is not understood: input should be less than or equal to 600"),
-    ("mix", {"model": "styled", "layers": 99}, "layers 99 is out of range"),
+    ("mix", {"model": "styled", "layers": 99}, "layers must be 0 to 8, got 99"),
     ("mix", {}, "labelled has no styles to mix"),
     ("mix", {"model": "styled", "rows": "0-99"}, "100 seeds are too many at once: at most 16"),
     ("translate", {"model": "style", "picture": None}, "picture is missing"),
-    ("translate", {"model": "style", "picture": "photo.png", "strength": 10**9}, "strength 1000000000.0 is out of"),
-    ("translate", {"model": "style", "picture": "photo.png", "strength": "nan"}, "strength nan is out of range"),
+    ("translate", {"model": "style", "picture": "photo.png", "strength": 10**9}, "strength must be 0 to 1, got 1"),
+    ("translate", {"model": "style", "picture": "photo.png", "strength": "nan"}, "strength must be 0 to 1, got nan"),
     ("translate", {"model": "style", "picture": "photo.png", "seed": 10**12}, "seed is not understood"),
     ("translate", {"model": "style", "picture": "photo.png", "fit": "melt"}, "fit is not understood"),
     ("translate", {"model": "style", "picture": "log"}, "not a picture that can be read"),
     ("translate", {"model": "style", "picture": "large.png"}, "8000 x 8000 px is too large"),
-    ("translate", {"model": "fill", "picture": "photo.png"}, "fill fills holes: give either a mask"),
+    ("translate", {"model": "fill", "picture": "photo.png"}, "fill fills holes: give either mask"),
     ("draw", {"model": "fill", "drawing": "photo.png"}, "fill takes no drawings"),
     ("reconstruct", {"picture": "photo.png"}, "labelled has no encoder"),
 ]

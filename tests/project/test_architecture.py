@@ -28,7 +28,7 @@ from pretrained.media.images import grid
 ROOT = Path(__file__).parents[2]
 TOOLKITS = {"streamlit", "gradio", "spaces"}
 APPS = {"app", "gradio_app", "gradio_ui", "ui"}
-TRAINING = {"trainer", "torchvision", "torchmetrics", "datasets", "matplotlib", "tyro"}
+TRAINING = {"trainer", "torchvision", "torchmetrics", "datasets", "matplotlib"}
 OPTIONAL = ["requirements-data.txt", "requirements-gradio.txt", "requirements-onnx.txt", "requirements-track.txt"]
 FORBIDDEN = {
     "pretrained": TOOLKITS | APPS | TRAINING,
@@ -76,6 +76,12 @@ def test_imports_form_a_v(room):
     assert files
     wrong = {str(file.relative_to(ROOT)): FORBIDDEN[room] & set(imports_of(file.read_text())) for file in files}
     assert not {file: names for file, names in wrong.items() if names}
+
+
+@pytest.mark.parametrize("room", ["pretrained", "ui", "app.py", "gradio_ui", "gradio_app.py"])
+def test_only_command_lines_parse_with_tyro(room):
+    parsing = [str(file.relative_to(ROOT)) for file in files_of(room) if "tyro" in set(imports_of(file.read_text()))]
+    assert parsing == (["pretrained/cli/parse.py"] if room == "pretrained" else [])
 
 
 @pytest.mark.parametrize("room", ["pretrained", "trainer"])

@@ -211,7 +211,7 @@ def test_a_file_that_is_no_checkpoint_is_answered_in_a_sentence(open_page, folde
 
 
 @pytest.mark.parametrize(
-    ("seeds", "words"), [("", "does not name seeds"), ("5-1", "does not name seeds"), ("0-99", "at most 32")]
+    ("seeds", "words"), [("", "Seeds must be numbers and ranges"), ("5-1", "Seeds must be numbers and ranges"), ("0-99", "at most 32")]
 )
 def test_wrong_seeds_are_answered_in_a_sentence(open_page, seeds, words):
     app = open_page(PAGES[1], model="runs/plain")

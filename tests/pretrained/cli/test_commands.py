@@ -173,7 +173,7 @@ def test_sample_imports_nothing_that_it_does_not_need(model, tmp_path):
     code = f"import sys; from pretrained.__main__ import main; main({command!r}); print(*sys.modules)"
     done = run("-c", code)
     assert done.returncode == 0, done.stderr
-    assert not {"av", "huggingface_hub", "torchvision", "tyro", "streamlit", "sympy"} & set(done.stdout.split())
+    assert not {"av", "huggingface_hub", "torchvision", "rich", "streamlit", "sympy"} & set(done.stdout.split())
 
 
 def test_a_reader_that_goes_away_hears_no_traceback(model):

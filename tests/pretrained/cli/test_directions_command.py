@@ -64,10 +64,10 @@ def test_the_command_finds_shows_keeps_and_lists(tmp_path, capsys):
         (["directions", "dcgan-mnist", "--out", "sheet.png"], "keeps no directions: find some"),
         (
             ["directions", "dcgan-mnist", "--method", "sefa", "--directions", "x", "--save", "a=65"],
-            "out of range: 1 to 64",
+            "--save must be 1 to 64, got a=65",
         ),
-        (["directions", "dcgan-mnist", "--method", "sefa", "--save", "slant"], "is not NAME=NUMBER"),
-        (["sample", "dcgan-mnist", "--move", "slant=fast", "--out", "x.png"], "is not NAME=NUMBER"),
+        (["directions", "dcgan-mnist", "--method", "sefa", "--save", "slant"], "must be NAME=NUMBER, as in slant=2"),
+        (["sample", "dcgan-mnist", "--move", "slant=fast", "--out", "x.png"], "must be NAME=NUMBER, as in slant=2"),
         (["sample", "dcgan-mnist", "--move", "slant=1", "--out", "x.png"], "no direction 'slant'"),
     ],
 )

@@ -117,7 +117,7 @@ def test_a_folder_becomes_a_folder_and_broken_images_are_named(models, place, ca
     main(["translate", models["sketch"], "--input", "album", "--out", "made", "--degrade"])
     out, err = capsys.readouterr()
     assert out == "made\n"
-    assert "left out 1 of 4 pictures: broken.png: not a picture" in err
+    assert "left out 1 of 4 images: broken.png: not a picture" in err
     assert files(place / "made") == {"a.png.png", "a.jpg.png", "more/b.png"}
     assert files(place / "album") == before
     alone = pretrained.load(models["sketch"]).translate(open_image("album/more/b.webp"), degrade=True)
@@ -139,20 +139,20 @@ def test_a_folder_becomes_a_folder_and_broken_images_are_named(models, place, ca
         ("translate {sketch} --input broken.png --out a.png", ["--input broken.png", "not a picture"]),
         ("translate {sketch} --input half.png --out a.png", ["--input half.png", "not a picture"]),
         ("translate {sketch} --input photo.jpg --out a.jpg", ["--out", ".png"]),
-        ("translate {sketch} --input photo.jpg --out album", ["--out album", ".png"]),
-        ("translate {sketch} --input mask.png --out mask.png", ["is the picture that is read"]),
+        ("translate {sketch} --input photo.jpg --out album", ["--out must end in .png", "album"]),
+        ("translate {sketch} --input mask.png --out mask.png", ["is the image that is read"]),
         ("translate {sketch} --input album --out mask.png", ["--out mask.png is a file"]),
         ("translate {sketch} --input album --out album", ["lies in --input"]),
         ("translate {sketch} --input album --out album/made", ["lies in --input"]),
         ("translate {sketch} --input album --out no/made", ["create no first"]),
-        ("translate {sketch} --input empty --out made", ["--input empty holds no pictures"]),
+        ("translate {sketch} --input empty --out made", ["--input empty holds no images"]),
         ("translate {fill} --input album --out made", ["a.jpg: fill fills holes", "--mask"]),
         ("translate {fill} --input photo.jpg --mask nothing.png --out a.png", ["--mask", "nothing.png"]),
         ("translate {sketch} --input photo.jpg --mask mask.png --out a.png", ["fills no holes"]),
-        ("translate {sketch} --input photo.jpg --second mask.png --out a.png", ["takes one picture"]),
+        ("translate {sketch} --input photo.jpg --second mask.png --out a.png", ["takes one image"]),
         ("translate {sketch} --input photo.jpg --strength 0.5 --out a.png", ["has no --strength"]),
         ("translate {style} --input photo.jpg --strength 2 --out a.png", ["--strength", "0 to 1"]),
-        ("translate {style} --input photo.jpg --degrade --out a.png", ["leave --degrade away"]),
+        ("translate {style} --input photo.jpg --degrade --out a.png", ["leave --degrade out"]),
         ("translate {sketch} --input photo.jpg --fit squeeze --out a.png", ["--fit", "stretch"]),
         ("translate {sketch} --input photo.jpg --seed -1 --out a.png", ["--seed", "0 to 4294967295"]),
         ("translate {enlarge} --input wide.png --out a.png", ["too large", "384", "--fit tile"]),
@@ -203,5 +203,5 @@ def test_translate_imports_nothing_that_it_does_not_need(models, place):
     env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    unwanted = {"av", "huggingface_hub", "torchvision", "scipy", "tyro", "streamlit", "sympy"}
+    unwanted = {"av", "huggingface_hub", "torchvision", "scipy", "rich", "streamlit", "sympy"}
     assert not unwanted & set(done.stdout.split())

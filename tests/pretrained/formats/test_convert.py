@@ -174,11 +174,11 @@ def test_a_generator_is_found_wherever_it_lies(tmp_path, name, suffix):
 def test_two_generators_are_told_apart_by_a_key(tmp_path):
     first, second = reference_resnet(blocks=1).state_dict(), reference_resnet(blocks=2).state_dict()
     torch.save({"G_A": first, "G_B": second}, tmp_path / "both.pth")
-    with pytest.raises(InputError, match=r"several generators: choose by --key G_A, G_B"):
+    with pytest.raises(InputError, match=r"several generators: choose one with `key`: G_A, G_B"):
         convert(tmp_path / "both.pth")
     _, config, key = convert(tmp_path / "both.pth", key="G_B")
     assert (config.network["blocks"], key) == (2, "G_B")
-    with pytest.raises(InputError, match=r"--key G_C is not in .*: G_A, G_B"):
+    with pytest.raises(InputError, match=r"`key` must be one of G_A, G_B in .*, got G_C"):
         convert(tmp_path / "both.pth", key="G_C")
 
 

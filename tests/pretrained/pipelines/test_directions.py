@@ -141,9 +141,9 @@ def test_seeds_are_added_and_taken_away():
         ({"smile": 1.0}, "has no direction 'smile': sefa-1, axis-1, seed-7"),
         ({"sefa-0": 1.0}, "sefa-1 to sefa-8"),
         ({"axis-9": 1.0}, "axis-1 to axis-8"),
-        ({"pca-1": 1.0}, "--method pca is not for mine"),
+        ({"pca-1": 1.0}, "`method` must be sefa or axis for mine, got pca"),
         ({"seed-9999999999": 1.0}, "out of range"),
-        ({"sefa-1": float("nan")}, "give a number"),
+        ({"sefa-1": float("nan")}, "finite number, got nan"),
     ],
 )
 def test_a_move_that_is_not_there_is_a_sentence(moves, words):

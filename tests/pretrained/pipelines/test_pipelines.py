@@ -75,7 +75,7 @@ def test_labels():
     for label in (-1, 3):
         with pytest.raises(InputError, match="0 to 2"):
             pipeline.sample([4], label=label)
-    with pytest.raises(InputError, match="takes none"):
+    with pytest.raises(InputError, match="has no classes"):
         make().sample([4], label=0)
 
 

@@ -71,10 +71,10 @@ def test_a_label_is_kept_or_all_are_tried():
     assert [step.condition for step in project(pipeline, nine, label=2, num_steps=4)] == [2] * 5
     *_, last = project(pipeline, nine, num_steps=20)
     assert last.condition == 9
-    for given, words in (({"label": 10}, "--label 10 is out of range"), ({"text": "a"}, "takes no --text")):
+    for given, words in (({"label": 10}, "`label` must be 0 to 9, got 10"), ({"text": "a"}, "takes no `text`")):
         with pytest.raises(InputError, match=words):
             next(project(pipeline, nine, **given))
-    with pytest.raises(InputError, match="--steps -1"):
+    with pytest.raises(InputError, match="`num_steps` must be >= 0, got -1"):
         next(project(pipeline, nine, num_steps=-1))
 
 

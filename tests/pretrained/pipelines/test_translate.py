@@ -222,12 +222,12 @@ def test_a_image_that_was_not_opened_by_us_is_turned_and_flattened_too():
 @pytest.mark.parametrize(
     ("row", "how", "words"),
     [
-        ("square", {"strength": 0.5}, "square has no --strength"),
+        ("square", {"strength": 0.5}, "square has no `strength`"),
         ("style", {"strength": 2.0}, "0 to 1"),
         ("style", {"strength": float("nan")}, "0 to 1"),
-        ("square", {"degrade": True}, "leave --degrade away"),
+        ("square", {"degrade": True}, "leave `degrade` out"),
         ("square", {"mask": Image.new("L", (9, 9))}, "fills no holes"),
-        ("square", {"second": image()}, "takes one picture"),
+        ("square", {"second": image()}, "takes one image"),
         ("pose", {}, "give the --second"),
         ("fill", {}, "either a --mask"),
         ("fill", {"mask": Image.new("L", (9, 9)), "degrade": True}, "either a --mask"),
@@ -240,7 +240,7 @@ def test_what_a_network_cannot_do_is_a_sentence(row, how, words):
 
 
 @pytest.mark.parametrize(
-    ("fit", "words"), [("crop", "at most 384 px, or 1024 with --fit tile"), ("tile", "at most 1024")]
+    ("fit", "words"), [("crop", "at most 384 px, or 1024 with `fit` tile"), ("tile", "at most 1024")]
 )
 def test_what_is_too_large_to_be_made_larger_is_a_sentence(fit, words):
     with pytest.raises(InputError, match=words):

@@ -53,7 +53,7 @@ def test_a_batch_is_halved_until_it_fits(tmp_path, ability, most):
 def test_no_memory_for_one_image_is_a_sentence(model):
     pipeline = pretrained.load(model, "cpu")
     starve(pipeline.network, 0)
-    with pytest.raises(InputError, match="out of memory on the device: .*--device cpu") as refused:
+    with pytest.raises(InputError, match="out of memory on the device: .*`device` cpu") as refused:
         pipeline.sample([0])
     assert refused.value.__context__ is None, "what was computed would live as long as the sentence"
 
@@ -63,7 +63,7 @@ def test_no_memory_for_a_translation_is_a_sentence(tmp_path):
     image = Image.new("RGB", (40, 32), "white")
     made = pipeline.translate(image)
     starve(pipeline.network, 0)
-    with pytest.raises(InputError, match="out of memory on the device: .*--fit tile"):
+    with pytest.raises(InputError, match="out of memory on the device: .*`fit` tile"):
         pipeline.translate(image)
     for module in pipeline.network.modules():
         module._forward_pre_hooks.clear()

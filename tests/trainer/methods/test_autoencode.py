@@ -60,7 +60,7 @@ def test_what_a_checkpoint_cannot_do_is_said(autoencode):
         autoencode.classify(noise_image(1))
     with pytest.raises(InputError, match="one frame at least"):
         next(autoencode.interpolate(noise_image(1), noise_image(2), 0))
-    with pytest.raises(InputError, match="takes none"):
+    with pytest.raises(InputError, match="has no classes"):
         autoencode.edit(noise_image(1), 3)
     spec = {"class": "began.Generator", "size": 16, "channels": 1, "z_dim": 8, "width": 4}
     claims = Config("tiny", "generate", spec, {"noise": "uniform", "encode": True})
