@@ -16,6 +16,7 @@ from pretrained.checkpoint import SAMPLES
 from pretrained.pipelines.registry import Generate, Translate
 from pretrained.system.errors import InputError
 from pretrained.system.symlinks import reject_escaping_symlink
+from pretrained.verbs.drawing import LACKS
 
 try:  # before anything asks for a GPU; it is installed on the Hub alone
     from spaces import GPU
@@ -54,17 +55,17 @@ def _load(name: str) -> Generate | Translate:
     return replace(pretrained.load(str(path)), revision=revision)
 
 
-def find(name: str, ability: str, lacks: str) -> Generate | Translate:
-    """The pipeline of this name, if its config's input names `ability`.
+def find(name: str, needs: str) -> Generate | Translate:
+    """The pipeline of this name, if its config's input names what a verb `needs`.
 
     Raises:
-        InputError: it is not offered, or `lacks` the ability, e.g. "has no styles to mix".
+        InputError: it is not offered, or lacks that.
     """
     if name not in offered():
         raise InputError(f"{name[:100]!r} is not offered here: one of {', '.join(offered())}")
     pipeline = offered()[name]
-    if not pipeline.config.input.get(ability):
-        raise InputError(f"{name} {lacks}")
+    if not pipeline.config.input.get(needs):
+        raise InputError(f"{name} {LACKS[needs]}")
     return pipeline
 
 

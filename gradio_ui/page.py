@@ -1,4 +1,4 @@
-"""The page: choose a checkpoint, turn the knobs that its config offers, see pixels."""
+"""The page: choose a checkpoint, set the parameters that it takes, see pixels."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from PIL import Image, ImageOps
 
 from gradio_ui import endpoints
 from gradio_ui.components import Canvas, Labels, Upload
-from gradio_ui.endpoints import ENDPOINTS, opened, save_picture
+from gradio_ui.endpoints import ENDPOINTS, open_upload, save_image
 from gradio_ui.models import as_input_error, offered, resolve
 from pretrained.checkpoint import SAMPLES, Config
-from pretrained.inputs.latents import MAX_SEED
 from pretrained.media.examples import examples
+from pretrained.pipelines import registry
 from pretrained.pipelines.degradations import DEGRADATIONS
-from pretrained.pipelines.registry import Generate, Translate
+from pretrained.pipelines.registry import Generate
 from pretrained.pipelines.translator_input import KINDS, pen_for
+from pretrained.verbs.drawing import DRAWINGS, Drawing, Filming, Sample, Translate, takes
+from pretrained.verbs.parameter import MAX_TEXT, Field, choices, fields_of
 
-OWN = "each seed's own"
 CACHE_SECONDS = 3600  # how long a picture can be fetched
 # All that computes waits in one line for the one device.
 QUEUED = {"concurrency_id": "device", "concurrency_limit": 1}
 VISIT = "name => { location.search = new URLSearchParams({ model: name }) }"
 SHARP = {"elem_classes": "pixels"}
 
-Knobs = dict[str, Component]  # by the parameter that each sets
+Pipeline = Generate | registry.Translate
+Controls = dict[str, Component]  # by the parameter that each sets
 
 
 def build() -> gr.Blocks:
@@ -61,40 +63,39 @@ def _show(name: str) -> None:
     gr.Markdown(_about(pipeline))
     with gr.Tabs():
         for tab in TABS:
-            if tab.is_for(pipeline.config):
+            if takes(pipeline.config, tab.kind.needs) and tab.is_for(pipeline.config):
                 _fill(tab, name, pipeline)
 
 
-def _about(pipeline: Generate | Translate) -> str:
+def _about(pipeline: Pipeline) -> str:
     if isinstance(pipeline, Generate):
         return "One seed is one picture, the same everywhere."
     return f"It reads {KINDS[pipeline.kind]}. Yours is kept for about an hour."
 
 
 class Tab(NamedTuple):
-    """For checkpoints whose config says so: knobs, a button and what it calls with them, and where that is shown."""
+    """What a page offers for checkpoints that take what a verb needs: controls, and a button that runs it."""
 
     title: str
-    is_for: Callable[[Config], bool]
-    knobs: Callable[[str, Any], Knobs]
-    button: str
+    kind: type[Drawing]
+    controls: Callable[[type[Drawing], str, Any], Controls]
     function: Callable[..., gr.FileData]
-    output: Callable[[str], Component]
+    is_for: Callable[[Config], object] = lambda config: True
 
 
-def _fill(tab: Tab, name: str, pipeline: Generate | Translate) -> None:
+def _fill(tab: Tab, name: str, pipeline: Pipeline) -> None:
     with gr.Tab(tab.title), gr.Row():
         with gr.Column(min_width=280):
-            knobs = tab.knobs(name, pipeline)
-            for knob in knobs.values():
-                knob.interactive = True  # Gradio would see it from a button's `inputs`, not from `inputs_kwargs`
-            button = gr.Button(tab.button, variant="primary")
+            controls = tab.controls(tab.kind, name, pipeline)
+            for control in controls.values():
+                control.interactive = True  # Gradio would see it from a button's `inputs`, not from `inputs_kwargs`
+            button = gr.Button(tab.kind.__name__, variant="primary")
         with gr.Column(scale=2, min_width=320):
-            output = tab.output(name)
+            output = _video() if issubclass(tab.kind, Filming) else _grid(name) if tab.kind is Sample else _image()
         # What comes back lies in the cache already.
         button.click(
             partial(tab.function, model=name),
-            inputs_kwargs=knobs,
+            inputs_kwargs=controls,
             outputs=output,
             api_visibility="private",
             postprocess=False,
@@ -102,88 +103,69 @@ def _fill(tab: Tab, name: str, pipeline: Generate | Translate) -> None:
         )
 
 
-def _picture(name: str, value: str | None = None) -> gr.Image:
+def _image(value: str | None = None) -> gr.Image:
     return gr.Image(
         value, format="png", show_label=False, interactive=False, buttons=["download", "fullscreen"], **SHARP
     )
 
 
-def _sheet(name: str) -> gr.Image:
-    """At first the sheet that came with the checkpoint, of seeds 0 to 63: a look costs no computing."""
+def _grid(name: str) -> gr.Image:
+    """At first the grid that came with the checkpoint, of seeds 0 to 63: a look costs no computing."""
     path = resolve(name)[0].with_name(SAMPLES)
-    return _picture(name, endpoints.save(path.read_bytes(), path.name).path if path.exists() else None)
+    return _image(endpoints.save(path.read_bytes(), path.name).path if path.exists() else None)
 
 
-def _film(name: str) -> gr.Video:
+def _video() -> gr.Video:
     return gr.Video(show_label=False, interactive=False, autoplay=True, loop=True, buttons=["download"], **SHARP)
 
 
-def _conditions(config: Config) -> Knobs:
-    """What a generator is told beside its seeds."""
-    text = config.input.get("text")
-    info = f"While it is empty, {OWN}."
-    knobs = (
-        {"text": gr.Dropdown(text["examples"], value=None, allow_custom_value=True, label="Text", info=info)}
-        if text
-        else {}
-    )
-    truncation = gr.Slider(
-        0, 2, 1, step=0.05, label="Truncation", info="Below 1 more typical pictures, less varied; at 0 all the same."
-    )
-    return knobs | _label(config) | {"truncation": truncation}
+def _controls(kind: type[Drawing], name: str, pipeline: Pipeline) -> Controls:
+    """A control for each parameter that the checkpoint takes; a mask is painted on the image that it belongs to."""
+    return {
+        parameter: _control(parameter, field, pipeline)
+        for parameter, field in endpoints.api_fields(kind).items()
+        if parameter not in ("model", "mask") and takes(pipeline.config, field.about.needs)
+    }
 
 
-def _label(config: Config, own: str = OWN) -> Knobs:
-    if not config.classes:
-        return {}
-    names = [own, *(f"{label} {name}" for label, name in enumerate(config.classes))]
-    return {"label": Labels(names, value=own, type="index", label="Label")}
+def _translate_controls(kind: type[Drawing], name: str, pipeline: registry.Translate) -> Controls:
+    controls = _controls(kind, name, pipeline)
+    _offer_examples(name, pipeline, controls)
+    return controls
 
 
-def _seeds(label: str, value: str) -> gr.Textbox:
-    return gr.Textbox(value, label=label, info="As in 0-63 or 1,2,5-9.", max_length=400)
+def _control(parameter: str, field: Field, pipeline: Pipeline) -> Component:
+    """The component for a parameter, by its type; labels and texts are chosen among those of the checkpoint."""
+    about, start, config = field.about, field.start, pipeline.config
+    label = field.label if len(field.api) == 1 else parameter.capitalize()
+    label = DEGRADATIONS[pipeline.kind].label if about.needs == "degradation" else label
+    shown = {"label": label, "info": about.help}
+    if about.needs == "classes":
+        names = [about.none, *(f"{label} {name}" for label, name in enumerate(config.classes))]
+        return Labels(names, value=about.none, type="index", **shown)
+    if about.needs == "text":
+        return gr.Dropdown(config.input["text"]["examples"], value=None, allow_custom_value=True, **shown)
+    if field.kind is bool:
+        return gr.Checkbox(start, **shown)
+    if listed := choices(field.kind):
+        fits = [choice for choice in listed if choice != "stretch" or pipeline.size]
+        return gr.Dropdown(fits, value=start, **shown)
+    if field.kind is str:
+        return gr.Textbox(start, max_length=MAX_TEXT, **shown)
+    if not about.range and config.input.get("mask"):
+        brush = gr.Brush(colors=["#000000"], color_mode="fixed")
+        return Canvas(label="Paint the hole", layers=False, transforms=(), brush=brush, format="png")
+    if not about.range:
+        return Upload(label=label)
+    low, high = about.range.low, about.range.top(online=True)
+    if field.kind is float:
+        return gr.Slider(low, high, start, step=0.05, **shown)
+    if parameter == "layers":
+        return gr.Slider(low, pipeline.network.num_styles, min(start, pipeline.network.num_styles), step=1, **shown)
+    return gr.Number(start, precision=0, minimum=low, maximum=high, min_width=120, **shown)
 
 
-def _whole(label: str, value: int, low: int, high: int) -> gr.Number:
-    return gr.Number(value, label=label, precision=0, minimum=low, maximum=high, min_width=120)
-
-
-def _speed(frames: int) -> Knobs:
-    with gr.Row():
-        return {
-            "frames": _whole("Frames", frames, 2, endpoints.MAX_FRAMES),
-            "fps": _whole("Frames per second", 30, 1, endpoints.MAX_FPS),
-        }
-
-
-def _sample_knobs(name: str, pipeline: Generate) -> Knobs:
-    knobs = {"seeds": _seeds("Seeds", "0-63"), "columns": _whole("Columns", 8, 1, 32)}
-    return knobs | _conditions(pipeline.config)
-
-
-def _walk_knobs(name: str, pipeline: Generate) -> Knobs:
-    knobs = {"seeds": _seeds("Seeds", "0-3")} | _speed(120) | _conditions(pipeline.config)
-    return knobs | {"loop": gr.Checkbox(True, label="Back to the first, as a loop")}
-
-
-def _mix_knobs(name: str, pipeline: Generate) -> Knobs:
-    most = pipeline.network.num_styles
-    knobs = {"rows": _seeds("Rows, coarse", "0-3"), "columns": _seeds("Columns, fine", "10-15")}
-    knobs["layers"] = gr.Slider(
-        0, most, min(3, most), step=1, label="Coarse layers", info="The first shape the picture, the last colour it."
-    )
-    return knobs | _conditions(pipeline.config)
-
-
-def _reconstruct_knobs(name: str, pipeline: Generate) -> Knobs:
-    return {"picture": Upload(label="A picture")} | _label(pipeline.config, "as it is read")
-
-
-def _interpolate_knobs(name: str, pipeline: Generate) -> Knobs:
-    return {"first": Upload(label="From"), "last": Upload(label="To")} | _speed(60)
-
-
-def _draw_knobs(name: str, pipeline: Translate) -> Knobs:
+def _draw_controls(kind: type[Drawing], name: str, pipeline: registry.Translate) -> Controls:
     pen = pen_for(pipeline.config)
     colours = sorted(pen.palette.values(), key=lambda colour: colour == pen.paper)  # the paper's comes last
     canvas = Canvas(
@@ -204,86 +186,39 @@ def _draw_knobs(name: str, pipeline: Translate) -> Knobs:
         # The colours are checked when the config is read; the names may be a stranger's.
         swatches = [f"<li style='--colour: {colour}'>{html.escape(label)}" for label, colour in pen.palette.items()]
         gr.HTML(f"<ul class='palette'>{''.join(swatches)}</ul>")
-    return {"drawing": canvas} | _strength(pipeline.config)
+    field = fields_of(kind)["strength"]
+    strength = {"strength": _control("strength", field, pipeline)} if takes(pipeline.config, field.about.needs) else {}
+    return {"drawing": canvas} | strength
 
 
-def _strength(config: Config) -> Knobs:
-    info = "How far to go: 0 leaves the picture nearly as it is."
-    return (
-        {"strength": gr.Slider(0, 1, 1, step=0.05, label="Strength", info=info)} if config.input.get("strength") else {}
-    )
-
-
-def _translate_knobs(name: str, pipeline: Translate) -> Knobs:
-    given, knobs = pipeline.config.input, {}
-    if given.get("mask"):
-        brush = gr.Brush(colors=["#000000"], color_mode="fixed")
-        knobs["picture"] = Canvas(label="Paint the hole", layers=False, transforms=(), brush=brush, format="png")
-    else:
-        knobs["picture"] = Upload(label="A picture")
-    if given.get("second"):
-        knobs["second"] = Upload(label="The second picture")
-    if pipeline.kind in DEGRADATIONS:
-        knobs["degrade"] = gr.Checkbox(True, label=DEGRADATIONS[pipeline.kind].label)
-        if DEGRADATIONS[pipeline.kind].is_random:
-            knobs["seed"] = _whole("Seed", 0, 0, MAX_SEED)
-    fits = ["crop", "stretch", "tile"] if pipeline.size else ["crop", "tile"]
-    knobs |= _strength(pipeline.config)
-    knobs["fit"] = gr.Dropdown(
-        fits,
-        value="crop",
-        label="Fit",
-        info="crop takes the square in the middle, stretch the whole as a square, tile goes over it in pieces.",
-    )
-    _offer_examples(name, pipeline, knobs)
-    return knobs
-
-
-def _offer_examples(name: str, pipeline: Translate, knobs: Knobs) -> None:
+def _offer_examples(name: str, pipeline: registry.Translate, controls: Controls) -> None:
     """Sources that came with the checkpoint; they are poor enough."""
     ready = {"degrade": False}
-    inputs = [knob for knob in ("picture", "second", "degrade") if knob in knobs]
+    inputs = [control for control in ("picture", "second", "degrade") if control in controls]
     rows = []
     for source, beside in examples(resolve(name)[0], pipeline.scale):
         files = {"picture": source, **beside}
-        rows.append([save_picture(files[knob]).path if knob in files else ready[knob] for knob in inputs])
+        rows.append([save_image(files[control]).path if control in files else ready[control] for control in inputs])
     if rows and "mask" not in pipeline.config.input:
-        gr.Examples(rows, [knobs[knob] for knob in inputs], label="Examples")
+        gr.Examples(rows, [controls[control] for control in inputs], label="Examples")
 
 
 def _draw(drawing: dict[str, gr.FileData | None], **how: Any) -> gr.FileData:
-    return endpoints.draw(drawing=drawing["composite"], **how)
+    return ENDPOINTS["draw"](drawing=drawing["composite"], **how)
 
 
 @as_input_error()
 def _translate(picture: Any, **how: Any) -> gr.FileData:
     if isinstance(picture, dict):  # a canvas: what is painted on it is the hole
         if picture["layer"] and not how.get("degrade"):
-            how["mask"] = save_picture(ImageOps.invert(opened(picture["layer"], channels=1)))
+            how["mask"] = save_image(ImageOps.invert(open_upload(picture["layer"], channels=1)))
         picture = picture["background"]
-    return endpoints.translate(picture=picture, **how)
+    return ENDPOINTS["translate"](picture=picture, **how)
 
 
+OTHERS = {name: verb for name, verb in DRAWINGS.items() if verb is not Translate}
 TABS = [
-    Tab("Samples", lambda config: "noise" in config.input, _sample_knobs, "Draw", endpoints.sample, _sheet),
-    Tab("Walk", lambda config: "noise" in config.input, _walk_knobs, "Film", endpoints.walk, _film),
-    Tab("Mix", lambda config: config.input.get("style"), _mix_knobs, "Mix", endpoints.mix, _picture),
-    Tab(
-        "Reconstruct",
-        lambda config: config.input.get("encode"),
-        _reconstruct_knobs,
-        "Reconstruct",
-        endpoints.reconstruct,
-        _picture,
-    ),
-    Tab(
-        "Interpolate",
-        lambda config: config.input.get("encode"),
-        _interpolate_knobs,
-        "Film",
-        endpoints.interpolate,
-        _film,
-    ),
-    Tab("Draw", lambda config: "source" in config.input and pen_for(config), _draw_knobs, "Translate", _draw, _picture),
-    Tab("Translate", lambda config: "source" in config.input, _translate_knobs, "Translate", _translate, _picture),
+    *(Tab(name.capitalize(), verb, _controls, ENDPOINTS[name]) for name, verb in OTHERS.items()),
+    Tab("Draw", Translate, _draw_controls, _draw, pen_for),
+    Tab("Translate", Translate, _translate_controls, _translate),
 ]

@@ -38,7 +38,7 @@ def main(given: Sequence[str] | None = None) -> None:
     try:
         if name in ("-h", "--help"):
             print(overview(), flush=True)
-            sys.exit()
+            sys.exit(0)
         if name not in COMMANDS:
             raise InputError(f"COMMAND must be one of {', '.join(COMMANDS)}, got {name[:40]!r}: see {PROGRAM} --help")
         kind, command = COMMANDS[name]

@@ -89,7 +89,9 @@ def find(pipeline: Generate, method: str) -> np.ndarray:
         InputError: the method is unknown, or has nothing to work on here.
     """
     if method not in methods(pipeline):
-        raise InputError(f"`method` must be {' or '.join(methods(pipeline))} for {pipeline.config.name}, got {method}")
+        raise InputError(
+            f"`method` must be one of {', '.join(methods(pipeline))} for {pipeline.config.name}, got {method}"
+        )
     seeds = range(NUM_SAMPLES)
     points = torch.from_numpy(pipeline.to_latents(seeds))
     if pipeline.space == "w":

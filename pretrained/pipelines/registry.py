@@ -23,7 +23,7 @@ def pick_device(name: str = "auto") -> torch.device:
         name = next(device for device, there in available.items() if there)
     if not available.get(name.partition(":")[0], False):
         raise InputError(
-            f"`device` must be auto or {' or '.join(d for d in available if available[d])} here, got {name[:40]}"
+            f"`device` must be one of auto, {', '.join(d for d in available if available[d])} here, got {name[:40]}"
         )
     return torch.device(name)
 

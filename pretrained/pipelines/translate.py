@@ -158,7 +158,7 @@ class Translate:
     ) -> None:
         name, given = self.config.name, self.config.input
         if fit not in get_args(Fit):
-            raise InputError(f"`fit` must be {' or '.join(get_args(Fit))}, got {fit!r}")
+            raise InputError(f"`fit` must be one of {', '.join(get_args(Fit))}, got {fit!r}")
         if not 0 <= strength <= 1:
             raise InputError(f"`strength` must be 0 to 1, got {strength}")
         if strength != 1 and not given.get("strength"):

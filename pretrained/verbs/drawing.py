@@ -14,10 +14,12 @@ import numpy as np
 from PIL import Image
 
 from pretrained.checkpoint import Config
+from pretrained.inputs.latents import MAX_SEED
 from pretrained.inputs.seeds import few_seeds, parse_seeds
 from pretrained.loading import resolve
 from pretrained.media import video
 from pretrained.pipelines import directions, image_grid, registry
+from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.registry import Generate, autoencoder
 from pretrained.pipelines.translate import Fit
 from pretrained.system.errors import InputError
@@ -34,7 +36,6 @@ from pretrained.verbs.shared import (
     Moves,
     OnCheckpoint,
     Scale,
-    Seed,
     Text,
     Truncation,
 )
@@ -45,7 +46,8 @@ LACKS = {
     "noise": "makes no images from seeds",
     "style": "has no styles to mix",
     "encode": "has no encoder to look at an image with",
-    "source": "draws from seeds, and translates no images",
+    "source": "translates no images",
+    "characters": "has no characters to write with",
 }
 
 
@@ -88,7 +90,7 @@ class Filming(Drawing):
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Drawing):
-    """Write the images of some seeds as one PNG."""
+    """Draw the images of some seeds as one PNG."""
 
     examples = (
         "sample dcgan-mnist --seeds 0-63 --out grid.png",
@@ -119,7 +121,7 @@ class Sample(Drawing):
 
 @dataclass(frozen=True, kw_only=True)
 class Walk(Filming):
-    """Write a video of a smooth walk through the images of some seeds, back to the first as a loop."""
+    """Draw a video: a smooth walk through the images of some seeds, back to the first as a loop."""
 
     examples = ("walk dcgan-mnist --seeds 0,1,2 --frames 120 --out walk.mp4",)
     seeds: Annotated[str, Parameter(f"Seeds that the walk passes through, {AS_SEEDS}.", max_seeds=32)] = "0,1,2"
@@ -128,7 +130,9 @@ class Walk(Filming):
     label: Label = None
     truncation: Truncation = 1.0
     text: Text = None
-    loop: Annotated[bool, Parameter("Return to the first seed, instead of ending on the last.", flag="open")] = True
+    loop: Annotated[
+        bool, Parameter("A loop returns to the first seed, an open walk ends on the last.", flag="open")
+    ] = True
 
     def draw(self, pipeline: Generate) -> Iterator[np.ndarray]:
         """Frames, `frames` of them."""
@@ -138,7 +142,7 @@ class Walk(Filming):
 
 @dataclass(frozen=True, kw_only=True)
 class Mix(Drawing):
-    """Write a grid of style mixtures: the coarse styles of the row's seed with the fine ones of the column's."""
+    """Draw a grid of style mixtures: the coarse styles of the row's seed with the fine ones of the column's."""
 
     needs: ClassVar[str] = "style"
     examples = ("mix runs/stylegan --rows 0-3 --columns 10-15 --layers 3 --out mix.png",)
@@ -171,7 +175,7 @@ class Mix(Drawing):
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruct(Drawing):
-    """Write an image of yours as an encoder sees it: encoded, and drawn again, perhaps as one of another class."""
+    """Encode an image of yours and draw it again, perhaps as one of another class."""
 
     needs: ClassVar[str] = "encode"
     examples = ("reconstruct runs/icgan --input in.png --label 3 --out out.png",)
@@ -179,7 +183,11 @@ class Reconstruct(Drawing):
     label: Annotated[
         int | None,
         Parameter(
-            "Class to draw it as; by default the one that is read.", Range(0, 9999), "", "CLASS", needs="classes"
+            "Class to draw it as; by default the one that is read.",
+            Range(0, 9999),
+            metavar="CLASS",
+            needs="classes",
+            none="as it is read",
         ),
     ] = None
     scale: Scale = 1
@@ -191,13 +199,13 @@ class Reconstruct(Drawing):
 
 @dataclass(frozen=True, kw_only=True)
 class Interpolate(Filming):
-    """Write a video from one image of yours to another, both as an encoder sees them."""
+    """Draw a video from one image of yours to another, both encoded and drawn again."""
 
     needs: ClassVar[str] = "encode"
     examples = ("interpolate runs/vae --input a.png b.png --frames 60 --out video.mp4",)
     input: Annotated[
         tuple[Image.Image, Image.Image],
-        Parameter(f"Two images {KINDS}: the first and the last.", metavar="FILE FILE", api=("first", "last")),
+        Parameter(f"An image {KINDS}, as the first frame and as the last.", metavar="FILE FILE", api=("first", "last")),
     ]
     frames: Frames = 60
     fps: Fps = 30
@@ -209,7 +217,7 @@ class Interpolate(Filming):
 
 @dataclass(frozen=True, kw_only=True)
 class Translate(Drawing):
-    """Write what a network makes of an image of yours, or of each image in a folder and the folders in it.
+    """Translate an image of yours; on a command line also each image in a folder and the folders in it.
 
     A network of one size takes the square in the middle, unless --fit says otherwise. One of any size takes the whole
     image, made smaller if the output would have more than 1536 px on a side, or 4096 with --fit tile.
@@ -219,7 +227,12 @@ class Translate(Drawing):
     examples = ("translate runs/pix2pix --input in.png --out out.png",)
     input: Annotated[
         Image.Image | Path,
-        Parameter(f"An image {KINDS}, or a folder of them.", label="An image", metavar="PATH", api=("picture",)),
+        Parameter(
+            f"An image {KINDS}; on a command line also a folder of them.",
+            label="An image",
+            metavar="PATH",
+            api=("picture",),
+        ),
     ]
     out: Annotated[Path, Parameter("The file to write: .png; or a folder, for a folder.", metavar="FILE", api=())]
     levels: Annotated[
@@ -244,9 +257,12 @@ class Translate(Drawing):
         float, Parameter("How far to go: 0 leaves the image nearly as it is.", Range(0, 1), needs="strength")
     ] = 1.0
     degrade: Annotated[
-        bool, Parameter("First degrade the image as in training, e.g. a photo to a sketch.", start=True)
+        bool,
+        Parameter("First degrade the image as in training, e.g. a photo to a sketch.", needs="degradation", start=True),
     ] = False
-    seed: Seed = 0
+    seed: Annotated[
+        int, Parameter("Seed of what is random in the degradation.", Range(0, MAX_SEED), needs="random degradation")
+    ] = 0
     fit: Annotated[
         Fit, Parameter("crop takes the square in the middle, stretch all of it as a square, tile overlapping pieces.")
     ] = "crop"
@@ -255,6 +271,20 @@ class Translate(Drawing):
         """The output."""
         how = (self.mask, self.strength, self.second, self.degrade, self.seed, self.fit)
         return image_grid.translate(pipeline, self.id, self.input, *how)
+
+
+def takes(config: Config, needs: str) -> bool:
+    """Whether a checkpoint has what a verb or a parameter needs: something that its config's input names, or classes,
+    or a source that can be made by a degradation.
+    """
+    kind = config.input.get("source", {}).get("kind")
+    others = {
+        "": True,
+        "classes": bool(config.classes),
+        "degradation": kind in DEGRADATIONS,
+        "random degradation": kind in DEGRADATIONS and DEGRADATIONS[kind].is_random,
+    }
+    return others[needs] if needs in others else bool(config.input.get(needs))
 
 
 def named_directions(

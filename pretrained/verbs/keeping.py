@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pretrained.deploy.spaces import KINDS
 from pretrained.formats.convert import LAYOUTS
+from pretrained.inputs.latents import MAX_SEED
 from pretrained.pipelines.directions import METHODS
 from pretrained.verbs.drawing import Drawing
 from pretrained.verbs.parameter import Parameter, Range
@@ -20,7 +21,6 @@ from pretrained.verbs.shared import (
     Moves,
     OnCheckpoint,
     Scale,
-    Seed,
     Text,
     Truncation,
     Verb,
@@ -67,7 +67,7 @@ class Directions(OnCheckpoint):
     rows: Annotated[
         tuple[str, ...], Parameter("Show these instead: sefa-1, axis-5, or a kept one.", metavar="NAME")
     ] = ()
-    seed: Seed = 0
+    seed: Annotated[int, Parameter("Seed of the image that is moved.", Range(0, MAX_SEED))] = 0
     reach: Annotated[float, Parameter("Largest strength on the grid.", Range(0, 100))] = 4.0
     save: Annotated[
         Mapping[str, int],
@@ -84,7 +84,7 @@ class Directions(OnCheckpoint):
 
 @dataclass(frozen=True, kw_only=True)
 class Project(Drawing):
-    """Write an image of yours as a generator draws it, from the latent that redraws it best.
+    """Find the latent that draws an image of yours best, move it, and draw it.
 
     The latent is found by gradient descent from the best of some seeds, or from the encoder's answer where there is
     one; --steps 0 gives the best of those. --move then changes it.
@@ -95,10 +95,22 @@ class Project(Drawing):
     steps: Annotated[int, Parameter("Steps of gradient descent: more come nearer to it.", Range(0, 100_000))] = 200
     encoder_only: Annotated[bool, Parameter("The encoder's answer as it is, where there is an encoder.")] = False
     label: Annotated[
-        int | None, Parameter("Class to draw it as; by default all are tried.", Range(0, 9999), "", "CLASS")
+        int | None,
+        Parameter(
+            "Class to draw it as; by default all are tried.",
+            Range(0, 9999),
+            metavar="CLASS",
+            needs="classes",
+            none="the one that fits best",
+        ),
     ] = None
     text: Annotated[
-        str | None, Parameter("What it shows, for a network that reads; by default its examples are tried.")
+        str | None,
+        Parameter(
+            "What it shows, for a network that reads; by default its examples are tried.",
+            needs="text",
+            none="the one that fits best",
+        ),
     ] = None
     move: Moves = field(default_factory=dict)
     directions: DirectionsFile = None

@@ -38,8 +38,9 @@ class Parameter:
         flag: on the command line, by default the name; "" for a positional one. Of a bool that is true by default, the
             flag that makes it false.
         api: its names in the API, by default the name; several for a tuple, none for the command line alone.
-        needs: what the config's input must name, or "classes", for the parameter to have a meaning.
+        needs: what a checkpoint must have for the parameter to have a meaning, as for `drawing.takes`.
         start: what a widget begins with, by default the default.
+        none: what a widget calls no choice.
         max_seeds: of a list of seeds, how many of them online.
     """
 
@@ -51,6 +52,7 @@ class Parameter:
     api: tuple[str, ...] | None = None
     needs: str = ""
     start: Any = None
+    none: str = ""
     max_seeds: int = 0
 
 
@@ -77,6 +79,21 @@ class Field(NamedTuple):
     def label(self) -> str:
         """The label of its widget."""
         return self.about.label or self.name.capitalize().replace("_", " ")
+
+    @property
+    def is_required(self) -> bool:
+        """Whether it must be given."""
+        return self.default is MISSING
+
+    def describe(self, online: bool = False) -> str:
+        """Its help with its range: "Number of frames. (1 to 600)"."""
+        span = self.about.range
+        return self.about.help + (f" ({span.low:.15g} to {span.top(online):.15g})" if span else "")
+
+    @property
+    def api_default(self) -> Any:
+        """Its default in the API, which may have one where a command line has none."""
+        return self.about.start if self.default is None else self.default
 
     @property
     def start(self) -> Any:
@@ -122,7 +139,7 @@ def read(field: Field, given: Any, open_image: Callable[[Any], Image.Image], onl
         if field.optional:
             return None
         raise InputError(f"`{field.name}` is missing")
-    if field.kind is Image.Image:
+    if Image.Image in (field.kind, *get_args(field.kind)):
         return open_image(given)
     value, span = _converted(field.kind, given), field.about.range
     fits = value is not None and (span is None or span.low <= value <= span.top(online))

@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar
 
 from PIL import Image
 
-from pretrained.inputs.latents import MAX_SEED
 from pretrained.pipelines.directions import FILE
 from pretrained.verbs.parameter import Parameter, Range
 
@@ -17,13 +16,25 @@ AS_SEEDS = "as in 0-63 or 1,2,5-9"
 KINDS = "of any kind and size"
 
 Id = Annotated[
-    str, Parameter("A bundled name, a folder, a file, or user/name[@revision].", flag="", metavar="ID", api=("model",))
+    str,
+    Parameter(
+        "A bundled name, a folder, a file, or user/name[@revision]; of a server, a name that it offers.",
+        metavar="ID",
+        flag="",
+        api=("model",),
+    ),
 ]
 Device = Annotated[str, Parameter("auto, cpu, cuda or mps.", metavar="DEVICE", api=())]
 Scale = Annotated[int, Parameter("Integer upscaling factor.", Range(1, 64), api=())]
 Label = Annotated[
     int | None,
-    Parameter("Class of all images; by default seed s has class s.", Range(0, 9999), metavar="CLASS", needs="classes"),
+    Parameter(
+        "Class of all images; by default seed s has class s.",
+        Range(0, 9999),
+        metavar="CLASS",
+        needs="classes",
+        none="each seed's own",
+    ),
 ]
 Truncation = Annotated[
     float,
@@ -35,9 +46,9 @@ Text = Annotated[
         "What to draw, for a network that reads; by default its examples in turn. Unknown words are left out.",
         metavar="TEXT",
         needs="text",
+        none="each seed's own",
     ),
 ]
-Seed = Annotated[int, Parameter("Seed of what is random.", Range(0, MAX_SEED))]
 Frames = Annotated[int, Parameter("Number of frames.", Range(1, 100_000, 600))]
 Fps = Annotated[int, Parameter("Frames per second of the video.", Range(1, 120, 60), "Frames per second")]
 Moves = Annotated[

@@ -255,13 +255,13 @@ def test_the_page_shows_samples(browser, url, folder, window):
         page.get_by_label("Seeds").first.fill("5-9")
         page.get_by_label("Label").first.click()
         page.get_by_role("option", name="1 bag").click()
-        press(page, "Draw")
+        press(page, "Sample")
         expected = pretrained.load(str(folder / "labelled"), "cpu").sample(range(5, 10), label=1)
         assert np.array_equal(shown(page), grid(expected, 5))
         assert page.evaluate("document.documentElement.scrollWidth") <= window["viewport"]["width"]
         page.get_by_label("Seeds").first.fill("seven")
-        press(page, "Draw")
-        expect(page.get_by_text("'seven' does not name seeds")).to_be_visible()
+        press(page, "Sample")
+        expect(page.get_by_text("seeds must be numbers and ranges")).to_be_visible()
 
 
 def test_a_stroke_on_the_canvas_becomes_a_image(browser, url, folder):

@@ -99,4 +99,4 @@ def test_what_is_no_checkpoint_is_one_sentence(visit, value):
 def test_wrong_seeds_are_the_sentence_of_the_api(visit, seeds):
     _, said = visit("walk", model="runs/labelled", seeds=seeds)
     assert len(said) == 1
-    assert said[0].startswith(SEEDS[seeds])
+    assert SEEDS[seeds].lower() in said[0].lower()

@@ -79,8 +79,8 @@ def test_bundled_checkpoints_come_first_then_the_runs(open_page):
     ("page", "model", "offered"),
     [
         ("mix.py", "styled", {"Rows, coarse", "Columns, fine", "Coarse layers", "Truncation"}),
-        ("encode.py", "encoder", {"A picture", "Another one, for a film from one to the other"}),
-        ("samples.py", "reader", {"Pictures", "First seed", "Columns", "Text", "Truncation"}),
+        ("encode.py", "encoder", {"An image", "Another image, for a video from one to the other"}),
+        ("samples.py", "reader", {"Images", "First seed", "Columns", "Text", "Truncation"}),
         ("walk.py", "reader", {"Seeds", "Frames", "Frames per second", "Text", "Truncation", "Loop"}),
         ("translate.py", "style", {"Strength"}),
     ],
@@ -96,9 +96,9 @@ def test_a_page_offers_what_else_the_checkpoint_can_do(open_page, page, model, o
     ("page", "model", "words"),
     [
         ("mix.py", "plain", "runs/plain has no styles to mix: this is stylegan-fashion."),
-        ("encode.py", "styled", "runs/styled has no encoder to look at a picture with: this is icgan-mnist."),
-        ("translate.py", "plain", "runs/plain translates no pictures: this is draw-emoji."),
-        ("walk.py", "sketch", "runs/sketch makes no pictures from seeds: this is "),
+        ("encode.py", "styled", "runs/styled has no encoder to look at an image with: this is icgan-mnist."),
+        ("translate.py", "plain", "runs/plain translates no images: this is draw-emoji."),
+        ("walk.py", "sketch", "runs/sketch makes no images from seeds: this is "),
         ("write.py", "labelled", "runs/labelled has no characters to write with: this is "),
     ],
 )
@@ -211,7 +211,8 @@ def test_a_file_that_is_no_checkpoint_is_answered_in_a_sentence(open_page, folde
 
 
 @pytest.mark.parametrize(
-    ("seeds", "words"), [("", "Seeds must be numbers and ranges"), ("5-1", "Seeds must be numbers and ranges"), ("0-99", "at most 32")]
+    ("seeds", "words"),
+    [("", "Seeds must be numbers and ranges"), ("5-1", "Seeds must be numbers and ranges"), ("0-99", "at most 32")],
 )
 def test_wrong_seeds_are_answered_in_a_sentence(open_page, seeds, words):
     app = open_page(PAGES[1], model="runs/plain")

@@ -80,8 +80,8 @@ def test_a_page_is_found_by_its_name(browser, url, path):
 
 def test_the_link_leads_back(browser, url):
     with visit(browser, f"{url}/?model=runs/plain") as page:
-        page.get_by_label("Pictures", exact=True).fill("6")
-        page.get_by_label("Pictures", exact=True).press("Enter")
+        page.get_by_label("Images", exact=True).fill("6")
+        page.get_by_label("Images", exact=True).press("Enter")
         page.get_by_label("First seed", exact=True).fill("40")
         page.get_by_label("First seed", exact=True).press("Enter")
         page.wait_for_url(re.compile("seed=40"))

@@ -22,6 +22,9 @@ from pretrained.pipelines.write import characters
 from pretrained.system import server
 from pretrained.system.errors import InputError
 from pretrained.titles import title_of
+from pretrained.verbs.drawing import LACKS
+from pretrained.verbs.parameter import fields_of
+from pretrained.verbs.shared import Verb
 from ui.menu import PAGES
 from ui.state import memory
 from ui.state.comparisons import MOST
@@ -59,16 +62,6 @@ class Model:
     @property
     def size(self) -> int:
         return self.pipeline.config.network["size"]
-
-
-# What a checkpoint cannot do that lacks an ability, for the sentence that says so.
-LACKS = {
-    "noise": "makes no pictures from seeds",
-    "source": "translates no pictures",
-    "style": "has no styles to mix",
-    "encode": "has no encoder to look at a picture with",
-    "characters": "has no characters to write with",
-}
 
 
 def choose_model(need: str) -> None:
@@ -177,18 +170,20 @@ def _title(id: str) -> str:
 
 
 @contextmanager
-def as_input_error() -> Iterator[None]:
-    """Show an InputError as a sentence in the page, and end the page there."""
+def as_input_error(verb: type[Verb] | None = None) -> Iterator[None]:
+    """Show an InputError as a sentence in the page, as `error_text` has it, and end the page there."""
     try:
         yield
     except InputError as error:
-        st.error(error_text(error), icon=":material/error:")
+        st.error(error_text(error, verb), icon=":material/error:")
         st.stop()
 
 
-def error_text(error: InputError) -> str:
-    """An error for st.error, its arguments in plain words: "fps" or "batch size"."""
-    return escape_markdown(error.named(lambda argument: argument.replace("_", " ")))
+def error_text(error: InputError, verb: type[Verb] | None = None) -> str:
+    """An error for st.error: the parameters of `verb` are called by the labels of their controls."""
+    fields = fields_of(verb) if verb else {}
+    label = lambda name: fields[name].label if name in fields else name.replace("_", " ")
+    return escape_markdown(error.named(label))
 
 
 def escape_markdown(text: str) -> str:

@@ -14,24 +14,23 @@ from PIL import Image
 from pretrained import checkpoint
 from pretrained.checkpoint import Config
 from pretrained.hub import model_card
-from pretrained.inputs.latents import MAX_SEED
 from pretrained.inputs.seeds import few_seeds
 from pretrained.media.images import encode_png, open_image
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.system import server
 from pretrained.system.errors import InputError
+from pretrained.verbs.drawing import MAX_PIXELS, Sample, Translate, takes
 from ui.state import comparisons
 from ui.state.comparisons import MOST
 from ui.state.examples import examples
 from ui.state.models import RUNS, as_input_error, error_text, escape_markdown, load, local_models, locate
 from ui.state.translation import translate
-from ui.widgets.controls import class_picker, seeds_field, truncation_slider, whole_number
+from ui.widgets.controls import control
 from ui.widgets.image_grid import render
 from ui.widgets.model_cards import card_of, facts
 from ui.widgets.upload import MAX_MEGABYTES, read
 
 MAX_SEEDS = 64
-MAX_PIXELS = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def beside(chosen: list[Chosen], show: Callable[[Chosen], None]) -> None:
                 try:
                     show(one)
                 except InputError as error:
-                    st.error(escape_markdown(f"{one.id}: {error}"), icon=":material/error:")
+                    st.error(f"{escape_markdown(one.id)}: {error_text(error)}", icon=":material/error:")
                 describe(one)
 
 
@@ -142,13 +141,14 @@ def beside(chosen: list[Chosen], show: Callable[[Chosen], None]) -> None:
 def compare_seeds(chosen: list[Chosen]) -> None:
     """The same seeds, drawn by each."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        typed = seeds_field("Seeds", "0-15", "seeds")
-        columns = whole_number("Columns", 1, 16, 4, "columns", width=130, help="Pictures in a row")
+        typed = control(Sample, "seeds", value="0-15")
+        columns = control(Sample, "columns", most=16, value=4)
         classes = chosen[0].config.classes
         same = all(one.config.classes == classes for one in chosen)
-        how = {"label": class_picker(classes) if same else None, "truncation": truncation_slider()}
+        how = {"label": control(Sample, "label", chosen[0].config)} if same and classes else {}
+        how["truncation"] = control(Sample, "truncation")
     with as_input_error():
-        seeds = few_seeds(typed or "", MAX_SEEDS)
+        seeds = few_seeds(typed, MAX_SEEDS)
 
     def show(one: Chosen) -> None:
         shown = render(load(one.id, one.path, one.revision), seeds, columns, 1, how)
@@ -202,13 +202,10 @@ def compare_image(chosen: list[Chosen]) -> None:
             help = (
                 "First make of it what each of them reads: a sketch, a smaller picture, a noisy one, one with a hole."
             )
-            degrades = st.toggle("Prepare it", True, key="degrade", bind="query-params", help=help)
-            how["seed"] = whole_number("Seed", 0, MAX_SEED, 0, "seed", width=150, help="Of noise and of holes")
-        if all(one.config.input.get("strength") for one in chosen):
-            help = "How far to go: 0 leaves the picture nearly as it is."
-            how["strength"] = st.slider(
-                "Strength", 0.0, 1.0, 1.0, 0.05, key="strength", bind="query-params", width=200, help=help
-            )
+            degrades = control(Translate, "degrade", label="Prepare it", help=help)
+            how["seed"] = control(Translate, "seed")
+        if all(takes(one.config, "strength") for one in chosen):
+            how["strength"] = control(Translate, "strength")
 
     def show(one: Chosen) -> None:
         given = one.config.input

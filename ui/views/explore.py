@@ -76,8 +76,8 @@ def turn(seed: int, known: Mapping[str, Direction], how: How) -> None:
     """Pad, sliders and the picture: all that runs again when one of them is moved."""
     for name, strength in st.session_state.pop("jump", {}).items():
         st.session_state[f"move-{name}"] = strength
-    image, knobs = st.columns([2, 3], gap="medium")
-    with knobs:
+    image, controls = st.columns([2, 3], gap="medium")
+    with controls:
         moves = direction_controls.steer(model, known)
     with image, as_input_error():
         png = moved(seed, moves, known, how)

@@ -1,34 +1,31 @@
-"""Mix: pictures with the coarse styles of one seed and the fine ones of another."""
+"""Mix: images with the coarse styles of one seed and the fine ones of another."""
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from pretrained.inputs.seeds import few_seeds
+from pretrained.inputs.seeds import parse_seeds
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.generate import BATCH_SIZE
-from pretrained.system.errors import InputError
+from pretrained.verbs.drawing import Mix
 from ui.state.cache import cached
 from ui.state.models import Model, as_input_error, chosen_model, file_name, shell
 from ui.widgets.controls import (
+    conditions,
+    control,
     copy_link,
-    label_picker,
     random_seeds,
     say_what,
-    seeds_field,
     surprise,
-    truncation_slider,
 )
 from ui.widgets.image_grid import LARGE, download_png, show_large, show_seed, table
 
-MAX_SEEDS = 16  # on a side
-MAX_PIXELS = 16_000_000  # of a whole sheet, since it travels to the browser at once
-
 
 def render(model: Model, rows: list[int], columns: list[int], layers: int, scale: int, how: Mapping[str, Any]) -> bytes:
-    """The table of `sheet.mix`, PNG."""
+    """The grid of `image_grid.mix`, PNG."""
     draw = partial(image_grid.mix, model.pipeline, model.id, rows, columns, layers, scale=scale, **how)
     passes = sum(-(-count // BATCH_SIZE) for count in (len(rows) * len(columns), len(rows), len(columns)))
     key = (*model.key, "mix", tuple(rows), tuple(columns), layers, scale, *how.items())
@@ -47,29 +44,18 @@ def show_pair(model: Model, row: int, column: int, layers: int, how: Mapping[str
 
 @st.fragment
 def work(model: Model) -> None:
-    """Fields and the table of pictures: all that runs again when one of them is changed."""
+    """Fields and the grid of images: all that runs again when one of them is changed."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = {
-            "rows": seeds_field("Rows, coarse", "0-3", "coarse"),
-            "columns": seeds_field("Columns, fine", "10-15", "fine"),
+            "rows": control(Mix, "rows", key="coarse"),
+            "columns": control(Mix, "columns", key="fine"),
         }
-        most = model.pipeline.network.num_styles
-        layers = st.slider(
-            "Coarse layers",
-            0,
-            most,
-            min(3, most),
-            key="layers",
-            bind="query-params",
-            width=200,
-            help=f"How many of the {most} layers follow the row. The first ones shape the picture, the last colour it.",
-        )
-        how = {"label": label_picker(model), "truncation": truncation_slider()}
+        layers = control(Mix, "layers", most=model.pipeline.network.num_styles, slider=True)
+        how = conditions(model, Mix)
         surprise(lambda: {"coarse": random_seeds(4), "fine": random_seeds(6)}, "Other seeds, at random")
-    with as_input_error():
-        rows, columns = (few_seeds(text or "", MAX_SEEDS) for text in typed.values())
-        if (count := (1 + len(rows)) * (1 + len(columns))) * model.size**2 > MAX_PIXELS:
-            raise InputError(f"{count} pictures of {model.size} px are too many for this page: give fewer seeds")
+    with as_input_error(Mix):
+        Mix(id=model.id, out=Path("mix.png"), **typed).check_online(model.pipeline.config)
+        rows, columns = (parse_seeds(text, name) for name, text in typed.items())
         png = render(model, rows, columns, layers, 1, how)
     titles = [None, *(f"Seed {seed}" for seed in columns)]
     for row in rows:
@@ -85,7 +71,7 @@ def work(model: Model) -> None:
         model,
         png,
         file_name(model, f"mix-{typed['rows']}-{typed['columns']}-{layers}", ".png"),
-        "The pictures pixel for pixel. The file says in its metadata how to make it again.",
+        "All images, pixel for pixel. Its metadata says how to make it again.",
     )
     copy_link()
     shell("mix", model, "mix.png", **typed, layers=layers, **how)
@@ -93,5 +79,5 @@ def work(model: Model) -> None:
 
 st.title("Mix")
 model = chosen_model("style")
-say_what(model, "Each picture takes the coarse styles of the seed on its left, and the fine ones of the seed above it.")
+say_what(model, "Each image takes the coarse styles of the seed on its left, and the fine ones of the seed above it.")
 work(model)

@@ -12,18 +12,19 @@ from typing import Any
 import streamlit as st
 from PIL import Image, ImageColor, ImageOps
 
-from pretrained.inputs.latents import MAX_SEED
 from pretrained.media.files import is_litter, natural
 from pretrained.media.images import encode_png
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import KINDS, pen_for
 from pretrained.system.errors import InputError
 from pretrained.titles import title_of
+from pretrained.verbs.drawing import Translate, takes
+from pretrained.verbs.parameter import fields_of
 from ui.state.examples import examples
 from ui.state.models import Model, as_input_error, chosen_model, error_text, escape_markdown, file_name, shell
 from ui.state.translation import WIDTH, Done, translate
 from ui.widgets.canvas import canvas, curtain
-from ui.widgets.controls import copy_link, whole_number
+from ui.widgets.controls import control, copy_link
 from ui.widgets.image_grid import download_png
 from ui.widgets.upload import MAX_FILES, MAX_MEGABYTES, read
 
@@ -94,24 +95,19 @@ def ways(model: Model) -> list[str]:
     return sorted((way for way in WAYS if way not in missing), key=lambda way: way != first)
 
 
-def knobs(model: Model, way: str) -> dict[str, Any]:
+def controls(model: Model, way: str) -> dict[str, Any]:
     """The arguments of `Translate.translate`, as far as this checkpoint takes them."""
-    given, kind, how = model.pipeline.config.input, model.pipeline.kind, {}
+    config, kind, how = model.pipeline.config, model.pipeline.kind, {}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if kind in DEGRADATIONS and way in ("Upload", "Camera"):
-            how["degrade"] = st.toggle(DEGRADATIONS[kind].label, True, key="degrade", bind="query-params")
-        if how.get("degrade") and DEGRADATIONS[kind].is_random:
-            how["seed"] = whole_number("Seed", 0, MAX_SEED, 0, "seed", width=150)
-        if given.get("strength"):
-            help = "How far to go: 0 leaves the picture nearly as it is."
-            strength = st.slider(
-                "Strength", 0.0, 1.0, 1.0, 0.05, key="strength", bind="query-params", width=200, help=help
-            )
-            how["strength"] = strength
+        if takes(config, "degradation") and way in ("Upload", "Camera"):
+            how["degrade"] = control(Translate, "degrade", label=DEGRADATIONS[kind].label)
+        if how.get("degrade") and takes(config, "random degradation"):
+            how["seed"] = control(Translate, "seed")
+        if takes(config, "strength"):
+            how["strength"] = control(Translate, "strength")
         if way in ("Upload", "Camera"):
             fits = ["crop", "stretch", "tile"] if model.pipeline.size else ["crop", "tile"]
-            help = "crop cuts the square in the middle, stretch takes it whole, tile goes over a large one in pieces."
-            how["fit"] = st.selectbox("Fit", fits, key="fit", bind="query-params", width=120, help=help)
+            how["fit"] = control(Translate, "fit", options=fits)
     return how
 
 
@@ -127,7 +123,7 @@ def complete(model: Model, image: Image.Image, how: dict[str, Any]) -> dict[str,
             st.stop()
         how = {**how, "mask": mask}
     if given.get("second") and "second" not in how:
-        file = st.file_uploader("The second picture", max_upload_size=MAX_MEGABYTES)
+        file = st.file_uploader(fields_of(Translate)["second"].label, max_upload_size=MAX_MEGABYTES)
         if file is None:
             st.stop()
         how = {**how, "second": read(file)}
@@ -181,10 +177,10 @@ def work(model: Model) -> None:
     offered = ways(model)
     way = st.segmented_control("A picture", offered, default=offered[0], key="way", bind="query-params") or offered[0]
     row = st.container(horizontal=True, gap="medium")
-    with as_input_error():
+    with as_input_error(Translate):
         with row.container(width=WIDTH if way == "Draw" else "stretch"):
             images = WAYS[way](model)
-            how = knobs(model, way)
+            how = controls(model, way)
         if not images:
             st.stop()
         if len(images) == 1:
@@ -212,6 +208,6 @@ kind, config = model.pipeline.kind, model.pipeline.config
 made = escape_markdown(str(config.input["source"].get("target", "a picture")))[:100]
 st.caption(
     f"**{escape_markdown(title_of(config).title)}** · From {KINDS[kind]} to {made}. "
-    "Your picture is processed in memory and not stored."
+    "Your image is processed in memory and not stored."
 )
 work(model)

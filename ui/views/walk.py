@@ -1,34 +1,36 @@
-"""Walk: a film that wanders from seed to seed."""
+"""Walk: a video of a smooth walk from seed to seed."""
 
 from functools import partial
 
 import streamlit as st
 
 from pretrained.inputs.seeds import few_seeds
+from pretrained.verbs.drawing import Walk
+from pretrained.verbs.parameter import fields_of
 from ui.state.models import Model, as_input_error, chosen_model, shell
-from ui.widgets.controls import conditions, copy_link, film_fields, random_seeds, say_what, seeds_field, surprise
+from ui.widgets.controls import conditions, control, copy_link, random_seeds, say_what, surprise
 from ui.widgets.image_grid import gallery
-from ui.widgets.video_player import MAX_FRAMES, film, film_downloads, play
+from ui.widgets.video_player import play, render_video, video_downloads
 
-MAX_SEEDS = 32
+MAX_SEEDS = fields_of(Walk)["seeds"].about.max_seeds
 
 
 @st.fragment
 def work(model: Model) -> None:
-    """Fields, film and pictures: all that runs again when one of them is changed."""
+    """Fields, video and images: all that runs again when one of them is changed."""
     config = model.pipeline.config
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        typed = seeds_field("Seeds", "0-3", "seeds")
-        num_frames, fps = film_fields(120, MAX_FRAMES)
-        how = conditions(model)
-        loop = st.toggle("Loop", True, key="loop", bind="query-params")
+        typed = control(Walk, "seeds")
+        num_frames, fps = (control(Walk, name, step=step) for name, step in (("frames", 10), ("fps", 1)))
+        how = conditions(model, Walk)
+        loop = control(Walk, "loop")
         surprise(lambda: {"seeds": random_seeds(4)}, "Other seeds, at random")
-    with as_input_error():
-        seeds = few_seeds(typed or "", MAX_SEEDS)
+    with as_input_error(Walk):
+        seeds = few_seeds(typed, MAX_SEEDS)
 
     draw = partial(model.pipeline.walk, seeds, num_frames, loop=loop, **how)
     key = (*model.key, *seeds, num_frames, loop, *how.values())
-    mp4 = film(key, draw, num_frames, fps)
+    mp4 = render_video(key, draw, num_frames, fps)
     player, beside = st.columns(2, gap="medium")
     with player:
         play(mp4)
@@ -40,11 +42,11 @@ def work(model: Model) -> None:
             kept["text"] = examples[seeds[0] % len(examples)]
         gallery(model, seeds, min(5, len(seeds)), kept)
         copy_link()
-        film_downloads(model, key, draw, num_frames, fps, f"walk-{typed}")
+        video_downloads(model, key, draw, num_frames, fps, f"walk-{typed}")
     shell("walk", model, "walk.mp4", seeds=typed, frames=num_frames, fps=fps, **how, open=not loop)
 
 
 st.title("Walk")
 model = chosen_model()
-say_what(model, "A film that wanders from seed to seed.")
+say_what(model, "A video that walks smoothly from seed to seed.")
 work(model)

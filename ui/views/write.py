@@ -10,8 +10,7 @@ from pretrained.pipelines.write import MAX_TEXT, characters, film, lines_of
 from ui.state.cache import cached
 from ui.state.models import Model, as_input_error, chosen_model, file_name, shell
 from ui.widgets.controls import copy_link, random_seed, say_what, surprise, whole_number
-from ui.widgets.video_player import film as make_film
-from ui.widgets.video_player import film_downloads, play
+from ui.widgets.video_player import play, render_video, video_downloads
 
 SHOWN, FILMED, PRINT = 256, 128, 1024  # px of a letter on the page, in the film and in the file, about
 FRAMES, FPS, NUM_SEEDS = 150, 30, 5
@@ -75,8 +74,8 @@ def work(model: Model) -> None:
         seeds = [min(seed + step, MAX_SEED) for step in range(NUM_SEEDS)]
         frames = partial(film, model.pipeline, text, seeds, FRAMES, scale=times(model, FILMED), **how)
         key = (*model.key, "film", text, seed, *how.values())
-        play(make_film(key, frames, FRAMES, FPS), "stretch")
-        film_downloads(model, key, frames, FRAMES, FPS, f"{text}-{seed}")
+        play(render_video(key, frames, FRAMES, FPS), "stretch")
+        video_downloads(model, key, frames, FRAMES, FPS, f"{text}-{seed}")
     shell("write", model, "text.png", text=text, seed=seed, scale=times(model, PRINT), **how)
 
 

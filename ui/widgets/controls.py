@@ -10,11 +10,14 @@ from typing import Any
 
 import streamlit as st
 
+from pretrained.checkpoint import Config
 from pretrained.titles import title_of
+from pretrained.verbs.drawing import Sample, takes
+from pretrained.verbs.parameter import MAX_TEXT, choices, fields_of
+from pretrained.verbs.shared import Verb
 from ui.state.models import Model, escape_markdown
 from ui.widgets.component import component
 
-OWN = "each seed's own"
 MAX_SURPRISE = 100_000  # seeds that a surprise chooses from: short enough to be said
 
 _link = component("link", '<div class="link"><button type="button">Copy link</button></div>')
@@ -45,59 +48,55 @@ def copy_link(key: str = "copy link") -> None:
     _link(key=key, data={})
 
 
-def conditions(model: Model) -> dict[str, Any]:
-    """What the pages tell the network beside seeds: the arguments of `Generate.sample`, as far as it takes them."""
-    text = {"text": text_field(model)} if model.pipeline.config.input.get("text") else {}
-    return {**text, "label": label_picker(model), "truncation": truncation_slider()}
+def conditions(model: Model, verb: type[Verb] = Sample) -> dict[str, Any]:
+    """The controls of what a network is given beside seeds: the arguments of `Generate.sample` that it takes."""
+    config, fields = model.pipeline.config, fields_of(verb)
+    names = [name for name in ("text", "label", "truncation") if name in fields]
+    return {name: control(verb, name, config) for name in names if takes(config, fields[name].about.needs)}
 
 
-def text_field(model: Model) -> str | None:
-    """What a network that reads is to draw; the examples of its config are suggested."""
-    return st.selectbox(
-        "Text",
-        model.pipeline.config.input["text"]["examples"],
-        index=None,
-        key="text",
-        bind="query-params",
-        accept_new_options=True,
-        placeholder=OWN,
-        width=300,
-        help="Choose an example, or type words of your own and press Enter. Words it has never read are left out.",
-    )
+def control(
+    verb: type[Verb],
+    name: str,
+    config: Config | None = None,
+    most: int | None = None,
+    step: int | None = None,
+    slider: bool = False,
+    **shown: Any,
+) -> Any:
+    """The value of a parameter, from a widget that its type chooses; label, help and limits are those of the verb.
 
-
-def label_picker(model: Model, own: str = OWN) -> int | None:
-    """The class to draw, offered only by a checkpoint that has some; `own` stands for none in particular."""
-    return class_picker(model.pipeline.config.classes, own)
-
-
-def class_picker(classes: list[str], own: str = OWN) -> int | None:
-    """One of `classes`, if there are any; None is none in particular."""
-    if not classes:
-        return None
-    names = [own, *(f"{label} {name}" for label, name in enumerate(classes))]
-    help = "What all of the pictures are to show."
-    chosen = st.selectbox("Label", names, key="label", bind="query-params", width=200, help=help)
-    return names.index(chosen) - 1 if chosen != own else None
-
-
-def truncation_slider() -> float:
-    return st.slider(
-        "Truncation",
-        0.0,
-        2.0,
-        1.0,
-        0.05,
-        key="truncation",
-        bind="query-params",
-        width=200,
-        help="Below 1 pictures are more typical and less varied, at 0 all the same.",
-    )
-
-
-def seeds_field(label: str, default: str, key: str) -> str:
-    """Seeds as text, for `few_seeds` of pretrained to read."""
-    return st.text_input(label, default, max_chars=400, key=key, bind="query-params", width=180, help="0-3, or 1,2,5-9")
+    Args:
+        config: of the checkpoint, for a label or a text to be chosen.
+        most: of a whole number, by default the most that may be online.
+        step: of a field for a whole number.
+        slider: for a whole number.
+        shown: what the widget takes instead of what is described, e.g. label="Prepare it", key="coarse".
+    """
+    field = fields_of(verb)[name]
+    about, start = field.about, shown.pop("value", field.start)
+    shown = {"label": field.label, "key": name, "help": about.help, **shown}
+    bound = {"bind": "query-params", **shown}
+    if about.needs == "classes":
+        names = [about.none, *(f"{label} {name}" for label, name in enumerate(config.classes))]
+        chosen = st.selectbox(options=names, **{"width": 200, **bound})
+        return names.index(chosen) - 1 if chosen != about.none else None
+    if about.needs == "text":
+        examples = config.input["text"]["examples"]
+        free = {"index": None, "accept_new_options": True, "placeholder": about.none, "width": 300}
+        return st.selectbox(options=examples, **free, **bound)
+    if field.kind is bool:
+        return st.toggle(value=start, **bound)
+    if listed := choices(field.kind):
+        return st.selectbox(**{"options": listed, "width": 120, **bound})
+    if field.kind is str:
+        return st.text_input(value=start, max_chars=MAX_TEXT, **{"width": 180, **bound}) or ""
+    low, high = about.range.low, most or about.range.top(online=True)
+    if field.kind is float:
+        return st.slider(min_value=float(low), max_value=float(high), value=start, step=0.05, **{"width": 200, **bound})
+    if slider:
+        return st.slider(min_value=low, max_value=high, value=min(start, high), **{"width": 200, **bound})
+    return whole_number(low=low, high=high, default=min(start, high), step=step, **{"width": 150, **shown})
 
 
 def spelt(name: str) -> str:
@@ -123,9 +122,3 @@ def _is_endless(text: str) -> bool:
         return math.isinf(float(text))
     except ValueError:
         return False
-
-
-def film_fields(num_frames: int, most: int) -> tuple[int, int]:
-    """How many frames, and how many in a second."""
-    frames = whole_number("Frames", 2, most, num_frames, "frames", step=10, width=130)
-    return frames, whole_number("Frames per second", 1, 60, 30, "fps", width=150)

@@ -1,4 +1,4 @@
-"""Films: drawn once with a bar that shows how far they are, played, and offered in every format."""
+"""Videos: drawn once with a progress bar, played, and offered in every format."""
 
 from __future__ import annotations
 
@@ -13,25 +13,23 @@ from pretrained.media.images import MAX_PIXELS
 from ui.state.cancel import cancellable
 from ui.state.models import Model, alone, as_input_error, file_name
 
-MAX_FRAMES = 600
-
 Draw = Callable[[], Iterable[np.ndarray]]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _shelf(key: tuple) -> dict[str, bytes]:
-    """Where the film of `key` is put when it is made; a cached function could not show progress meanwhile."""
+def _cache(key: tuple) -> dict[str, bytes]:
+    """Where the video of `key` is kept once it is made; a cached function could not show progress meanwhile."""
     return {}
 
 
-def film(key: tuple, draw: Draw, num_frames: int, fps: int, suffix: str = ".mp4") -> bytes:
-    """The film of these frames, from the shelf or made now; the page ends here when that is cancelled.
+def render_video(key: tuple, draw: Draw, num_frames: int, fps: int, suffix: str = ".mp4") -> bytes:
+    """The video of these frames, from the cache or made now; the page ends here when that is cancelled.
 
     Args:
-        key: what the film depends on, apart from its speed.
+        key: what the video depends on, apart from its speed.
     """
     key = (*key, fps)
-    done = _shelf(key)
+    done = _cache(key)
     # What follows stays in its place, whether there is a bar or not.
     with st.container():
         if suffix not in done:
@@ -45,15 +43,15 @@ def play(mp4: bytes, width: int | Literal["stretch"] = 384) -> None:
     st.video(mp4, loop=True, autoplay=True, muted=True, width=width)
 
 
-def film_downloads(model: Model, key: tuple, draw: Draw, num_frames: int, fps: int, what: str) -> None:
+def video_downloads(model: Model, key: tuple, draw: Draw, num_frames: int, fps: int, what: str) -> None:
     """A button for each format; those other than .mp4 are made when they are asked for, and can be had from then on.
 
     Args:
-        key: as for `film`.
+        key: as for `render_video`.
     """
     # They hold all frames in memory while they are made.
     is_short = num_frames * max(video.MIN_SIZE, model.size) ** 2 <= MAX_PIXELS
-    done, asked = _shelf((*key, fps)), None
+    done, asked = _cache((*key, fps)), None
     with st.container(horizontal=True):
         places = {suffix: st.empty() for suffix in video.FORMATS}
 
@@ -65,7 +63,7 @@ def film_downloads(model: Model, key: tuple, draw: Draw, num_frames: int, fps: i
             video.FORMATS[suffix].mime,
             on_click="ignore",
             icon=":material/download:",
-            help=f"Download the film as {suffix}",
+            help=f"Download the video as {suffix}",
         )
 
     for suffix, format in video.FORMATS.items():
@@ -77,9 +75,9 @@ def film_downloads(model: Model, key: tuple, draw: Draw, num_frames: int, fps: i
                 on_click=st.session_state.pop,
                 args=("cancelled", None),
                 icon=":material/movie:",
-                help=f"Make the film as {suffix}, which can then be downloaded",
+                help=f"Make the video as {suffix}, which can then be downloaded",
             )
             asked = suffix if begins else asked
     if asked:
-        film(key, draw, num_frames, fps, asked)
+        render_video(key, draw, num_frames, fps, asked)
         offer(asked)

@@ -90,7 +90,7 @@ def test_without_its_first_layers_a_generator_does_not_see_the_seed(row):
 def test_directions_are_those_of_the_definition(row, method):
     pipeline = make(row)
     if method not in directions.methods(pipeline):
-        with pytest.raises(InputError, match="--method pca is not for"):
+        with pytest.raises(InputError, match="`method` must be one of sefa, axis for"):
             find(pipeline, method)
         return
     rows = find(pipeline, method)
@@ -141,7 +141,7 @@ def test_seeds_are_added_and_taken_away():
         ({"smile": 1.0}, "has no direction 'smile': sefa-1, axis-1, seed-7"),
         ({"sefa-0": 1.0}, "sefa-1 to sefa-8"),
         ({"axis-9": 1.0}, "axis-1 to axis-8"),
-        ({"pca-1": 1.0}, "`method` must be sefa or axis for mine, got pca"),
+        ({"pca-1": 1.0}, "`method` must be one of sefa, axis for mine, got pca"),
         ({"seed-9999999999": 1.0}, "out of range"),
         ({"sefa-1": float("nan")}, "finite number, got nan"),
     ],

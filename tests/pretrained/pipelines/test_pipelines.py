@@ -85,7 +85,7 @@ def test_truncation_moves_towards_the_mean():
     np.testing.assert_array_equal(mean[0], mean[1])
     near, far = (np.abs(pipeline.sample([1], truncation=psi).astype(int) - mean[:1]).mean() for psi in (0.3, 1.0))
     assert 0 < near < far
-    with pytest.raises(InputError, match="--truncation"):
+    with pytest.raises(InputError, match="`truncation` must be 0 to 2"):
         pipeline.sample([1], truncation=-1)
 
 
@@ -134,7 +134,7 @@ def test_an_empty_folder_is_no_checkpoint(tmp_path):
 
 
 def test_unknown_device():
-    with pytest.raises(InputError, match="--device"):
+    with pytest.raises(InputError, match="`device` must be one of auto, "):
         pipelines.pick_device("tpu")
 
 

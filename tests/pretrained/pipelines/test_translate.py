@@ -228,9 +228,9 @@ def test_a_image_that_was_not_opened_by_us_is_turned_and_flattened_too():
         ("square", {"degrade": True}, "leave `degrade` out"),
         ("square", {"mask": Image.new("L", (9, 9))}, "fills no holes"),
         ("square", {"second": image()}, "takes one image"),
-        ("pose", {}, "give the --second"),
-        ("fill", {}, "either a --mask"),
-        ("fill", {"mask": Image.new("L", (9, 9)), "degrade": True}, "either a --mask"),
+        ("pose", {}, "give `second` too"),
+        ("fill", {}, "either `mask`"),
+        ("fill", {"mask": Image.new("L", (9, 9)), "degrade": True}, "either `mask`"),
         ("square", {"fit": "squeeze"}, "crop, tile, stretch"),
     ],
 )

@@ -14,11 +14,13 @@ from pretrained.media.images import encode_png, fit, to_pil, to_uint8
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.directions import Direction
 from pretrained.pipelines.projection import Step, encoded, project
+from pretrained.verbs.keeping import Project
+from pretrained.verbs.parameter import fields_of
 from ui.state.cancel import cancellable
 from ui.state.models import DEVICE, Model, alone, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.widgets import direction_controls
 from ui.widgets.canvas import png_url
-from ui.widgets.controls import label_picker, text_field, whole_number
+from ui.widgets.controls import control, whole_number
 from ui.widgets.image_grid import download_png
 from ui.widgets.upload import MAX_MEGABYTES, read
 
@@ -28,8 +30,8 @@ SHOWN_EVERY = 10  # steps
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _shelf(key: tuple) -> dict[str, Step]:
-    """Where the result of `key` is put when it is found; a cached function could not show progress meanwhile."""
+def _cache(key: tuple) -> dict[str, Step]:
+    """Where the result of `key` is kept once it is found; a cached function could not show progress meanwhile."""
     return {}
 
 
@@ -73,8 +75,8 @@ def own(_model: Model, key: tuple, seed: int) -> Image.Image:
 
 
 def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
-    """The last step, from the shelf or made now with a bar and a preview; the page ends here when that is cancelled."""
-    done = _shelf(key)
+    """The last step, from the cache or made now with a bar and a preview; the page ends here when that is cancelled."""
+    done = _cache(key)
     if "last" not in done:
         with cancellable(key, "Looking for it …") as (preview, move):
             for step in alone(descend()):
@@ -89,10 +91,10 @@ def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
 @st.fragment
 def turn(square: Image.Image, step: Step, known: Mapping[str, Direction], flags: Mapping[str, object]) -> None:
     """Pad, sliders and the pictures before and after: all that runs again when one of them is moved."""
-    images, knobs = st.columns([2, 3], gap="medium")
-    with knobs:
+    images, controls = st.columns([2, 3], gap="medium")
+    with controls:
         moves = direction_controls.steer(model, known)
-    with images, as_input_error():
+    with images, as_input_error(Project):
         vectors = [known[name].vector for name in moves]
         png = draw(model, model.key, step.point, step.condition, moves, vectors, known)
         with st.container(horizontal=True):
@@ -126,20 +128,20 @@ way = st.segmented_control(
     label_visibility="collapsed",
     help="A picture of yours, or one of the generator's own to try it with.",
 )
-with as_input_error():
+with as_input_error(Project):
     image = WAYS[way or "Upload"]()
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    text = text_field(model) if config.input.get("text") else None
-    label = label_picker(model, "the one that fits best")
-    help = "Of gradient descent: more come nearer to your picture."
-    num_steps = st.select_slider("Steps", STEPS, 200, key="steps", bind="query-params", width=200, help=help)
-    help = "What the encoder makes of your picture, at once, instead of the best that can be found from there."
-    only = bool(config.input.get("encode")) and st.toggle("Encoder only", key="only", bind="query-params", help=help)
+    text = control(Project, "text", config) if config.input.get("text") else None
+    label = control(Project, "label", config) if config.classes else None
+    steps = fields_of(Project)["steps"]
+    how = {"key": "steps", "bind": "query-params", "width": 200, "help": steps.about.help}
+    num_steps = st.select_slider(steps.label, STEPS, steps.default, **how)
+    only = bool(config.input.get("encode")) and control(Project, "encoder_only", key="only")
     known = direction_controls.choose(model)
 if image is None:
     st.info("Upload a picture, or try an example.")
     st.stop()
-with as_input_error():
+with as_input_error(Project):
     fitted = fit(image, model.size, config.network["channels"])
     square = to_pil(to_uint8(fitted)[0])
     if only:
