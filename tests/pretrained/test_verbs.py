@@ -106,7 +106,8 @@ def test_a_flag_in_a_message_is_found(source, found):
 
 
 def test_the_library_names_arguments_not_flags():
-    files = [file for file in (ROOT / "pretrained").rglob("*.py") if "cli" not in file.relative_to(ROOT).parts]
+    files = set((ROOT / "pretrained").rglob("*.py")) - set((ROOT / "pretrained" / "cli").rglob("*.py"))
+    files -= {ROOT / "pretrained" / "__main__.py"}  # it belongs to the command line
     texts = [(file.name, text) for file in files for text in messages(file.read_text())]
     assert len(texts) > 100
     assert not [(file, text) for file, text in texts if FLAG.search(text)]

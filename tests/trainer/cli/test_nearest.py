@@ -131,7 +131,7 @@ def test_features_see_a_copy_too(run, images, tmp_path, squeezenet, capsys, monk
     ("arguments", "words"),
     [
         (["--seeds", "0-99"], "at most 64"),
-        (["--seeds", "seven"], "does not name seeds"),
+        (["--seeds", "seven"], "must be numbers and ranges"),
         (["--out", "near.jpg"], "must end in .png"),
         (["--data", "nowhere"], "--data nowhere does not exist"),
         (["--features", "squeezenet"], "needs --feature-weights"),
