@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -162,9 +163,23 @@ def save_again(path: Path, folder: Path, config: Config) -> None:
 
 
 def _write(folder: Path, state: dict[str, torch.Tensor], config: Config) -> None:
-    metadata = {"format": "pt", "ganvas": config.to_json()}
+    text = config.to_json()
+    metadata = {"format": "pt", "ganvas": text, "sha256": _digest(state, text)}
     write_atomic(folder / MODEL, safetensors.torch.save(state, metadata))
     write_atomic(folder / CONFIG, (config.to_json() + "\n").encode())
+
+
+def _digest(state: Mapping[str, torch.Tensor], text: str) -> str:
+    """SHA-256 of the tensors as they are stored, in the order of their names, and of the config."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(_bytes(state[name]))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    return tensor.view(-1).view(torch.uint8).numpy().data
 
 
 def check_header(path: Path) -> None:
@@ -286,12 +301,20 @@ def load(path: Path) -> tuple[nn.Module, Config]:
         with open_regular(path) as file:
             header, start = read_header(file, path)
             network, config = outline(header, path)
-            state = {name: _read_tensor(file, path, start, header[name]) for name in network.state_dict()}
+            metadata, state = header["__metadata__"], {}
+            digest = hashlib.sha256(metadata["ganvas"].encode())
+            for name in sorted(network.state_dict()):
+                stored = _read_tensor(file, path, start, header[name])
+                digest.update(name.encode())
+                digest.update(_bytes(stored))
+                state[name] = stored.float() if stored.is_floating_point() else stored
             file.seek(0)
             if read_header(file, path) != (header, start):
                 raise InputError(f"{path} has changed while it was read: try again")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    if metadata.get("sha256") not in (None, digest.hexdigest()):
+        raise InputError(f"{path} is damaged: its numbers are not those that were written; take it from elsewhere")
     for name, tensor in state.items():
         if tensor.is_floating_point() and tensor.numel() and not all(end.isfinite() for end in tensor.aminmax()):
             raise InputError(f"{path} is refused: {name} has values that are not finite")
@@ -300,12 +323,10 @@ def load(path: Path) -> tuple[nn.Module, Config]:
 
 
 def _read_tensor(file: BinaryIO, path: Path, start: int, entry: Mapping[str, Any]) -> torch.Tensor:
-    """A tensor of the file, whole numbers as they are and others as float32."""
+    """A tensor of the file, as it is stored."""
     tensor = torch.empty(entry["shape"], dtype=DTYPES[entry["dtype"]])
     first, last = entry["data_offsets"]
     file.seek(start + first)
-    if last - first != tensor.nbytes or (
-        tensor.numel() and file.readinto(tensor.view(-1).view(torch.uint8).numpy().data) != tensor.nbytes
-    ):
+    if last - first != tensor.nbytes or (tensor.numel() and file.readinto(_bytes(tensor)) != tensor.nbytes):
         raise InputError(f"{path} has changed while it was read: try again")
-    return tensor.float() if tensor.is_floating_point() else tensor
+    return tensor

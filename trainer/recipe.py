@@ -7,9 +7,12 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from pretrained.inputs.latents import MAX_SEED
 from pretrained.system.errors import InputError
 from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.method import Method
+
+MAX_KIMG = 10**9
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,10 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.kimg > 0:
             raise InputError(f"`kimg` must be > 0, got {self.kimg}")
+        if self.kimg > MAX_KIMG:
+            raise InputError(f"`kimg` must be <= {MAX_KIMG:,}, got {self.kimg}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise InputError(f"`seed` must be 0 to {MAX_SEED}, got {self.seed}")
         if not 0 <= self.decay <= 1:
             raise InputError(f"`decay` must be 0 to 1, got {self.decay}")
         if not 1 <= self.batch_size <= 65536:

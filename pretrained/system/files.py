@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -14,10 +15,24 @@ from typing import BinaryIO
 
 from pretrained.system.errors import InputError
 
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")  # as tempfile names what is written beside
+
 
 def cache_folder() -> Path:
     """The cache folder: ganvas in $XDG_CACHE_HOME, or in ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "ganvas"
+    try:
+        return Path.home() / ".cache" / "ganvas"
+    except RuntimeError:  # a user without a home, as containers have
+        return Path(tempfile.gettempdir()) / f"ganvas-{os.getuid()}"
+
+
+def sweep(folder: Path, known: re.Pattern[str]) -> None:
+    """Delete what an interrupted `write_atomic` left of files whose names are known; nobody else may be writing."""
+    for path in folder.glob(".*"):
+        if (match := TEMPORARY.fullmatch(path.name)) and known.fullmatch(match["name"]) and not path.is_symlink():
+            path.unlink(missing_ok=True)
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -35,7 +50,7 @@ def open_regular(path: Path) -> BinaryIO:
     return open(descriptor, "rb")
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes | memoryview) -> None:
     """Write a temporary file beside `path`, flush it to disk and rename it: readers see the old file or the new one.
 
     Raises:

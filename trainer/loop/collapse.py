@@ -87,10 +87,11 @@ class Guard:
         return None
 
     def check_weights(self, method: nn.Module) -> str | None:
-        """Check all weights before they are saved."""
-        if all(torch.isfinite(weight).all() for weight in method.parameters()):
+        """Check all weights and statistics before they are saved."""
+        numbers = [tensor for tensor in (*method.parameters(), *method.buffers()) if tensor.is_floating_point()]
+        if all(torch.isfinite(tensor).all() for tensor in numbers):
             return None
-        return f"weights are no longer finite: {CALMER}"
+        return f"weights or statistics are no longer finite: {CALMER}"
 
     def check_images(self, images: np.ndarray, labels: np.ndarray | None = None) -> str | None:
         """Check the diversity of the samples of the fixed seeds, uint8 (N, H, W, C), and per label (N,) if given."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
-import pickle
+import math
 import platform
 import re
 import shlex
@@ -18,7 +19,6 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from PIL import Image
 from torch import nn
 
 from pretrained import checkpoint, pipelines
@@ -26,21 +26,24 @@ from pretrained.checkpoint import CARD, MODEL, RENAMED, SAMPLES, Config
 from pretrained.hub.model_card import model_card
 from pretrained.loading import HUB_ID
 from pretrained.media.files import is_litter
-from pretrained.media.images import encode_png
-from pretrained.run_files import DISCRIMINATOR, LOCK, LOG, RAW, SNAPSHOTS, STATE, TIMELAPSE
+from pretrained.media.images import encode_png, open_image
+from pretrained.run_files import DISCRIMINATOR, LOCK, LOG, NEXT, RAW, SNAPSHOTS, STATE, TIMELAPSE
 from pretrained.system.errors import InputError
-from pretrained.system.files import cannot_write, locked, write_atomic
+from pretrained.system.files import cannot_write, locked, sweep, write_atomic
 from trainer.data.contents import remember
 from trainer.data.dataset import Dataset
 from trainer.data.files.reading import Reading
-from trainer.loop import preview
+from trainer.loop import preview, state_file
 from trainer.method import MAIN, Method, published_name
 from trainer.recipe import Recipe
 from trainer.tracking import NoTracker, Tracker
 
 LOCAL = ("--out", "--data-root", "--feature-weights")  # flags that name local paths
 SHORT = ("data", "style", "perceptual", "base", "from")  # options that may be local paths; their last part is published
+WRITTEN = (MODEL, checkpoint.CONFIG, CARD, SAMPLES, LOG, STATE, NEXT, TIMELAPSE, DISCRIMINATOR)
 FLAGS = {"base": "from"}  # fields that are called otherwise on the command line
+SNAPSHOT = re.compile(r"\d{10}\.png")
+OURS = re.compile("|".join(map(re.escape, WRITTEN)) + f"|{SNAPSHOT.pattern}")
 TIMELAPSE_SECONDS, TIMELAPSE_FRAMES = 8.0, 60
 
 
@@ -60,7 +63,7 @@ class Run:
         """InputError if the folder holds other files, another run, or a run that is not to be resumed."""
         try:
             self._check(resume)
-        except PermissionError as error:
+        except OSError as error:  # closed, or a name that is too long
             raise cannot_write(self.folder, error, "choose another `out`") from error
 
     def _check(self, resume: bool) -> None:
@@ -68,12 +71,12 @@ class Run:
             return
         if not self.folder.is_dir():
             raise InputError(f"`out` must be a folder, got the file {self.folder}")
-        state, files = self.folder / STATE, [path for path in self.folder.iterdir() if not is_litter(path.name)]
-        if files and not state.exists():
+        there, files = state_file.exists(self.folder), [path for path in self.folder.iterdir() if not is_litter(path.name)]
+        if files and not there:
             raise InputError(f"`out` must be an empty folder, but {self.folder} holds other files")
-        if state.exists() and not resume:
+        if there and not resume:
             raise InputError(f"`out` {self.folder} holds a run: continue it with `resume`, or choose another `out`")
-        if state.exists():
+        if there:
             self._check_same_recipe(**self._read_state())
 
     def _check_same_recipe(
@@ -98,30 +101,33 @@ class Run:
                 )
 
     def _read_state(self) -> dict[str, Any]:
-        try:
-            return torch.load(self.folder / STATE, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise InputError(f"{self.folder / STATE} cannot be read ({error}): choose another `out`") from error
+        state = state_file.read(self.folder)
+        if not isinstance(state, dict) or not {"recipe", "trainer"} <= state.keys():
+            raise InputError(f"{self.folder / STATE} is no state of a run: choose another `out`")
+        return state
 
     def load_state(self) -> dict[str, Any] | None:
         """`Trainer.state_dict` of the last snapshot; None if there is none."""
-        return self._read_state()["trainer"] if (self.folder / STATE).exists() else None
+        return self._read_state()["trainer"] if state_file.exists(self.folder) else None
 
     def load_contents(self) -> dict[str, Any] | None:
         """What the run has learnt from, at the last snapshot; None of an older run, and when there was none."""
-        return self._read_state().get("data") if (self.folder / STATE).exists() else None
+        return self._read_state().get("data") if state_file.exists(self.folder) else None
 
     def save_state(self, state: dict[str, Any], data: Dataset) -> None:
         """Write the resume file: the recipe, `Trainer.state_dict`, and what is remembered of the data."""
-        buffer = io.BytesIO()
-        torch.save({"recipe": describe(self.recipe), "trainer": state, "data": remember(data)}, buffer)
-        write_atomic(self.folder / STATE, buffer.getvalue())
+        state_file.write(self.folder, {"recipe": describe(self.recipe), "trainer": state, "data": remember(data)})
+
+    def sweep(self) -> None:
+        """Delete the temporary files of a killed process; only for the holder of the lock."""
+        for folder in (self.folder, *(path for path in self.folder.iterdir() if path.is_dir())):
+            sweep(folder, OURS)
 
     def log(self, images_seen: int, values: dict[str, float]) -> None:
         """Append a line to log.jsonl."""
         line = {"kimg": images_seen / 1000, **{name: float(f"{value:.5g}") for name, value in values.items()}}
         try:
-            with (self.folder / LOG).open("a") as file:
+            with (self.folder / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise cannot_write(self.folder / LOG, error, "choose another `out`") from error
@@ -131,17 +137,22 @@ class Run:
         """Remove log lines after the moment of the resumed snapshot; they will be written again."""
         path = self.folder / LOG
         if path.exists():
-            lines = path.read_text().splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["kimg"] * 1000 <= images_seen]
-            write_atomic(path, "".join(kept).encode())
+            lines = path.read_text("utf-8", errors="replace").split("\n")[:-1]
+            kept = [line for line in lines if _images_seen(line) <= images_seen]
+            write_atomic(path, "".join(f"{line}\n" for line in kept).encode())
 
     def is_published(self, images_seen: int) -> bool:
         """Whether the snapshot at `images_seen` images is complete; the model card is written last."""
         model, card = self.folder / MODEL, self.folder / CARD
         if not model.exists() or not card.exists():
             return False
-        config = checkpoint.read_config(model)
-        return config.training["kimg"] * 1000 == images_seen and card.read_text() == model_card(config)
+        try:
+            config = checkpoint.load(model)[1]
+        except InputError:  # damaged since: it is written again
+            return False
+        return config.training.get("kimg", -1) * 1000 == images_seen and card.read_text(
+            "utf-8", errors="replace"
+        ) == model_card(config)
 
     def snapshot(
         self, name: str, network: nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
@@ -166,9 +177,14 @@ class Run:
 
     def timelapse(self) -> None:
         """Write an animation of the fixed seeds over training."""
-        paths = sorted((self.folder / SNAPSHOTS).glob("*.png"))
+        paths = sorted(path for path in (self.folder / SNAPSHOTS).glob("*.png") if SNAPSHOT.fullmatch(path.name))
         chosen = [paths[round(i)] for i in np.linspace(0, len(paths) - 1, min(len(paths), TIMELAPSE_FRAMES))]
-        frames = [Image.open(path) for path in chosen]
+        frames = []
+        for path in chosen:
+            with contextlib.suppress(InputError):  # a picture that was damaged is left out
+                frames.append(open_image(path))
+        if not frames:
+            return
         duration = [int(TIMELAPSE_SECONDS * 1000 / len(frames))] * (len(frames) - 1) + [2000]
         buffer = io.BytesIO()
         frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=duration, loop=0)
@@ -183,6 +199,14 @@ def publish(
     network, config = checkpoint.load(folder / MODEL)
     drawn = preview.draw(pipelines.make(network, config, device), data)
     return encode_png(drawn.grid, {"ganvas": json.dumps(drawn.text)})
+
+
+def _images_seen(line: str) -> float:
+    """How far a run was when it wrote a line of the log; infinity for what is none, such as the NULs of a crash."""
+    try:
+        return float(json.loads(line)["kimg"]) * 1000
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return math.inf
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:
@@ -219,7 +243,11 @@ def hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
-    named = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    named = (
+        re.search(r"^model name\s*: (.+)$", cpuinfo.read_text("utf-8", errors="replace"), re.MULTILINE)
+        if cpuinfo.exists()
+        else None
+    )
     processor = named[1] if named else platform.processor() or platform.machine()
     threads = torch.get_num_threads()
     return f"{processor}, {threads} thread{'s' * (threads > 1)}"

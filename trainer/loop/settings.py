@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pretrained.system.errors import InputError
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -57,3 +59,9 @@ class Settings:
     """Create the repository as private."""
     with_discriminator: bool = False
     """Publish D too, as discriminator.safetensors, so that others can fine-tune from it."""
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and not 1 <= self.threads <= 1024:
+            raise InputError(f"`threads` must be 1 to 1024, got {self.threads}")
+        if not 0 <= self.snapshots <= 10_000:
+            raise InputError(f"`snapshots` must be 0 to 10000, got {self.snapshots}")

@@ -235,9 +235,16 @@ class Trainer:
 
     def check(self, run: Run) -> str | None:
         """The problem that the guard finds in the weights or in the samples of the fixed seeds, or None."""
+        if problem := self.check_numbers():
+            return problem
         pipeline = pipelines.make(self.average.network, self.config(run), self.device)
         drawn = preview.draw(pipeline, self.data)
-        return self.guard.check_weights(self.method) or self.guard.check_images(drawn.images, drawn.labels)
+        return self.guard.check_images(drawn.images, drawn.labels)
+
+    def check_numbers(self) -> str | None:
+        """What the guard says of all that is saved: what is not finite never takes the place of a good state."""
+        parts = [self.method, *(average.network for average in self.averages.values())]
+        return next(filter(None, map(self.guard.check_weights, parts)), None)
 
     def recover(self, run: Run, problem: str) -> None:
         """Act on the setting `on_collapse`: continue, roll back to the last good snapshot, or raise Collapsed."""
@@ -328,6 +335,8 @@ def _in_folder(trainer: Trainer, run: Run) -> None:
     """Train to the end, from the last snapshot of `run` if there is one."""
     is_main_process = distributed.rank() == 0
     with run.lock() if is_main_process else contextlib.nullcontext():
+        if is_main_process and run.folder.is_dir():
+            run.sweep()
         if state := run.load_state():
             try:
                 trainer.load_state_dict(state)
@@ -388,7 +397,7 @@ def _loop(trainer: Trainer, run: Run) -> None:
                 problem = trainer.guard.check_losses(values, seen)
             if seen // between_snapshots > before // between_snapshots or seen >= total or received:
                 problem = distributed.broadcast(problem or (trainer.check(run) if is_main_process else None))
-                ignored = settings.on_collapse == "ignore" and not trainer.guard.check_weights(trainer.method)
+                ignored = settings.on_collapse == "ignore" and not trainer.check_numbers()
                 if problem is None or ignored:
                     trainer.snapshot(run)
             if problem:
