@@ -319,6 +319,7 @@ def load(path: Path) -> tuple[nn.Module, Config]:
         if tensor.is_floating_point() and tensor.numel() and not all(end.isfinite() for end in tensor.aminmax()):
             raise InputError(f"{path} is refused: {name} has values that are not finite")
     network.load_state_dict(state, strict=True, assign=True)
+    network.digest = digest.hexdigest()  # of the numbers and the config, for recipes
     return network.eval().requires_grad_(False), config
 
 

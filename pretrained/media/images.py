@@ -209,7 +209,7 @@ def open_image(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is not ours
-            image = Image.open(_regular(source), formats=_all_formats() if any_format else _formats())
+            image = Image.open(_regular(source), formats=all_formats() if any_format else formats())
         with image:
             if "progressive" in image.info:
                 _check_scans(image)
@@ -231,7 +231,7 @@ def open_image(
 
 
 @functools.cache
-def _formats() -> list[str]:
+def formats() -> list[str]:
     """FORMATS, once Pillow has learnt them: it loads no more by itself where it is told which."""
     for name in FORMATS:
         importlib.import_module(f"PIL.{name}ImagePlugin")

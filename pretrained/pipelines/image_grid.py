@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pretrained.media.images import MAX_PIXELS, encode_png, enlarge, grid
+from pretrained.media import provenance
+from pretrained.media.images import MAX_PIXELS, encode_png, enlarge, flatten, grid
 from pretrained.pipelines import write as typeset
 from pretrained.pipelines.directions import Direction, move
 from pretrained.pipelines.registry import Generate, Translate, autoencoder
 from pretrained.pipelines.translate import Fit
 from pretrained.system.errors import InputError
 
-METADATA = "ganvas"
+METADATA = provenance.RECIPE
 
 
 def render(
@@ -47,7 +48,14 @@ def render(
     offset = move(pipeline, moves, named, label) if moves else None
     images = pipeline.sample(seeds, label, truncation, text, offset)
     sheet = grid(images, min(columns, len(seeds)) if columns else None)
-    recipe = {"seeds": list(seeds), "label": label, "truncation": truncation, "text": text}
+    recipe = {
+        "verb": "sample",
+        "seeds": list(seeds),
+        "columns": columns,
+        "label": label,
+        "truncation": truncation,
+        "text": text,
+    }
     recipe |= {"moves": dict(moves)} if moves else {}
     return _encode(pipeline, id, sheet, scale, recipe)
 
@@ -75,7 +83,14 @@ def mix(
     sheet, size = grid(np.concatenate(lines), 1 + len(columns)), mixed.shape[1]
     for axis in (0, 1):
         sheet = np.insert(sheet, [size] * rim_gap(size), 255, axis)
-    recipe = {"rows": list(rows), "columns": list(columns), "layers": layers, "label": label, "truncation": truncation}
+    recipe = {
+        "verb": "mix",
+        "rows": list(rows),
+        "columns": list(columns),
+        "layers": layers,
+        "label": label,
+        "truncation": truncation,
+    }
     return _encode(pipeline, id, sheet, scale, recipe)
 
 
@@ -106,7 +121,12 @@ def sweep(
     )
     points = [point + np.float32(strength) * row.vector for row in rows.values() for strength in strengths]
     sheet = grid(pipeline.draw(points, [condition] * len(points)), len(strengths))
-    recipe = {"seed": seed, "rows": [row.moves for row in rows.values()], "strengths": list(strengths)}
+    recipe = {
+        "verb": "directions",
+        "seed": seed,
+        "rows": [row.moves for row in rows.values()],
+        "strengths": list(strengths),
+    }
     recipe |= {"label": label, "truncation": truncation, "text": text}
     return _encode(pipeline, id, sheet, scale, recipe)
 
@@ -128,9 +148,8 @@ def redraw(
     offset = move(pipeline, moves or {}, named)
     drawn = pipeline.draw([point + offset], [condition])[0]
     condition = np.asarray(condition).tolist()
-    return _encode(
-        pipeline, id, drawn, scale, {"point": point.tolist(), "condition": condition, "moves": dict(moves or {})}
-    )
+    recipe = {"verb": "project", "point": point.tolist(), "condition": condition, "moves": dict(moves or {})}
+    return _encode(pipeline, id, drawn, scale, recipe)
 
 
 def reconstruct(pipeline: Generate, id: str, image: Image.Image, label: int | None = None, scale: int = 1) -> bytes:
@@ -143,7 +162,9 @@ def reconstruct(pipeline: Generate, id: str, image: Image.Image, label: int | No
     z = coder.encode(image)
     if label is None and coder.config.classes:
         label = coder.classify(image)
-    return _encode(pipeline, id, coder.decode([z], label)[0], scale, {"z": z.tolist(), "label": label})
+    return _encode(
+        pipeline, id, coder.decode([z], label)[0], scale, {"verb": "reconstruct", "z": z.tolist(), "label": label}
+    )
 
 
 def translate(
@@ -162,7 +183,7 @@ def translate(
     Its metadata holds what was set, and nothing of the pictures' files.
     """
     made = np.asarray(pipeline.translate(image, mask, strength, second, degrade, seed, fit))
-    recipe = {"strength": strength, "degrade": degrade, "seed": seed, "fit": fit}
+    recipe = translation_recipe(pipeline, id, image, mask, strength, second, degrade, seed, fit)
     return _encode(pipeline, id, made.reshape(*made.shape[:2], -1), 1, recipe)
 
 
@@ -177,8 +198,25 @@ def write(
 ) -> bytes:
     """What `write.write` makes of a text -> PNG; the rest is as for `render`."""
     drawn = typeset.write(pipeline, text, seed, truncation, scale, invert)
-    recipe = {"text": text, "seed": seed, "truncation": truncation, "scale": scale, "invert": invert}
+    recipe = {"verb": "write", "text": text, "seed": seed, "truncation": truncation, "scale": scale, "invert": invert}
     return _encode(pipeline, id, drawn, 1, recipe)
+
+
+def translation_recipe(
+    pipeline: Translate,
+    id: str,
+    image: Image.Image,
+    mask: Image.Image | None = None,
+    strength: float = 1.0,
+    second: Image.Image | None = None,
+    degrade: bool = False,
+    seed: int = 0,
+    fit: Fit = "crop",
+) -> dict[str, Any]:
+    """What was set for `translate`, and the digests of what it was given."""
+    parts = {"input": digest(image), "mask": digest(mask), "second": digest(second)}
+    said = {"verb": "translate", "strength": strength, "degrade": degrade, "seed": seed, "fit": fit}
+    return {**recipe_of(pipeline, id), **said, **parts}
 
 
 def _check_size(pipeline: Generate, count: int, scale: int) -> None:
@@ -188,5 +226,16 @@ def _check_size(pipeline: Generate, count: int, scale: int) -> None:
 
 
 def _encode(pipeline: Generate | Translate, id: str, image: np.ndarray, scale: int, recipe: dict[str, Any]) -> bytes:
-    recipe = {"id": id, "revision": pipeline.revision, **recipe}
-    return encode_png(enlarge(image, scale), {METADATA: json.dumps(recipe)})
+    recipe = {**recipe_of(pipeline, id), "scale": scale, **recipe}
+    return provenance.mark(encode_png(enlarge(image, scale)), recipe)
+
+
+def recipe_of(pipeline: Generate | Translate, id: str) -> dict[str, Any]:
+    """What a recipe says of a checkpoint: its id, its commit on the Hub, and the digest of its numbers."""
+    return {"id": id, "revision": pipeline.revision, "digest": getattr(pipeline.network, "digest", "")}
+
+
+def digest(image: Image.Image | None) -> str | None:
+    """SHA-256 of the pixels of a picture, as the network is shown them."""
+    flat = image and flatten(image)
+    return flat and hashlib.sha256(f"{flat.mode} {flat.size} ".encode() + flat.tobytes()).hexdigest()

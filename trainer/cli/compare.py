@@ -18,6 +18,7 @@ import pretrained
 from pretrained import checkpoint
 from pretrained.checkpoint import MODEL
 from pretrained.hub import model_card
+from pretrained.media import provenance
 from pretrained.media.images import encode_png, enlarge
 from pretrained.pipelines.registry import pick_device
 from pretrained.run_files import BEST, COMPARISON
@@ -217,7 +218,7 @@ def _write(command: Command, name: str, outcomes: Sequence[Outcome]) -> None:
     firsts = {outcome.loss: outcome for outcome in reversed(outcomes)}
     drawn = [firsts[loss] for loss in command.names if loss in firsts and (Path(firsts[loss].folder) / MODEL).exists()]
     if drawn:
-        write_atomic(command.out / GRID, encode_png(sample_grid(drawn)))
+        write_atomic(command.out / GRID, provenance.mark(encode_png(sample_grid(drawn))))
 
 
 def sample_grid(outcomes: Sequence[Outcome]) -> np.ndarray:

@@ -25,6 +25,7 @@ from pretrained import checkpoint, pipelines
 from pretrained.checkpoint import CARD, MODEL, RENAMED, SAMPLES, Config
 from pretrained.hub.model_card import model_card
 from pretrained.loading import HUB_ID
+from pretrained.media import provenance
 from pretrained.media.files import is_litter
 from pretrained.media.images import encode_png, open_image
 from pretrained.run_files import DISCRIMINATOR, LOCK, LOG, NEXT, RAW, SNAPSHOTS, STATE, TIMELAPSE
@@ -188,7 +189,7 @@ class Run:
         duration = [int(TIMELAPSE_SECONDS * 1000 / len(frames))] * (len(frames) - 1) + [2000]
         buffer = io.BytesIO()
         frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=duration, loop=0)
-        write_atomic(self.folder / TIMELAPSE, buffer.getvalue())
+        write_atomic(self.folder / TIMELAPSE, provenance.mark(buffer.getvalue()))
 
 
 def publish(
@@ -198,7 +199,7 @@ def publish(
     checkpoint.save(folder, network, config, dtype)
     network, config = checkpoint.load(folder / MODEL)
     drawn = preview.draw(pipelines.make(network, config, device), data)
-    return encode_png(drawn.grid, {"ganvas": json.dumps(drawn.text)})
+    return provenance.mark(encode_png(drawn.grid, {"ganvas": json.dumps(drawn.text)}))
 
 
 def _images_seen(line: str) -> float:

@@ -7,7 +7,9 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from pretrained.media import provenance
 from pretrained.media.images import encode_png
+from pretrained.pipelines import image_grid
 from ui.state.cache import cached, fingerprint
 from ui.state.models import Model
 
@@ -30,7 +32,10 @@ def translate(model: Model, image: Image.Image, how: dict[str, Any]) -> Done:
 
     def make() -> Done:
         source, drawn = model.pipeline.source(image, **seen), model.pipeline.translate(image, **how)
-        return Done(encode_png(_small(source)), encode_png(_small(drawn)), encode_png(drawn))
+        output = provenance.mark(
+            encode_png(drawn), image_grid.translation_recipe(model.pipeline, model.id, image, **how)
+        )
+        return Done(encode_png(_small(source)), provenance.mark(encode_png(_small(drawn))), output)
 
     passes = model.pipeline.passes(image.size, how.get("degrade", False), how.get("fit", "crop"))
     return cached(model, (*model.key, fingerprint(image), condition), passes, "Translating …", make, is_own=True)

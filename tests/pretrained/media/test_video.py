@@ -22,7 +22,7 @@ def frames(channels: int, size: tuple[int, int] = (32, 32), count: int = NUM_FRA
 
 
 def decode(data: bytes, suffix: str) -> list[np.ndarray]:
-    if suffix == ".mp4":
+    if suffix in (".mp4", ".webm"):
         with av.open(io.BytesIO(data)) as container:
             return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     with Image.open(io.BytesIO(data)) as image:
@@ -30,7 +30,7 @@ def decode(data: bytes, suffix: str) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(("suffix", "tolerance"), [(".mp4", 4), (".gif", 1), (".webp", 0)])
+@pytest.mark.parametrize(("suffix", "tolerance"), [(".mp4", 4), (".webm", 4), (".gif", 1), (".webp", 0)])
 def test_what_goes_in_comes_out(suffix, tolerance, channels):
     given = frames(channels)
     shown = decode(video.encode(iter(given), suffix), suffix)
@@ -44,11 +44,12 @@ def test_what_goes_in_comes_out(suffix, tolerance, channels):
 @pytest.mark.parametrize("fps", [7, 30, 50])
 def test_speed(suffix, fps):
     data = video.encode(frames(3), suffix, fps)
-    if suffix == ".mp4":
+    if suffix in (".mp4", ".webm"):
         with av.open(io.BytesIO(data)) as container:
             stream = container.streams.video[0]
-            assert (stream.average_rate, stream.codec.name, stream.pix_fmt) == (fps, "h264", "yuv420p")
-            seconds = float(stream.duration * stream.time_base)
+            codec = {".mp4": "h264", ".webm": "vp9"}[suffix]
+            assert (round(stream.average_rate), stream.codec_context.name, stream.pix_fmt) == (fps, codec, "yuv420p")
+            seconds = container.duration / av.time_base
     else:
         with Image.open(io.BytesIO(data)) as image:
             assert image.info["loop"] == 0

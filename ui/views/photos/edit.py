@@ -10,6 +10,7 @@ import streamlit as st
 from PIL import Image
 
 from pretrained.inputs.latents import MAX_SEED
+from pretrained.media import provenance
 from pretrained.media.images import encode_png, fit, to_pil, to_uint8
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.directions import Direction
@@ -82,7 +83,7 @@ def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
             for step in alone(descend()):
                 if step.number % SHOWN_EVERY == 0:
                     with preview.container(width="content"):
-                        show(encode_png(step.image), "So far")
+                        show(provenance.mark(encode_png(step.image)), "So far")
                 move(step.number / step.num_steps, f"Step {step.number} of {step.num_steps}")
         done["last"] = step
     return done["last"]
