@@ -13,7 +13,7 @@ from PIL import Image
 
 from pretrained.loading import load
 from pretrained.media import provenance, video
-from pretrained.media.images import MAX_PIXELS, encode_png, formats
+from pretrained.media.images import MAX_PIXELS, encode_png, safe_formats
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.directions import expand
 from pretrained.pipelines.registry import Generate, Translate
@@ -149,7 +149,7 @@ def _frames(data: bytes, suffix: str) -> list[np.ndarray]:
 
         with av.open(io.BytesIO(data)) as container:
             return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    with Image.open(io.BytesIO(data), formats=formats()) as image:
+    with Image.open(io.BytesIO(data), formats=safe_formats()) as image:
         count = getattr(image, "n_frames", 1)
         if count * image.width * image.height > 6 * MAX_PIXELS:
             raise InputError(f"{count} frames of {image.width} x {image.height} px are too many to compare")

@@ -209,7 +209,7 @@ def open_image(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its limit is not ours
-            image = Image.open(_regular(source), formats=all_formats() if any_format else formats())
+            image = Image.open(_regular(source), formats=_all_formats() if any_format else safe_formats())
         with image:
             if "progressive" in image.info:
                 _check_scans(image)
@@ -231,7 +231,7 @@ def open_image(
 
 
 @functools.cache
-def formats() -> list[str]:
+def safe_formats() -> list[str]:
     """FORMATS, once Pillow has learnt them: it loads no more by itself where it is told which."""
     for name in FORMATS:
         importlib.import_module(f"PIL.{name}ImagePlugin")

@@ -132,9 +132,9 @@ def read(path: Path) -> tuple[bool, dict[str, Any] | None]:
 
 
 def _image(path: Path) -> dict[str, str]:
-    from pretrained.media.images import formats
+    from pretrained.media.images import safe_formats
 
-    with Image.open(path, formats=formats()) as image:
+    with Image.open(path, formats=safe_formats()) as image:
         info = image.info
         packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
         packet = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else str(packet)

@@ -72,7 +72,10 @@ class Run:
             return
         if not self.folder.is_dir():
             raise InputError(f"`out` must be a folder, got the file {self.folder}")
-        there, files = state_file.exists(self.folder), [path for path in self.folder.iterdir() if not is_litter(path.name)]
+        there, files = (
+            state_file.exists(self.folder),
+            [path for path in self.folder.iterdir() if not is_litter(path.name)],
+        )
         if files and not there:
             raise InputError(f"`out` must be an empty folder, but {self.folder} holds other files")
         if there and not resume:
