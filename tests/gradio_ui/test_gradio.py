@@ -157,7 +157,7 @@ def test_the_checkpoints_and_what_they_take_are_listed(client):
 
 
 def test_the_example_of_the_readme_runs(url, folder, monkeypatch):
-    code = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    code = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/reference/api.md").read_text(), re.M | re.S)[0]
     monkeypatch.chdir(folder)
     translating.photo(folder / "in.png")
     names = {}
