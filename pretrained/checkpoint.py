@@ -141,10 +141,15 @@ def _check_condition(condition: Any, num_classes: int) -> None:
 
 
 def published_state(network: nn.Module, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
-    """The tensors of `network` as stored: on the CPU, contiguous, floating-point ones in `dtype`."""
+    """The tensors of `network` as they are stored."""
+    return as_stored(network.state_dict(), dtype)
+
+
+def as_stored(tensors: Mapping[str, torch.Tensor], dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
+    """Tensors on the CPU, contiguous, floating ones in `dtype`."""
     return {
         name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
-        for name, tensor in network.state_dict().items()
+        for name, tensor in tensors.items()
     }
 
 

@@ -7,6 +7,8 @@ checkerboard artifacts (Odena et al. 2016).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -122,6 +124,15 @@ class Generator(nn.Module):
         )
         self.to_picture = ToFew(width, channels, 7, padding=3, padding_mode="reflect")
         self.apply(initialise)
+
+    def features(self, x: Tensor, places: Sequence[int]) -> list[Tensor]:
+        """What layers give, up to the last of `places`, which ascend; 0 is the source itself, 1 the first layer."""
+        found = [x] if 0 in places else []
+        for place, layer in enumerate(self.layers[: places[-1]], start=1):
+            x = layer(x, None)
+            if place in places:
+                found.append(x)
+        return found
 
     def forward(self, x: Tensor, s: Tensor | None = None) -> Tensor:
         """s (N,) in [0, 1] is for a network with strength; None is 1."""

@@ -25,9 +25,10 @@ from trainer.recipe import Recipe
 TRANSLATORS = [name for name, recipe in RECIPES.items() if recipe.method.read.__func__ is not Method.read.__func__]
 SMALL = {"width": 4, "z_dim": 8}
 SMALL |= {"discriminator_width": 4, "blocks": 1, "layers": 2, "bottleneck": 8, "pool_size": 10}
+SMALL |= {"patches": 16, "head_width": 8}
 SMALL |= {"mse_kimg": 0.032, "l1_kimg": 0.032}  # where another phase begins
 # StackGAN's first stage draws a quarter of that; so many halvings need it.
-SIZES = dict.fromkeys(("stackgan-emoji", *TRANSLATORS), 32)
+SIZES = dict.fromkeys(("stackgan-emoji", *TRANSLATORS), 32) | dict.fromkeys(("fastgan-64", "fastgan-256"), 64)
 
 
 def extractor(folder: Path, recipe: Recipe) -> dict[str, str]:

@@ -93,6 +93,13 @@ def roots(method: Method) -> set[str]:
     return {published.network.partition(".")[0] for published in method.published.values()}
 
 
+def unpublished(method: Method, networks: Iterable[str]) -> dict[str, Tensor]:
+    """The tensors of `networks` that are in no checkpoint: those of D, and what else is trained beside G."""
+    published = tuple(f"{published.network}." for published in method.published.values())
+    state = {name: tensor for name, tensor in method.state_dict().items() if name.partition(".")[0] in networks}
+    return {name: tensor for name, tensor in state.items() if not name.startswith(published)}
+
+
 def _tensors(method: Method, base: Base) -> dict[str, Tensor]:
     """All that a checkpoint holds, and what lies beside it, by the names of a method's state."""
     named = {}

@@ -187,8 +187,8 @@ class Trainer:
             return
         run.save_state(self.state_dict(), self.data)
         dtype = STORED[self.settings.weights]
-        if self.judges:
-            run.save_discriminator(checkpoint.published_state(nn.ModuleDict(self.judges), dtype))
+        if kept := finetune.unpublished(self.method, self.networks):
+            run.save_discriminator(checkpoint.as_stored(kept, dtype))
         if self.recipe.ema_kimg:
             run.snapshot_raw(self.published(MAIN), self.config(run), dtype)
         for name in reversed(self.averages):  # the main one last: its card marks the snapshot as complete
