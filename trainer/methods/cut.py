@@ -18,6 +18,7 @@ from pretrained import networks
 from trainer.data import domains
 from trainer.data.dataset import Batches
 from trainer.data.domains import Domains
+from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import JITTER
 from trainer.losses import Targets, lsgan_discriminator
 from trainer.method import MAIN, Adam, Method, Published, Updates
@@ -93,8 +94,10 @@ class CUT(Method):
         self.D = patch_discriminator(data.channels, data.size, options.discriminator_width, options.layers)
 
     @classmethod
-    def read(cls, options: Options, name: str, size: int, root: Path, channels: int | None) -> Domains:
-        return domains.load(name, size, channels, options.jitter)
+    def read(
+        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+    ) -> Domains:
+        return domains.load(name, size, channels, options.jitter, how)
 
     def contrast(self, source: Tensor, output: Tensor) -> Tensor:
         """The mean of `patch_nce` over the layers, at the same random places of both (eq. 3)."""
@@ -103,10 +106,14 @@ class CUT(Method):
             source, output = (torch.where(mirror, x.flip(3), x) for x in (source, output))
         AB, heads = self.G["AB"], self.G["heads"]
         maps = [AB.features(x, self.places) for x in (output, source)]
-        places = [torch.randperm(x.shape[2] * x.shape[3], device=x.device)[: self.options.patches] for x in maps[0]]
+        places = [self.choose(x.shape[2] * x.shape[3], x.device) for x in maps[0]]
         vectors = zip(*(heads(found, places) for found in maps))
         losses = [patch_nce(queries, keys, self.options.temperature) for queries, keys in vectors]
         return torch.stack(losses).mean()
+
+    def choose(self, num_places: int, device: torch.device) -> Tensor:
+        """At most `patches` places of a map, drawn at random."""
+        return torch.rand(num_places, device=device).topk(min(self.options.patches, num_places)).indices
 
     def updates(self, batches: Batches) -> Updates:
         a, b = (x.contiguous() for x in next(batches))

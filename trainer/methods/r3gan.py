@@ -63,14 +63,19 @@ class R3GAN(Method):
         """z ~ N(0, 1), one for each image of `like`."""
         return torch.randn(len(like), self.options.z_dim, device=like.device)
 
+    def phase(self, batches: Batches) -> bool:
+        """Whether the next round has the penalties."""
+        return (batches.num_batches + 1) % self.options.penalty_every == 0
+
     def updates(self, batches: Batches) -> Updates:
+        has_penalty = self.phase(batches)
         x, y = next(batches)
         y = y if self.classes else None
         with torch.no_grad():
             fake = self.augment(self.G(self.noise(x), y))
         real = self.augment(x)
         terms = {"D": LOSS.discriminator(self.D(real, y).float(), self.D(fake, y).float(), Targets())}
-        if batches.num_batches % self.options.penalty_every == 0:
+        if has_penalty:
             strength = self.options.gamma * self.options.penalty_every
             terms["penalty"] = strength * PENALTY.function(lambda x: self.D(x, y), real, fake.float())
         yield self.D, terms
