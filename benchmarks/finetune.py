@@ -27,7 +27,7 @@ import tyro
 from PIL import Image, ImageDraw
 
 import pretrained
-from pretrained.media.images import SUFFIXES, grid, open_image
+from pretrained.media.images import grid, open_image
 from pretrained.system.errors import InputError, fail
 from pretrained.system.files import write_atomic
 from trainer import data
@@ -38,6 +38,7 @@ from trainer.methods.recipes import RECIPES
 from trainer.metrics import features, fid_kid
 from trainer.recipe import Recipe
 
+SUFFIXES = {".png", ".jpg", ".webp"}
 NUM_TRAIN, NUM_SAMPLES, NUM_REFERENCE, SEEDS = 100, 200, 200, range(16)
 FACES = re.compile(r"emoji_u1f(60|61|62|63|64|91|92|97)[0-9a-f]\.png")
 
@@ -49,7 +50,7 @@ def folder(path: Path) -> list[Path]:
 def members(archive: Path, wanted: Callable[[str], bool], target: Path) -> list[Path]:
     """The images of an archive, written below `target`."""
     with zipfile.ZipFile(archive) as opened:
-        names = [name for name in sorted(opened.namelist()) if wanted(name) and Path(name).suffix in SUFFIXES]
+        names = [name for name in sorted(opened.namelist()) if wanted(name) and Path(name).suffix.lower() in SUFFIXES]
         return [Path(opened.extract(name, target)) for name in names]
 
 
@@ -82,6 +83,8 @@ class Command:
     """Where runs and figures are written."""
     kimg: float = 12.0
     """Thousands of images of each run."""
+    penalty_weight: float | None = None
+    """Of R1 in both runs, where the one of the base is too strong for another set."""
     sets: tuple[str, ...] = tuple(SETS)
     """Which of the sets."""
 
@@ -117,6 +120,8 @@ def run(command: Command) -> None:
     extractor = features.load("squeezenet", command.features, torch.device("cpu"))
     tuned = defaults(RECIPES[recipe_of(base, RECIPES)], base)
     options = replace(tuned.options, conditional=False)
+    if command.penalty_weight is not None:
+        options = replace(options, penalty_weight=command.penalty_weight)
     tuned = replace(tuned, kimg=command.kimg, decay=0.0, ema_kimg=2.0, batch_size=32, options=options, channels=3)
     usual = RECIPES[tuned.name].learning_rate
     report, rows = {}, []
