@@ -26,6 +26,7 @@ MAX_CONFIG_CHARACTERS = 1_000_000
 MAX_HEADER = 4 * 2**20  # bytes; a network of a hundred layers takes 15,000
 MAX_DEPTH = 64  # of nested lists and objects
 MAX_NUMBER = 2**53  # whole numbers beyond are not the same in every language, and some are no float at all
+LFS = b"version "  # what a git-LFS pointer begins with
 RENAMED = {"mosaic": "downsample"}  # degradations, as older checkpoints and runs call them
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
@@ -190,7 +191,10 @@ def _bytes(tensor: torch.Tensor) -> memoryview:
 def check_header(path: Path) -> None:
     """InputError for a safetensors file with a header that is too long to parse quickly."""
     with open_regular(path) as file:
-        length = int.from_bytes(file.read(8), "little")
+        start = file.read(8)
+    length = int.from_bytes(start, "little")
+    if start == LFS:
+        raise InputError(f"{path} is a git-LFS pointer, not the weights themselves: fetch them with git lfs pull")
     if length > min(path.stat().st_size, MAX_HEADER):
         raise InputError(
             f"{path} is not a whole safetensors file: its header has {length:,} bytes, of {MAX_HEADER:,} at most"

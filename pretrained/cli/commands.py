@@ -159,7 +159,7 @@ def write_translation(verb: drawing.Translate) -> None:
         write_drawing(replace(verb, input=opened(verb.input, "input", **how)))
         return
     pipeline = expect(pretrained.load(verb.id, verb.device), "translate")
-    listing = list_images(verb.input, skip=verb.out)
+    listing = list_images(verb.input)
     left_out = listing.left_out()
     if not listing.images:
         raise InputError(f"`input` {shown(str(verb.input))} holds no images{f' ({left_out})' if left_out else ''}")

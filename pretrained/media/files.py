@@ -136,17 +136,14 @@ def shown(name: str) -> str:
     )
 
 
-def list_images(path: Path, skip: Path | None = None) -> Listing:
+def list_images(path: Path) -> Listing:
     """The image files below a folder or in a .zip, without hidden files, litter and the folders of trainings.
-
-    Args:
-        skip: a folder that is not looked into.
 
     Raises:
         InputError: it is neither a folder nor a .zip.
     """
     listing = Listing(path)
-    files = _below(listing, os.path.realpath(skip) if skip else None) if path.is_dir() else _packed(path)
+    files = _below(listing) if path.is_dir() else _packed(path)
     for entry in files:
         suffix = os.path.splitext(entry.name)[1].lower()
         if suffix in formats():
@@ -159,7 +156,7 @@ def list_images(path: Path, skip: Path | None = None) -> Listing:
     return listing
 
 
-def _below(listing: Listing, skip: str | None) -> Iterator[Entry]:
+def _below(listing: Listing) -> Iterator[Entry]:
     """The files below a folder; a sub-folder may be a link to one that lies elsewhere, but links may go in a ring.
 
     Each file is looked at once: that is what takes the time where there are a million.
@@ -168,8 +165,6 @@ def _below(listing: Listing, skip: str | None) -> Iterator[Entry]:
     waiting = [(top, "", (os.path.realpath(top),))]
     while waiting:
         folder, prefix, above = waiting.pop()
-        if above[-1] == skip:
-            continue
         if any(os.path.lexists(os.path.join(folder, name)) for name in (STATE, MODEL)):
             if not prefix:
                 raise InputError(f"{folder} is the folder of a training: choose a folder of images")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -103,6 +104,7 @@ def _score_seeds(pipeline: Generate, command: Command) -> Result:
     size, channels = shape(pipeline)
     how = reading(pipeline.config, command.layout, command.levels)
     dataset = data.load(command.data, size, command.data_root, channels, command.split, how)
+    _tell(dataset)
     split = command.split if command.data in data.NAMED else dataset.part
     return measure(pipeline, dataset, split, extractor, command.samples, command.reference, command.batch_size)
 
@@ -114,8 +116,15 @@ def _score_images(pipeline: Translate, command: Command) -> Result:
     extractor = features.load(command.features, weights, pipeline.device) if is_asked else None
     how = reading(pipeline.config, command.layout, command.levels)
     dataset = read_pairs(pipeline.config, command.data, command.data_root, how)
+    _tell(dataset)
     scores, how = paired.measure(pipeline, dataset, extractor, weights, command.samples)
     return Result({name: float(f"{value:.6g}") for name, value in scores.items()}, how)
+
+
+def _tell(dataset: Dataset) -> None:
+    """Say on stderr what was found in a folder."""
+    if dataset.found:
+        print(f"{dataset.name}: {dataset.found}", file=sys.stderr)
 
 
 def reading(config: Config, layout: Name, levels: Levels | None) -> Reading:

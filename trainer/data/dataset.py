@@ -166,7 +166,8 @@ def _load_folder(data: str, size: int, channels: int | None, split: str, how: Re
     listing = reading.open_listing(data, f"{', '.join(NAMED)}, fake, a folder or .zip of pictures, or hub:user/dataset")
     found = layout.find_images(listing, how.layout)
     part = (found.held_out or "train") if split == "test" else "train"
-    items, held_out = found.parts[part][0], found.parts.get(found.held_out, [[]])[0]
+    items = found.parts[part][0]
+    others = {name: len(kinds[0]) for name, kinds in found.parts.items() if name != part}
     every = [item for kinds in found.parts.values() for item in kinds[0]]
     labelled = layout.classes(every) if how.layout != "plain" else None
     if how.layout == "classes" and not labelled:
@@ -182,7 +183,8 @@ def _load_folder(data: str, size: int, channels: int | None, split: str, how: Re
     said = captions.read(listing, names)
     where = f", from {part}/" if found.held_out else ""
     kinds = f" in {len(classes)} classes ({name_some(classes)})" if classes else ""
-    aside = f"; {len(held_out)} in {found.held_out}/ are held out" if found.held_out and part == "train" else ""
+    aside = "".join(f"; {count} in {name}/ are held out" for name, count in others.items() if part == "train")
+    lost = "".join(f"; {text}" for text in (decoded.left_out, listing.left_out()) if text)
     labels = [numbers[name] for name in names] if classes else None
     return Dataset(
         listing.path.resolve().stem,
@@ -190,9 +192,9 @@ def _load_folder(data: str, size: int, channels: int | None, split: str, how: Re
         None if labels is None else torch.tensor(labels),
         classes,
         captions=said,
-        found=f"{len(names)} images{kinds}{where}{aside}",
+        found=f"{len(names)} images{kinds}{where}{aside}{lost}",
         contents=fingerprint(len(names), sum(e.num_bytes for e in entries), classes, decoded.digest, labels, said),
-        num_held_out=len(held_out) if part == "train" else 0,
+        num_held_out=sum(others.values()) if part == "train" else 0,
         part="test" if part != "train" else "",
     )
 
@@ -247,7 +249,7 @@ def _read_named(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
     try:
         found = getattr(torchvision.datasets, NAMED[name].torchvision)(root, train=train, download=True)
     except (OSError, RuntimeError) as error:
-        raise InputError(f"--data {name} is not below --data-root {root} and cannot be downloaded: {error}") from error
+        raise InputError(f"`data` {name} is not below `data_root` {root} and cannot be downloaded: {error}") from error
     images = torch.as_tensor(found.data)
     return images.movedim(3, 1) if images.ndim == 4 else images[:, None], torch.as_tensor(found.targets)
 

@@ -126,7 +126,7 @@ def load(
     return Domains(
         listing.path.resolve().stem,
         a.train,
-        found=counts + split.where(found),
+        found=counts + split.where(found, [*a.left_out, *b.left_out]),
         contents=fingerprint(*sizes, [], a.contents.digest, b.contents.digest),
         num_held_out=len(a.held_out) + len(b.held_out),
         side=size,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pretrained.media.files import name_some, shown
+from pretrained.media.files import name_some
 from pretrained.media.images import from_source, from_uint8, to_pil
 from pretrained.pipelines.degradations import DEGRADATIONS, check, degrade
 from pretrained.system.errors import InputError
@@ -311,22 +310,12 @@ def load_stacks(
     found = layout.find_kinds(listing, len(kinds), how.layout) if how.layout != "side-by-side" else None
     if found:
         parts, lonely = layout.match(found)
-        if lonely:
-            print_left_out(lonely, listing.path)
-        return _split(found, parts, size, stored_size, channels, how, stacked(channels), "pairs")
+        return _split(found, parts, size, stored_size, channels, how, stacked(channels), "pairs", lonely=lonely)
     if how.layout == "folders":
         raise InputError(f"`data` {name} has no sub-folders {' and '.join(kinds)}. Known layouts: {layout.LAYOUTS}")
     found = layout.find_images(listing)
     parts = {part: [(item,) for item in group[0]] for part, group in found.parts.items()}
     return _split(found, parts, size, stored_size, channels, how, stacked(channels), "pairs", len(kinds))
-
-
-def print_left_out(names: Sequence[str], path: Path) -> None:
-    """Say on stderr which files of a folder have no partner."""
-    print(
-        f"left out {len(names)} pictures of {shown(str(path))} whose name is not in all folders: {name_some(names)}",
-        file=sys.stderr,
-    )
 
 
 def stored_size_of(size: int, jitter: float) -> int:
@@ -366,16 +355,18 @@ def _split(
     sources: Sources,
     what: str,
     columns: int = 1,
+    lonely: Sequence[str] = (),
 ) -> Pairs:
     """Decode what is trained on and what is held out."""
     path = found.listing.path
     held_out = parts[found.held_out] if found.held_out else None
     images = split.read_split(path, parts["train"], held_out, size, stored_size, channels, how, columns)
+    alone = f"left out {len(lonely)} whose name is not in all folders: {name_some(lonely)}" if lonely else ""
     counts = f"{len(images.train)} training {what} and {len(images.held_out)} held out"
     return Pairs(
         path.resolve().stem,
         images.train,
-        found=counts + split.where(found, columns),
+        found=counts + split.where(found, [alone, *images.left_out], columns),
         contents=images.contents,
         num_held_out=len(images.held_out),
         side=size,

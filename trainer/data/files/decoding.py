@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,15 +47,12 @@ class Journal:
 
 def fill(
     stem: Path, shape: tuple[int, ...], items: Sequence[Item], decode: Callable[[Item], np.ndarray | str], what: str
-) -> list[int]:
-    """Decode all items into the array `stem`.npy, in their order; broken ones among good ones are left out, and told.
+) -> Journal:
+    """Decode all items into the array `stem`.npy, in their order; broken ones among good ones are left out.
 
     Args:
         decode: an item -> uint8 of `shape`, or a sentence that says why not.
         what: holds the items, as the user calls it.
-
-    Returns:
-        The numbers of the items that were left out.
 
     Raises:
         InputError: none can be read; says why.
@@ -79,8 +75,7 @@ def fill(
     finally:
         if not part.exists():
             note.unlink(missing_ok=True)
-    tell_broken(journal.broken, len(journal.left_out), len(items))
-    return journal.left_out
+    return journal
 
 
 def _fill(
@@ -137,11 +132,10 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
             yield from done.result()
 
 
-def tell_broken(broken: Sequence[str], count: int, total: int) -> None:
-    """Say on stderr which of `total` pictures are left out: the first of the `count` that are."""
-    if count:
-        shown = "; ".join(broken[:SHOWN]) + (f"; and {count - SHOWN} more" if count > SHOWN else "")
-        print(f"left out {count} of {total} pictures that cannot be read: {shown}", file=sys.stderr)
+def left_out(broken: Sequence[str], count: int, total: int) -> str:
+    """Which of `total` pictures are left out: the first of the `count` that are; "" where there are none."""
+    shown = "; ".join(broken[:SHOWN]) + (f"; and {count - SHOWN} more" if count > SHOWN else "")
+    return f"left out {count} of {total} pictures that cannot be read: {shown}" if count else ""
 
 
 def cannot_write(folder: Path, error: OSError) -> InputError:

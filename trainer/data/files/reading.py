@@ -66,15 +66,17 @@ class Decoded:
         images: uint8 (N, C, size, size).
         kept: which of the items they are; the others cannot be read.
         digest: SHA-256 of the array.
+        left_out: which cannot be read, and why; "" where all can.
     """
 
     images: Tensor
     kept: list[int]
     digest: str
+    left_out: str
 
 
 def open_listing(name: str, legal: str = "a folder or .zip of such pictures, or fake") -> Listing:
-    """The files in the folder or .zip that `data` names; what is left out is said on stderr.
+    """The files in the folder or .zip that `data` names.
 
     Raises:
         InputError: there is none.
@@ -83,12 +85,9 @@ def open_listing(name: str, legal: str = "a folder or .zip of such pictures, or 
     if not path.exists():
         raise InputError(f"`data` {shown(name)} does not exist: {legal}")
     try:
-        listing = list_images(path)
+        return list_images(path)
     except InputError as error:
         raise InputError(f"`data` {error}") from error
-    if listing.images and (text := listing.left_out()):
-        print(f"{text}, of {shown(name)}", file=sys.stderr)
-    return listing
 
 
 def channels_of(path: Path, entries: Sequence[Entry]) -> int:
@@ -148,7 +147,8 @@ def read(path: Path, stacks: Sequence[Stack], size: int, channels: int, how: Rea
     found = json.loads(index.read_text())
     left_out = set(found["left_out"])
     kept = [number for number in range(len(stacks)) if number not in left_out]
-    return Decoded(memmap.read(array), kept, found["digest"])
+    lost = decoding.left_out(found["broken"], len(left_out), len(stacks))
+    return Decoded(memmap.read(array), kept, found["digest"], lost)
 
 
 def _is_whole(array: Path, index: Path) -> bool:
@@ -215,9 +215,10 @@ def _decode(
             if columns > 1 and how.layout != "side-by-side":
                 _check_seams(sample, find, columns)
             stretch = how.resize == "stretch" or (len(stacks[0]) > 1 and _are_squeezed(sample, pictures))
-            left_out = decoding.fill(stem, shape, stacks, decode, f"`data` {shown(str(path))}")
+            journal = decoding.fill(stem, shape, stacks, decode, f"`data` {shown(str(path))}")
             array = stem.with_suffix(".npy")
-            index = {"left_out": left_out, "num_bytes": array.stat().st_size, "digest": memmap.digest(array)}
+            index = {"left_out": journal.left_out, "broken": journal.broken}
+            index |= {"num_bytes": array.stat().st_size, "digest": memmap.digest(array)}
             write_atomic(stem.with_suffix(".json"), json.dumps(index).encode())
         except _Refused as error:
             raise InputError(f"`data` {shown(str(path))}: {error}") from error

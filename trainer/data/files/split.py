@@ -30,6 +30,7 @@ class Split:
     train: Tensor
     held_out: Tensor
     contents: Contents
+    left_out: list[str]
 
 
 def read_split(
@@ -58,7 +59,9 @@ def read_split(
     if held_out is not None:
         found, seen = decode(train, stored_size), decode(held_out, size)
         used = [train[number] for number in found.kept]
-        return Split(found.images, seen.images, _contents(used, found.digest, seen.digest))
+        return Split(
+            found.images, seen.images, _contents(used, found.digest, seen.digest), [found.left_out, seen.left_out]
+        )
     too_few = InputError(f"`data` {shown(str(path))} needs two pictures at least, of which one is held out")
     # Those that are held out come last: what is trained on and what is not are two slices of one mapped file.
     ordered = sorted(train, key=lambda stack: (layout.share(stack[0].path), stack[0].path), reverse=True)
@@ -70,7 +73,7 @@ def read_split(
         raise too_few
     count = layout.num_held_out([layout.share(stack[0].path) for stack in used])
     last = found.images[-count:] if size == stored_size else decode(used[-count:], size).images
-    return Split(found.images[:-count], last, _contents(used, found.digest))
+    return Split(found.images[:-count], last, _contents(used, found.digest), [found.left_out])
 
 
 def _contents(items: Items, *digests: str) -> Contents:
@@ -78,11 +81,12 @@ def _contents(items: Items, *digests: str) -> Contents:
     return fingerprint(len(files), sum(file.num_bytes for file in files), [], *digests)
 
 
-def where(found: Found, columns: int = 1) -> str:
-    """The end of a sentence that says where images were found."""
+def where(found: Found, left_out: Sequence[str], columns: int = 1) -> str:
+    """The end of a sentence that says where images were found, and which were left out."""
     kinds = f", from {' and '.join(f'{kind}/' for kind in found.kinds)}" if found.kinds else ""
     beside = ", side by side in each file" if columns > 1 else ""
     split = f" (train and {found.held_out})" if found.held_out else ""
     unused = [part for part in found.parts if part not in ("train", found.held_out)]
     left = "".join(f"; {sum(map(len, found.parts[part]))} in {part}/ are not used" for part in unused)
-    return kinds + beside + split + left
+    lost = "".join(f"; {text}" for text in (*left_out, found.listing.left_out()) if text)
+    return kinds + beside + split + left + lost

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -143,7 +144,8 @@ def finish(name: str, licence: str, stem: Path) -> None:
         InputError: no picture of the data set `name` could be read.
     """
     journal = Journal(**json.loads(stem.with_suffix(".journal").read_bytes()))
-    decoding.tell_broken(journal.broken, journal.num_broken, journal.images + journal.num_broken)
+    if left_out := decoding.left_out(journal.broken, journal.num_broken, journal.images + journal.num_broken):
+        print(left_out, file=sys.stderr)
     if not journal.images:
         raise InputError(f"`data` {name} holds no picture that can be read: {journal.broken[0]}")
     with stem.with_suffix(".jsonl").open("rb") as lines:
