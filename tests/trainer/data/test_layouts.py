@@ -222,9 +222,8 @@ def test_all_suffixes_are_read_and_others_are_counted(tmp_path):
     files = {f"{n}{s}": encode(image(n), formats.get(s.lower(), "JPEG")) for n, s in enumerate(suffixes)}
     found = load(write_folder(tmp_path / "set", files | {"a.heic": b"x", "b.heic": b"x", "README": b"x"}))
     assert len(found.images) == len(suffixes)
-    assert (
-        "left out 3 files that are no images Pillow reads here (2 .heic, 1 without a suffix)" in capsys.readouterr().err
-    )
+    left_out = "left out 3 files that are no images Pillow reads here (2 .heic, 1 without a suffix)"
+    assert left_out in found.found
 
 
 @pytest.mark.parametrize("broken", range(10))
