@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from pretrained.inputs.latents import MAX_SEED
+from pretrained.media.images import encode_png
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.directions import Direction
 from pretrained.pipelines.generate import BATCH_SIZE
 from ui.state.cache import cached
 from ui.state.models import DEVICE, Model, as_input_error, chosen_model, escape_markdown, file_name, shell
-from ui.widgets import direction_controls
+from ui.widgets import direction_controls, dragging
 from ui.widgets.canvas import png_url
 from ui.widgets.controls import conditions, copy_link, random_seed, say_what, surprise, whole_number
 from ui.widgets.image_grid import LARGE, download_png, show_large, table
@@ -23,6 +26,7 @@ from ui.widgets.image_grid import LARGE, download_png, show_large, table
 SIDE = 256  # px of the picture that is moved, about
 SMALL = 128  # and of those that are added up
 STRENGTHS = [float(strength) for strength in range(-4, 5)]
+STRIP = [0, 2, 4, 6, 8]  # of STRENGTHS: those that stand beside a slider
 SHEET = 640  # px of a sheet of directions on the page, at most
 
 How = Mapping[str, Any]
@@ -60,6 +64,14 @@ def show(png: bytes, side: int, caption: str, alt: str) -> None:
     st.image(png_url(png), caption, width=model.size * max(1, side // model.size), alt=alt)
 
 
+def strips(seed: int, known: Mapping[str, Direction], how: How) -> dict[str, bytes]:
+    """Of the sheet of directions each row, a few pictures of it, as PNG."""
+    with Image.open(io.BytesIO(sweep(seed, known, how))) as sheet:
+        cells = np.asarray(sheet).reshape(len(known), model.size, len(STRENGTHS), model.size, -1)[:, :, STRIP]
+    rows = cells.reshape(len(known), model.size, len(STRIP) * model.size, -1)
+    return {name: encode_png(row) for name, row in zip(known, rows)}
+
+
 def rows_of(seed: int, known: Mapping[str, Direction], how: How) -> tuple[str, float] | None:
     """The sheet of directions -> name and strength of the picture that is clicked just now."""
     png = sweep(seed, known, how)
@@ -76,9 +88,9 @@ def turn(seed: int, known: Mapping[str, Direction], how: How) -> None:
     """Pad, sliders and the picture: all that runs again when one of them is moved."""
     for name, strength in st.session_state.pop("jump", {}).items():
         st.session_state[f"move-{name}"] = strength
-    image, controls = st.columns([2, 3], gap="medium")
-    with controls:
-        moves = direction_controls.steer(model, known)
+    image, controls = st.columns([3, 7], gap="medium")
+    with controls, as_input_error():
+        moves = direction_controls.steer(model, known, strips(seed, known, how))
     with image, as_input_error():
         png = moved(seed, moves, known, how)
         said = ", ".join(f"{name} {strength:g}" for name, strength in moves.items())
@@ -167,7 +179,17 @@ def arithmetic() -> None:
     shell("sample", model, "sum.png", seeds=a, **how, move=signed)
 
 
-WAYS = {"Directions": by_directions, "One number": one_number, "Arithmetic": arithmetic}
+@st.fragment
+def by_hand() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        seed = seed_field("Seed", 0, "seed", "The picture to pull at.")
+        surprise(lambda: {"seed": random_seed()}, "Another seed, at random")
+        how = conditions(model)
+    with as_input_error():
+        dragging.work(model, seed, how)
+
+
+WAYS = {"Directions": by_directions, "Drag": by_hand, "One number": one_number, "Arithmetic": arithmetic}
 
 st.title("Explore")
 model = chosen_model()
@@ -179,7 +201,7 @@ way = st.segmented_control(
     key="way",
     bind="query-params",
     label_visibility="collapsed",
-    help="Along directions that change one thing, by one number at a time, or by sums of seeds.",
+    help="Along directions that change one thing, by hand, by one number at a time, or by sums of seeds.",
 )
 WAYS[way or "Directions"]()
 if model.pipeline.space == "w":

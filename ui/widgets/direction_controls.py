@@ -14,13 +14,15 @@ from pretrained.pipelines import directions
 from pretrained.pipelines.directions import Direction
 from pretrained.system.errors import InputError
 from ui.state.models import DEVICE, Model, error_text, escape_markdown, file_name
+from ui.widgets.canvas import png_url
 from ui.widgets.controls import spelt
 from ui.widgets.pad import pad
 
 COUNT = 8  # directions that are offered of those that a method finds
 REACH, STEP = 5.0, 0.1
-METHODS = {"sefa": "SeFa", "pca": "PCA"}
+METHODS = {"named": "Named", "sefa": "SeFa", "pca": "PCA"}
 ABOUT = {
+    "named": "Named directions come with the model, and change what they are called after.",
     "sefa": "SeFa finds what changes the first layers of the network most.",
     "pca": "PCA finds what differs most among styles.",
 }
@@ -69,6 +71,8 @@ def _kept(model: Model) -> dict[str, Direction]:
 def choose(model: Model) -> dict[str, Direction]:
     """The directions that can be moved along, by name: those that are kept, and those that a method finds."""
     offered = [name for name in directions.methods(model.pipeline) if name in METHODS]
+    if model.id in pretrained.available() and _file(model).exists():
+        offered = ["named", *offered]
     method = offered[0]
     if len(offered) > 1:
         method = st.segmented_control(
@@ -78,16 +82,22 @@ def choose(model: Model) -> dict[str, Direction]:
             format_func=METHODS.get,
             key="method",
             bind="query-params",
-            help=" ".join(ABOUT.values()),
+            help=" ".join(ABOUT[name] for name in offered),
         )
+    if (method or offered[0]) == "named":
+        return _kept(model)
     return _kept(model) | found(model, method or offered[0], list(range(1, 1 + min(COUNT, dim(model)))))
 
 
-def steer(model: Model, known: Mapping[str, Direction]) -> dict[str, float]:
-    """A pad for two of the directions, and a slider for each -> strengths by name, those that are not 0."""
+def steer(model: Model, known: Mapping[str, Direction], strips: Mapping[str, bytes] | None = None) -> dict[str, float]:
+    """A pad for two of the directions, and a slider for each -> strengths by name, those that are not 0.
+
+    Args:
+        strips: what stands beside each slider, a PNG of what it does, by name.
+    """
     key = lambda name: f"move-{name}"
     names = list(known)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([2, 3] if strips else 2, gap="medium")
     with left:
         with st.container(horizontal=True):
             across, up = (
@@ -112,7 +122,8 @@ def steer(model: Model, known: Mapping[str, Direction]) -> dict[str, float]:
     strengths = {}
     with right, st.container(height=600 if len(names) > COUNT else "content", border=False):
         for name in names:
-            strengths[name] = st.slider(
+            row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+            strengths[name] = row.slider(
                 spelt(name),
                 -REACH,
                 REACH,
@@ -120,8 +131,11 @@ def steer(model: Model, known: Mapping[str, Direction]) -> dict[str, float]:
                 STEP,
                 key=key(name),
                 bind="query-params",
+                width=150 if strips else "stretch",
                 help="The strength: 1 is as much as pictures of seeds usually differ. " + _made_of(known[name], name),
             )
+            if strips:
+                row.image(png_url(strips[name]), width="stretch", alt=f"{name}, from little to much")
     with beside:
         pad(
             "pad",
