@@ -18,6 +18,8 @@ from pretrained.hub.account import check_secrets
 from pretrained.hub.errors import as_input_error, retry
 from pretrained.hub.model_card import is_edited, is_signed, sign
 from pretrained.inputs.text import MAX_WORDS
+from pretrained.media.examples import examples
+from pretrained.media.images import encode_png
 from pretrained.pipelines import directions, image_grid
 from pretrained.pipelines.registry import Generate, Translate
 from pretrained.pipelines.translator_input import KINDS as SOURCES
@@ -25,9 +27,11 @@ from pretrained.pipelines.translator_input import pen_for
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from pretrained.system.symlinks import reject_escaping_symlink
+from pretrained.titles import is_pixel_art, title_of
 
 ROOT = Path(__file__).parents[2]
-README, PREVIEW = "README.md", "preview.png"
+README, PREVIEW, EXAMPLE = "README.md", "preview.png", "example.png"
+PREVIEW_SIDE = 128  # px of a picture in the preview, at least: links show it large
 PREVIEW_SEEDS = range(32)
 # Beside spaces/docker and spaces/zerogpu: the app, in Streamlit and in Gradio. Beside Streamlit's settings lie a user's
 # secrets, so that folder is not taken whole.
@@ -118,8 +122,16 @@ def _static(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     """A page that plays the checkpoint in the visitor's browser: model, runtime, what they have of the app."""
     model, _ = export(pipeline)
     shared = {Path(name).name: (ROOT / "ui" / name).read_bytes() for name in SHARED}
+    example = _example(id, pipeline) if isinstance(pipeline, Translate) else {}
     facts = json.dumps(_facts(id, pipeline), indent=1, ensure_ascii=False).encode()
-    return {"model.onnx": model, "model.json": facts, **_preview(id, pipeline), **shared, **onnx_runtime_web.files()}
+    return {
+        "model.onnx": model,
+        "model.json": facts,
+        **_preview(id, pipeline),
+        **example,
+        **shared,
+        **onnx_runtime_web.files(),
+    }
 
 
 def _docker(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
@@ -174,7 +186,9 @@ KINDS = {
 def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
     """What the page must know of a checkpoint beside its ONNX file."""
     config, repository = pipeline.config, _repository(id)
-    facts = {"name": config.name, "pipeline": config.pipeline}
+    title, caption = title_of(config)
+    facts = {"name": config.name, "title": title, "caption": caption, "pixel_art": is_pixel_art(config)}
+    facts |= {"pipeline": config.pipeline}
     facts["link"] = f"https://huggingface.co/{repository}" if repository else ""
     if isinstance(pipeline, Generate):
         text = config.input.get("text")
@@ -184,7 +198,7 @@ def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
             "classes": config.classes,
             "text": text and {**text, "num_words": MAX_WORDS},
         }
-    second, pen = config.input.get("second"), pen_for(config)
+    second, pen, has_example = config.input.get("second"), pen_for(config), bool(_example(id, pipeline))
     return facts | {
         "about": f"It reads {SOURCES[pipeline.kind]}",
         "kind": pipeline.kind,
@@ -195,12 +209,21 @@ def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
         "mask": bool(config.input.get("mask")),
         "strength": bool(config.input.get("strength")),
         "pen": pen and pen._asdict(),
+        "example": EXAMPLE if has_example else None,
+        "drawn": pipeline.kind in ("sketch", "labels"),
     }
+
+
+def _example(id: str, pipeline: Translate) -> dict[str, bytes]:
+    """The first of the sources that came with a translator which needs nothing beside one."""
+    found = examples(pretrained.resolve(id)[0], pipeline.scale)
+    return {EXAMPLE: encode_png(found[0][0])} if found and not found[0][1] else {}
 
 
 def _preview(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     if isinstance(pipeline, Generate):
-        return {PREVIEW: image_grid.render(pipeline, id, PREVIEW_SEEDS, columns=8)}
+        scale = max(1, PREVIEW_SIDE // (pipeline.config.size or PREVIEW_SIDE))
+        return {PREVIEW: image_grid.render(pipeline, id, PREVIEW_SEEDS, columns=8, scale=scale)}
     samples = reject_escaping_symlink(pretrained.resolve(id)[0].with_name(checkpoint.SAMPLES))
     return {PREVIEW: samples.read_bytes()} if samples.exists() else {}
 

@@ -143,12 +143,12 @@ def _draw_style(network: nn.Module, z: Tensor, truncation: Tensor, label: Tensor
 
 
 def _translate(
-    network: nn.Module, image: Tensor, mask: Tensor | None = None, strength: Tensor | None = None, **second: Tensor
+    network: nn.Module, picture: Tensor, mask: Tensor | None = None, strength: Tensor | None = None, **second: Tensor
 ) -> Tensor:
-    x = image if mask is None else torch.where(mask > 0.5, GREY / 127.5 - 1, image)
+    x = picture if mask is None else torch.where(mask > 0.5, GREY / 127.5 - 1, picture)
     x = torch.cat([x, *second.values(), *([] if mask is None else [mask])], dim=1)
     y = network(x) if strength is None else network(x, strength)
-    return y if mask is None or y.shape[1] != image.shape[1] else torch.where(mask > 0.5, y, image)
+    return y if mask is None or y.shape[1] != picture.shape[1] else torch.where(mask > 0.5, y, picture)
 
 
 def _inputs(pipeline: Generate | Translate, count: int, sides: tuple[int, int]) -> dict[str, Tensor]:

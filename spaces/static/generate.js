@@ -22,6 +22,29 @@ export async function play({ name, noise, z_dim: width, classes, text }, run) {
   const labelOf = (ofSeed) => ($("label").value === "" ? ofSeed % classes.length : Number($("label").value));
   const sentenceOf = (ofSeed) => $("text").value || text.examples[ofSeed % text.examples.length];
   const large = $("picture");
+  const FIELDS = { seed: "0", label: "", text: "", truncation: "1" }; // what the link says, and what it need not say
+
+  function read() {
+    const link = new URLSearchParams(location.search);
+    for (const [name, usual] of Object.entries(FIELDS)) {
+      const said = link.get(name) ?? usual;
+      if (name === "label") {
+        const found = classes.indexOf(said);
+        $("label").value = found < 0 ? "" : found;
+      } else $(name).value = said;
+    }
+    $("psi").textContent = $("truncation").value;
+  }
+
+  function write() {
+    const link = new URL(location.href);
+    for (const [name, usual] of Object.entries(FIELDS)) {
+      const value = name === "label" ? classes[$("label").value] ?? "" : $(name).value;
+      if (value === usual || value === "") link.searchParams.delete(name);
+      else link.searchParams.set(name, value);
+    }
+    history.replaceState(null, "", link);
+  }
 
   // Latents, each with the seed that it takes its class or text from -> pictures.
   function draw(zs, seeds) {
@@ -50,6 +73,7 @@ export async function play({ name, noise, z_dim: width, classes, text }, run) {
 
   const show = newest(async () => {
     stop();
+    write();
     const shown = seed();
     const following = Array.from({ length: NUM_FOLLOWING }, (_, i) => (shown + i + 1) % NUM_SEEDS);
     const output = await draw([latent(shown, width, noise)], [shown]);
@@ -109,6 +133,7 @@ export async function play({ name, noise, z_dim: width, classes, text }, run) {
     };
     $("gallery").append(button);
   }
+  read();
   $("seed").oninput = $("label").oninput = $("text").oninput = show;
   $("truncation").oninput = () => {
     $("psi").textContent = $("truncation").value;

@@ -2,11 +2,30 @@
 import { $, say } from "./common.js";
 import * as ort from "./ort.wasm.bundle.min.mjs";
 
+const SAVED = 512; // px of the longer side of a saved picture, at least
+
 const fetched = async (name) => {
   const reply = await fetch(name);
   if (!reply.ok) throw new Error(`${name} is missing (HTTP ${reply.status})`);
   return reply;
 };
+
+// The bytes of a file, while the page shows how many are here; a host that packs on the way does not say of how many.
+async function counted(name) {
+  const reply = await fetched(name);
+  const whole = Number(reply.headers.get("Content-Length"));
+  const parts = [];
+  let here = 0;
+  for (const reader = reply.body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    here += value.length;
+    if (whole) $("loading").value = here / whole;
+    say(`Loading the model: ${(here / 1e6).toFixed(1)} MB`);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
 
 // A gzip file, unpacked here: a static host sends it as it is. One that unpacks on the way is fine as well.
 const unpacked = async (name) => {
@@ -29,31 +48,55 @@ function runner(session) {
   };
 }
 
-function save({ target }) {
+function save({ target }, isPixelArt) {
+  const small = $(target.dataset.save);
+  const scale = Math.max(1, Math.ceil(SAVED / Math.max(small.width, small.height)));
+  const large = document.createElement("canvas");
+  [large.width, large.height] = [scale * small.width, scale * small.height];
+  const context = large.getContext("2d");
+  context.imageSmoothingEnabled = !isPixelArt;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(small, 0, 0, large.width, large.height);
   const link = document.createElement("a");
-  link.download = `${$(target.dataset.save).dataset.name}.png`;
-  link.href = $(target.dataset.save).toDataURL("image/png");
+  link.download = `${small.dataset.name}.png`;
+  link.href = large.toDataURL("image/png");
   link.click();
+}
+
+async function copyLink({ target }) {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    target.textContent = "Copied";
+    setTimeout(() => (target.textContent = "Copy link"), 1500);
+  } catch {
+    prompt("The link of this page:", location.href);
+  }
 }
 
 try {
   const model = await (await fetched("model.json")).json();
-  document.title = `${model.name} · Ganvas`;
-  $("name").textContent = model.name;
+  document.title = `${model.title} · Ganvas`;
+  $("name").textContent = model.title;
+  $("said").textContent = model.caption;
+  $("said").hidden = !model.caption;
   if (model.link) Object.assign($("link"), { href: model.link, hidden: false });
-  for (const button of document.querySelectorAll("[data-save]")) button.onclick = save;
+  for (const button of document.querySelectorAll("[data-save]")) button.onclick = (event) => save(event, model.pixel_art);
+  for (const button of document.querySelectorAll("[data-link]")) button.onclick = copyLink;
   ort.env.wasm.numThreads = 1; // more take headers that a static host does not send
   const [runtime, weights, { play }] = await Promise.all([
     unpacked("ort-wasm-simd-threaded.wasm.gz"),
-    fetched("model.onnx").then((reply) => reply.arrayBuffer()),
+    counted("model.onnx"),
     import(`./${{ generate: "generate", translate: "translate" }[model.pipeline]}.js`),
   ]);
   ort.env.wasm.wasmBinary = runtime;
-  const session = await ort.InferenceSession.create(new Uint8Array(weights), { executionProviders: ["wasm"] });
+  say("Starting the model…");
+  const session = await ort.InferenceSession.create(weights, { executionProviders: ["wasm"] });
   $(model.pipeline).hidden = false;
   await play(model, runner(session));
+  $("loading").hidden = true;
   say("");
 } catch (error) {
+  $("loading").hidden = true;
   say(`The model cannot be played here: ${error.message}`, true);
   console.error(error);
 }

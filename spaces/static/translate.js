@@ -1,8 +1,11 @@
 // A picture in, a picture out: drawn here, or chosen; with a hole to fill, a second picture or a strength if need be.
 import drawOn from "./canvas.js";
 import { $, newest, paint } from "./common.js";
+import { live } from "./live.js";
 
 const MAX_SIDE = 512; // of a picture that is chosen, there
+const LIVE = 128; // of what a camera sees, for a network that takes any size
+
 // An image drawn on a canvas of these sides, its middle cut out where the shapes differ.
 function fitted(image, width, height) {
   const canvas = document.createElement("canvas");
@@ -30,11 +33,12 @@ function tensor(canvas, channels) {
   return [numbers, [1, channels, canvas.height, canvas.width]];
 }
 
-export async function play({ name, about, size, multiple, channels, second, mask, strength, pen }, run) {
+export async function play({ name, about, size, multiple, channels, second, mask, strength, pen, example, drawn: isDrawn }, run) {
+  const drawn = isDrawn ? example : null; // on the canvas at first
   const inputs = {};
   let source = null; // the picture that was chosen last, which a mask belongs to
 
-  const show = newest(async () => {
+  async function translateNow() {
     if (!inputs.picture || (mask && !inputs.mask) || (second && !inputs.second)) return;
     if (strength) inputs.strength = [Float32Array.of(Number($("strength").value)), [1]];
     const output = await run({ ...inputs });
@@ -44,7 +48,8 @@ export async function play({ name, about, size, multiple, channels, second, mask
     $("made").dataset.count = Number($("made").dataset.count ?? 0) + 1;
     $("made").ariaLabel = "What the model makes of it";
     document.querySelector('[data-save="made"]').disabled = false;
-  });
+  }
+  const show = newest(translateNow);
 
   // What is drawn is the picture; over one with a hole to fill, the hole.
   async function take(url) {
@@ -63,8 +68,9 @@ export async function play({ name, about, size, multiple, channels, second, mask
 
   function layPaper(width, height, inks, background, backdrop, brush) {
     const label = mask ? "Paint over what is to be filled" : "Draw here";
-    const data = { label, width, height, palette: Object.entries(inks), background, backdrop, brush };
-    drawOn({ data, parentElement: $("paper").parentElement, setStateValue: (_, url) => take(url) });
+    const beginning = mask ? {} : { start: drawn, store: `ganvas ${name}` };
+    const data = { label, width, height, palette: Object.entries(inks), background, backdrop, brush, ...beginning };
+    drawOn({ data, parentElement: $("paper").parentElement, setStateValue: (_, { url }) => take(url) });
   }
 
   // The sides that a chosen picture is brought to: those of the network, or near its own.
@@ -100,5 +106,23 @@ export async function play({ name, about, size, multiple, channels, second, mask
     $("share").textContent = $("strength").value;
     show();
   };
+  const canLive = !second && !mask;
+  for (const id of ["camera", "screen"]) $(id).hidden = !canLive;
+  if (canLive) {
+    const side = size ?? Math.ceil(LIVE / multiple) * multiple;
+    live((frame) => {
+      inputs.picture = tensor(fitted(frame, side, side), channels);
+      return translateNow();
+    });
+  }
+  if (example) {
+    const image = new Image();
+    image.src = example;
+    await image.decode();
+    const canvas = fitted(image, ...(size ? [size, size] : sidesOf(image)));
+    if (!inputs.picture) inputs.picture = tensor(canvas, channels);
+    if (!drawn && !mask) $("source").replaceChildren(canvas);
+    show();
+  }
   if (pen) layPaper(pen.side, pen.side, pen.palette, pen.paper, null, pen.brush);
 }

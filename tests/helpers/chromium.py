@@ -10,7 +10,8 @@ import sys
 from playwright.sync_api import Browser, Error, Playwright, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]  # as root, without a GPU, in a container
+# As root, without a GPU, in a container, with a camera that shows a test picture.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--use-fake-device-for-media-stream"]
 SUDO = ["sudo", "-n"] if os.geteuid() and shutil.which("sudo") else []
 WAYS_TO_GET_ONE = (
     [],

@@ -26,7 +26,7 @@ from pretrained import deploy
 from pretrained.inputs import latents
 
 Visit = Callable[..., AbstractContextManager[Page]]
-ROWS = {"small": "generate", "text": "generate", "sketch": "translate", "fill": "translate"}
+ROWS = {"small": "generate", "text": "generate", "sketch": "translate", "fill": "translate", "style": "translate"}
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -76,7 +76,7 @@ def browse(browser, url, site) -> Visit:
     """Look at the page of a model, which must ask for nothing beside its folder and have nothing to complain of."""
 
     @contextmanager
-    def visit(row: str, **options: Any) -> Iterator[Page]:
+    def visit(row: str, link: str = "", **options: Any) -> Iterator[Page]:
         address = f"{url}/{site(row).name}/"
         problems: list[str] = []
         window = browser.new_context(**options)
@@ -87,7 +87,7 @@ def browse(browser, url, site) -> Visit:
             page.on("requestfailed", lambda request: problems.append(request.url))
             page.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))
             page.on("pageerror", lambda error: problems.append(str(error)))
-            page.goto(address)
+            page.goto(address + link)
             expect(page.locator(f"#{ROWS[row]}")).to_be_visible()
             expect(page.get_by_role("status")).to_have_text("")
             yield page
@@ -197,6 +197,54 @@ def test_a_walk_moves_and_stops(browse, folder):
         button.click()
         expect(button).to_have_attribute("aria-pressed", "false")
         until(page, lambda: difference(pixels(page, "#picture"), still[..., :3]) == 0)
+
+
+def test_the_link_says_what_is_shown(browse, folder):
+    pipeline = pretrained.load(str(folder / "small"), "cpu")
+    with browse("small", "?seed=7&label=bag&truncation=0.5") as page:
+        wanted = pipeline.sample([7], 1, 0.5)[0]
+        assert difference(pixels(page, "#picture"), wanted) <= 1
+        type_seed(page, 9)
+        assert page.evaluate("location.search") == "?seed=9&label=bag&truncation=0.5"
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save").click()
+        with Image.open(download.value.path()) as image:
+            assert image.size == (512, 512)
+        shown = (folder / "small-page" / "index.html").read_text()
+        assert '<meta property="og:image" content="preview.png">' in shown
+        with Image.open(folder / "small-page" / "preview.png") as image:
+            assert image.width >= 1024
+
+
+def test_a_translator_begins_with_an_example_and_a_drawing_survives_a_reload(browse, folder):
+    pipeline = pretrained.load(str(folder / "sketch"), "cpu")
+    with Image.open(folder / "sketch" / "samples.png") as sheet:
+        source = sheet.crop((0, 0, 32, 32))
+    with browse("sketch") as page:
+        until(page, lambda: difference(pixels(page, "#made"), np.asarray(pipeline.translate(source))) <= 1)
+        page.get_by_role("button", name="Clear").click()
+        stroke(page)
+        page.wait_for_function("Object.keys(localStorage).length === 1")
+        drawn = pixels(page, "#made")
+        page.reload()
+        until(page, lambda: difference(pixels(page, "#made"), drawn[..., :3]) <= 1)
+
+
+def test_a_camera_is_translated_and_recorded(browse):
+    with browse("style", permissions=["camera"]) as page:
+        page.get_by_role("button", name="Live camera").click()
+        page.wait_for_function("Number(document.getElementById('rate').dataset.rate) > 0")
+        before = pixels(page, "#made")
+        assert before.shape[:2] == (128, 128)
+        page.get_by_role("button", name="Record").click()
+        until(page, lambda: difference(pixels(page, "#made"), before[..., :3]) > 5)
+        page.wait_for_timeout(500)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Record").click()
+        assert download.value.suggested_filename == "style.webm"
+        assert download.value.path().read_bytes().startswith(b"\x1a\x45\xdf\xa3")
+        page.get_by_role("button", name="Live camera").click()
+        expect(page.get_by_role("button", name="Live camera")).to_have_attribute("aria-pressed", "false")
 
 
 def test_words_are_read(browse, folder):
