@@ -200,8 +200,8 @@ def test_a_walk_moves_and_stops(browse, folder):
 
 
 def test_the_link_says_what_is_shown(browse, folder):
-    pipeline = pretrained.load(str(folder / "small"), "cpu")
     with browse("small", "?seed=7&label=bag&truncation=0.5") as page:
+        pipeline = pretrained.load(str(folder / "small"), "cpu")
         wanted = pipeline.sample([7], 1, 0.5)[0]
         assert difference(pixels(page, "#picture"), wanted) <= 1
         type_seed(page, 9)
@@ -217,10 +217,10 @@ def test_the_link_says_what_is_shown(browse, folder):
 
 
 def test_a_translator_begins_with_an_example_and_a_drawing_survives_a_reload(browse, folder):
-    pipeline = pretrained.load(str(folder / "sketch"), "cpu")
-    with Image.open(folder / "sketch" / "samples.png") as sheet:
-        source = sheet.crop((0, 0, 32, 32))
     with browse("sketch") as page:
+        pipeline = pretrained.load(str(folder / "sketch"), "cpu")
+        with Image.open(folder / "sketch" / "samples.png") as sheet:
+            source = sheet.crop((0, 0, 32, 32))
         until(page, lambda: difference(pixels(page, "#made"), np.asarray(pipeline.translate(source))) <= 1)
         page.get_by_role("button", name="Clear").click()
         stroke(page)
