@@ -16,7 +16,7 @@ from pretrained.checkpoint import SAMPLES
 from pretrained.pipelines.registry import Generate, Translate
 from pretrained.system.errors import InputError
 from pretrained.system.symlinks import reject_escaping_symlink
-from pretrained.verbs.drawing import LACKS
+from pretrained.verbs.drawing import LACKS, takes
 
 try:  # before anything asks for a GPU; it is installed on the Hub alone
     from spaces import GPU
@@ -64,7 +64,7 @@ def find(name: str, needs: str) -> Generate | Translate:
     if name not in offered():
         raise InputError(f"{name[:100]!r} is not offered here: one of {', '.join(offered())}")
     pipeline = offered()[name]
-    if not pipeline.config.input.get(needs):
+    if not takes(pipeline.config, needs):
         raise InputError(f"{name} {LACKS[needs]}")
     return pipeline
 

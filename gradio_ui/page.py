@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ from pretrained.pipelines import registry
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.registry import Generate
 from pretrained.pipelines.translator_input import KINDS, pen_for
+from pretrained.pipelines.write import characters
+from pretrained.titles import title_of
 from pretrained.verbs.drawing import DRAWINGS, Drawing, Filming, Sample, Translate, takes
 from pretrained.verbs.parameter import MAX_TEXT, Field, choices, fields_of
 
@@ -40,15 +42,37 @@ def build() -> gr.Blocks:
     cache = (CACHE_SECONDS // 4, CACHE_SECONDS)
     with gr.Blocks(title="Ganvas", analytics_enabled=False, delete_cache=cache) as page:
         gr.Markdown("# Ganvas")
-        model = gr.Dropdown(names, label="Model", visible=len(names) > 1, interactive=True)
+        titles = {name: title_of(pipeline.config).title for name, pipeline in offered().items()}
+        choices = [(title if title == name else f"{title} · {name}", name) for name, title in titles.items()]
+        model = gr.Dropdown(choices, label="Model", visible=len(names) > 1, interactive=True)
         name = gr.State()
         page.load(_asked, None, [model, name], api_visibility="private")
         # A new page for each model: one that is rendered again would keep pictures of the last.
         model.input(None, model, js=VISIT, api_visibility="private")
         gr.render(name, triggers=[name.change])(_show)
+        if len(names) > 1:
+            _gallery(titles, model)
         for title, function in ENDPOINTS.items():
             gr.api(function, api_name=title, **QUEUED)
     return page
+
+
+def _gallery(titles: Mapping[str, str], model: gr.Dropdown) -> None:
+    """The models as pictures; a press on one opens it."""
+    sheets = {name: resolve(name)[0].with_name(SAMPLES) for name in titles}
+    shown = {name: path for name, path in sheets.items() if path.exists()}
+    with gr.Accordion("Gallery", open=False):
+        cards = [(endpoints.save(path.read_bytes(), path.name).path, titles[name]) for name, path in shown.items()]
+        gallery = gr.Gallery(
+            cards, show_label=False, columns=4, object_fit="cover", allow_preview=False, interactive=False
+        )
+        names = list(shown)
+
+        def pick(chosen: gr.SelectData) -> str:
+            return names[chosen.index]
+
+        picked = gallery.select(pick, None, model, api_visibility="private")
+        picked.then(None, model, js=VISIT, api_visibility="private")
 
 
 def _asked(request: gr.Request) -> tuple[str, str]:
@@ -60,7 +84,8 @@ def _asked(request: gr.Request) -> tuple[str, str]:
 
 def _show(name: str) -> None:
     pipeline = offered()[name]
-    gr.Markdown(_about(pipeline))
+    caption = title_of(pipeline.config).caption
+    gr.Markdown(f"{html.escape(caption)} {_about(pipeline)}".strip())
     with gr.Tabs():
         for tab in TABS:
             if takes(pipeline.config, tab.kind.needs) and tab.is_for(pipeline.config):
@@ -126,6 +151,14 @@ def _controls(kind: type[Drawing], name: str, pipeline: Pipeline) -> Controls:
         for parameter, field in endpoints.api_fields(kind).items()
         if parameter not in ("model", "mask") and takes(pipeline.config, field.about.needs)
     }
+
+
+def _write_controls(kind: type[Drawing], name: str, pipeline: Generate) -> Controls:
+    """As of any verb, with a text that this model can write."""
+    controls, known = _controls(kind, name, pipeline), characters(pipeline.config)
+    if not set(controls["text"].value) <= known.keys():
+        controls["text"].value = "GANVAS" if set("GANVAS") <= known.keys() else "".join(known)[:6]
+    return controls
 
 
 def _translate_controls(kind: type[Drawing], name: str, pipeline: registry.Translate) -> Controls:
@@ -218,7 +251,10 @@ def _translate(picture: Any, **how: Any) -> gr.FileData:
 
 OTHERS = {name: verb for name, verb in DRAWINGS.items() if verb is not Translate}
 TABS = [
-    *(Tab(name.capitalize(), verb, _controls, ENDPOINTS[name]) for name, verb in OTHERS.items()),
+    *(
+        Tab(name.capitalize(), verb, _write_controls if verb.needs == "characters" else _controls, ENDPOINTS[name])
+        for name, verb in OTHERS.items()
+    ),
     Tab("Draw", Translate, _draw_controls, _draw, pen_for),
     Tab("Translate", Translate, _translate_controls, _translate),
 ]

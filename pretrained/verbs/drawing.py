@@ -18,7 +18,7 @@ from pretrained.inputs.latents import MAX_SEED
 from pretrained.inputs.seeds import few_seeds, parse_seeds
 from pretrained.loading import resolve
 from pretrained.media import video
-from pretrained.pipelines import directions, image_grid, registry
+from pretrained.pipelines import directions, image_grid, registry, write
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.registry import Generate, autoencoder
 from pretrained.pipelines.translate import Fit
@@ -138,6 +138,52 @@ class Walk(Filming):
         """Frames, `frames` of them."""
         how = (self.label, self.truncation, self.loop, self.text)
         return pipeline.walk(parse_seeds(self.seeds), self.frames, *how)
+
+
+Written = Annotated[str, Parameter("What to write, in the characters that are the classes of the model.")]
+Typeface = Annotated[int, Parameter("Seed of the typeface.", Range(0, MAX_SEED), "Typeface")]
+Invert = Annotated[bool, Parameter("Dark on light, where the model draws light on dark in grey.", start=True)]
+PLAIN = 0.7  # truncation: typefaces that are easy to read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write(Drawing):
+    """Write a text in the typeface of a seed, for a model whose classes are single characters."""
+
+    needs: ClassVar[str] = "characters"
+    examples = (
+        "write dcgan-mnist --text 31415 --seed 7 --scale 16 --out pi.png",
+        "write letters --text hello --invert --out hello.png",
+    )
+    text: Written = "31415"
+    seed: Typeface = 1
+    truncation: Truncation = PLAIN
+    invert: Invert = False
+    scale: Scale = 4
+
+    def draw(self, pipeline: Generate) -> bytes:
+        """The text, its letters spaced by their ink."""
+        return image_grid.write(pipeline, self.id, self.text, self.seed, self.truncation, self.scale, self.invert)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typefaces(Filming):
+    """Draw a video of a text that turns from typeface to typeface, for a model whose classes are single characters."""
+
+    needs: ClassVar[str] = "characters"
+    examples = ("typefaces dcgan-mnist --text 31415 --seeds 1-5 --out pi.mp4",)
+    text: Written = "31415"
+    seeds: Annotated[str, Parameter(f"Seeds of the typefaces, {AS_SEEDS}.", max_seeds=32)] = "1-5"
+    frames: Frames = 120
+    fps: Fps = 30
+    truncation: Truncation = PLAIN
+    invert: Invert = False
+    scale: Scale = 4
+
+    def draw(self, pipeline: Generate) -> Iterator[np.ndarray]:
+        """Frames, `frames` of them."""
+        how = {"scale": self.scale, "invert": self.invert}
+        return write.film(pipeline, self.text, parse_seeds(self.seeds), self.frames, self.truncation, **how)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,6 +327,7 @@ def takes(config: Config, needs: str) -> bool:
     others = {
         "": True,
         "classes": bool(config.classes),
+        "characters": bool(write.characters(config)),
         "degradation": kind in DEGRADATIONS,
         "random degradation": kind in DEGRADATIONS and DEGRADATIONS[kind].is_random,
     }
@@ -294,4 +341,6 @@ def named_directions(
     return directions.read(file or resolve(id)[0].with_name(directions.FILE), pipeline.config) if moves else {}
 
 
-DRAWINGS = {verb.__name__.lower(): verb for verb in (Sample, Walk, Mix, Reconstruct, Interpolate, Translate)}
+DRAWINGS = {
+    verb.__name__.lower(): verb for verb in (Sample, Walk, Write, Typefaces, Mix, Reconstruct, Interpolate, Translate)
+}

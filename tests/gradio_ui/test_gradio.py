@@ -31,6 +31,7 @@ from playwright.sync_api import Page, expect
 import gradio_app
 import pretrained
 from pretrained.media.images import grid, open_image
+from pretrained.pipelines.write import write
 from pretrained.system.errors import InputError
 
 TRANSLATORS = ("sketch", "label", "fill", "pose", "style")
@@ -109,6 +110,12 @@ def test_a_walk_is_a_film_that_says_how_far_it_is(client):
         time.sleep(0.02)
     assert film(job.result()) == ("h264", 256, 400)
     assert any(0 < unit.index < unit.length == 400 for unit in seen)
+
+
+def test_a_text_is_written_as_by_python(client):
+    drawn = client.predict("dcgan-mnist", "271", seed=4, invert=True, api_name="/write")
+    expected = write(pretrained.load("dcgan-mnist", "cpu"), "271", 4, 0.7, 4, True)
+    assert np.array_equal(pixels(drawn["path"] if isinstance(drawn, dict) else drawn), expected)
 
 
 def test_what_else_a_generator_can_do(client, folder):
