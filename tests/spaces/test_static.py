@@ -227,6 +227,7 @@ def test_a_translator_begins_with_an_example_and_a_drawing_survives_a_reload(bro
         page.wait_for_function("Object.keys(localStorage).length === 1")
         drawn = pixels(page, "#made")
         page.reload()
+        expect(page.get_by_role("button", name="Save")).to_be_enabled()
         until(page, lambda: difference(pixels(page, "#made"), drawn[..., :3]) <= 1)
 
 
