@@ -40,6 +40,7 @@ from trainer.metrics import best
 from trainer.recipe import Recipe
 from trainer.tracking import tracking
 
+FEW = 30  # images, below which there is a warning
 LOG_EVERY = 50  # steps
 MAX_ROLLBACKS = 3
 STORED = {"fp32": torch.float32, "fp16": torch.float16}
@@ -104,6 +105,11 @@ class Trainer:
             for name, network in self.method.named_children()
             if any(weight.requires_grad for weight in network.parameters())
         }
+        if len(self.data.images) < FEW:
+            self.method.notes.append(
+                f"only {len(self.data.images)} images: below {FEW} a model mostly repeats them; add images, or "
+                "fine-tune a related model with `from`, and look at the result with python -m trainer nearest"
+            )
         if recipe.base:
             finetune.freeze(self.method, self.networks, recipe.freeze_d, recipe.freeze_g)
         self.base: dict[str, Any] = {}  # what the model card says of it

@@ -251,3 +251,11 @@ def test_the_hub_is_told_of_the_base():
     assert "base_model: ada/faces" in card
     assert "base_model_relation: finetune" in card
     assert "9 taken" in card
+
+
+@pytest.mark.parametrize(("count", "warned"), [(29, True), (30, False)])
+def test_few_images_are_warned_of(tmp_path, count, warned):
+    for number in range(count):
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    trainer = loop.Trainer(replace(shrink("dcgan-mnist"), data=str(tmp_path)), Settings(device="cpu", threads=1))
+    assert any(f"only {count} images" in note for note in trainer.method.notes) == warned
