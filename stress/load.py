@@ -65,7 +65,7 @@ async def visitor(place: int, address: str, options: Options, tally: Tally) -> N
         try:
             async with visit(address) as tab:
                 shown = await tab.open(query)
-        except (OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError) as error:
             tally.errors.append(f"visitor {place}, page {page}: {error}")
             continue
         tally.seconds.append(time.perf_counter() - start)

@@ -29,7 +29,9 @@ from pretrained.system.files import write_atomic
 from pretrained.titles import title_of
 from pretrained.verbs import drawing, keeping
 from pretrained.verbs.shared import Verb
+from pretrained.verify import verify
 
+VERDICTS = {"same": 0, "differs": 1, "unknown": 3}  # exit status of `verify`
 NUM_STRENGTHS = 9  # on a grid of directions: the middle one is 0
 
 
@@ -87,7 +89,9 @@ def write_drawing(verb: drawing.Drawing) -> None:
     made = verb.draw(pipeline)
     if isinstance(verb, drawing.Filming):
         # tqdm stays silent where stderr is no terminal.
-        video.write(tqdm(made, total=verb.frames, unit="frame", disable=None), verb.out, verb.fps)
+        video.write(
+            tqdm(made, total=verb.frames, unit="frame", disable=None), verb.out, verb.fps, verb.recipe(pipeline)
+        )
     else:
         write_atomic(verb.out, made)
 
@@ -214,6 +218,17 @@ def deploy_space(verb: keeping.Deploy) -> None:
     print(deploy.publish(files, repo_id, verb.space, verb.private))
 
 
+def show_verdict(verb: keeping.Verify) -> None:
+    """Print what was found, and end with its status."""
+    source = opened(verb.input, "input") if verb.input else None
+    found = verify(verb.path, source, verb.device)
+    print(f"{found.kind}: {_plain(found.words)}")
+    if verb.out and found.difference:
+        write_atomic(verb.out, found.difference)
+    if found.kind != "same":
+        sys.exit(VERDICTS[found.kind])
+
+
 # What each command is set by, and what it does.
 COMMANDS: dict[str, tuple[type[Verb], Callable[[Any], None]]] = {
     "list": (keeping.List, show_list),
@@ -225,4 +240,5 @@ COMMANDS: dict[str, tuple[type[Verb], Callable[[Any], None]]] = {
     "export": (keeping.Export, write_export),
     "deploy": (keeping.Deploy, deploy_space),
     "convert": (keeping.Convert, convert_file),
+    "verify": (keeping.Verify, show_verdict),
 }

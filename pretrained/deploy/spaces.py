@@ -35,7 +35,7 @@ PREVIEW_SIDE = 128  # px of a picture in the preview, at least: links show it la
 PREVIEW_SEEDS = range(32)
 # Beside spaces/docker and spaces/zerogpu: the app, in Streamlit and in Gradio. Beside Streamlit's settings lie a user's
 # secrets, so that folder is not taken whole.
-APP = ("app.py", "ui", "pretrained", ".streamlit/config.toml", "requirements.txt")
+APP = ("app.py", "ui", "pretrained", ".streamlit/config.toml")
 GRADIO_APP = ("gradio_app.py", "gradio_ui", "pretrained", "ui/icon.svg")
 WEIGHTS = "pretrained/weights"
 # What the project's files are called where git cannot say which they are.

@@ -87,6 +87,11 @@ class Filming(Drawing):
     suffixes: ClassVar[tuple[str, ...]] = tuple(video.FORMATS)
     out: Annotated[Path, Parameter(f"The file to write: {', '.join(video.FORMATS)}.", metavar="FILE", api=())]
 
+    def recipe(self, pipeline: Any) -> dict[str, Any]:
+        """What makes the video again, for its metadata."""
+        said = {"verb": type(self).__name__.lower(), "frames": self.frames, "fps": self.fps}
+        return {**image_grid.recipe_of(pipeline, self.id), **said}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Drawing):
@@ -138,6 +143,11 @@ class Walk(Filming):
         """Frames, `frames` of them."""
         how = (self.label, self.truncation, self.loop, self.text)
         return pipeline.walk(parse_seeds(self.seeds), self.frames, *how)
+
+    def recipe(self, pipeline: Any) -> dict[str, Any]:
+        """With the seeds, and what they are drawn with."""
+        how = {name: getattr(self, name) for name in ("label", "truncation", "loop", "text")}
+        return {**super().recipe(pipeline), "seeds": parse_seeds(self.seeds), **how}
 
 
 Written = Annotated[str, Parameter("What to write, in the characters that are the classes of the model.")]

@@ -149,6 +149,21 @@ class Deploy(OnCheckpoint):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Verify(Verb):
+    """Draw an image or a video again from the recipe that it carries, and say whether it is the same.
+
+    It says same, differs, or unknown and why; the exit status is 0, 1 or 3. --out shows where they differ.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".png",)
+    examples = ("verify grid.png", "verify out.png --input in.png --out difference.png")
+    path: Annotated[Path, Parameter("A PNG, JPEG, GIF, WebP, MP4 or WebM file.", flag="", metavar="FILE")]
+    input: Annotated[Path | None, Parameter("For a translation, the image that was translated.", metavar="FILE")] = None
+    out: Annotated[Path | None, Parameter("Write the difference there: .png.", metavar="FILE")] = None
+    device: Device = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Convert(Verb):
     """Make a checkpoint of weights that other code has saved: .pth, .pt, .pkl, .bin or .safetensors.
 

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 TOOLKITS = {"streamlit", "gradio", "spaces"}
 APPS = {"app", "gradio_app", "gradio_ui", "ui"}
 TRAINING = {"trainer", "torchvision", "torchmetrics", "datasets", "matplotlib"}
-OPTIONAL = ["requirements-data.txt", "requirements-gradio.txt", "requirements-onnx.txt", "requirements-track.txt"]
+OPTIONAL = ["requirements-data.txt", "requirements-onnx.txt", "requirements-track.txt"]
 FORBIDDEN = {
     "pretrained": TOOLKITS | APPS | TRAINING,
     "trainer": TOOLKITS | APPS,
@@ -113,10 +113,11 @@ def distributions_of(files: list[Path]) -> set[str]:
 
 def test_requirements_are_what_is_imported():
     imported = distributions_of([file for room in FORBIDDEN for file in files_of(room)])
-    # Imported by others: hf_xet by huggingface_hub, onnxscript by torch.onnx, tensorboard by torch.utils. A Space of
+    # Imported by others: starlette and python-multipart by streamlit and gradio, hf_xet by huggingface_hub, onnxscript
+    # by torch.onnx, tensorboard by torch.utils. A Space of
     # ZeroGPU has spaces.
     declared = requirements("requirements.txt").union(*map(requirements, OPTIONAL))
-    assert imported | {"hf_xet", "onnxscript", "tensorboard"} == declared | {"spaces"}
+    assert imported | {"hf_xet", "onnxscript", "starlette", "python_multipart", "tensorboard"} == declared | {"spaces"}
 
 
 @pytest.mark.parametrize("optional", OPTIONAL)
