@@ -21,6 +21,7 @@ from pretrained.system.out_of_memory import raise_on_oom, run_in_chunks
 
 # Kernels are chosen by the shape of a batch and may differ in the last bit, so each batch has the same shape.
 BATCH_SIZE = 16
+MOST_ON_GPU, GPU_PIXELS = 64, 2**18  # a sheet of 64 at 64 px is one batch there
 
 
 @dataclass
@@ -51,15 +52,19 @@ class Generate:
             self.network = raise_on_oom(lambda: self.network.to(self.device, memory_format=torch.channels_last))
 
     @property
+    def batch_size(self) -> int:
+        """How many images are drawn at once: always as many on a device, so that they are the same to the bit."""
+        size = self.config.network.get("size", 64)
+        return max(BATCH_SIZE, min(MOST_ON_GPU, GPU_PIXELS // size**2)) if self.device.type == "cuda" else BATCH_SIZE
+
+    @property
     def space(self) -> str:
         """Where pictures are points that can be moved: "w" or "z", as `Config.space` says."""
         return self.config.space
 
     def latents(self, seeds: Iterable[int]) -> list[np.ndarray]:
         """The z of each seed, float64 (z_dim,)."""
-        return [
-            latents.latent(seed, self.config.network["z_dim"], self.config.input["noise"]) for seed in _checked(seeds)
-        ]
+        return latents.of_seeds(_checked(seeds), self.config.network["z_dim"], self.config.input["noise"])
 
     def _check_text(self) -> None:
         """The vocabulary comes with the checkpoint, perhaps from a stranger."""
@@ -194,10 +199,10 @@ class Generate:
         return self.network.synthesis(points)
 
     def _batches(self, pairs: Iterable[tuple[np.ndarray, Any]]) -> Iterator[tuple[Tensor, Tensor | None, int]]:
-        """Vectors and what goes with them, BATCH_SIZE at a time, the last repeated to fill it; how many were given."""
+        """Vectors and what goes with them, `batch_size` at a time, the last repeated to fill it; their number."""
         pairs = iter(pairs)
-        while batch := list(islice(pairs, BATCH_SIZE)):
-            padded = batch + [batch[-1]] * (BATCH_SIZE - len(batch))
+        while batch := list(islice(pairs, self.batch_size)):
+            padded = batch + [batch[-1]] * (self.batch_size - len(batch))
             vectors = np.stack([vector for vector, _ in padded]).astype(np.float32)
             yield (
                 torch.from_numpy(vectors).to(self.device),
@@ -213,7 +218,7 @@ class Generate:
         layers: int | None = None,
         move: np.ndarray | None = None,
     ) -> Iterator[np.ndarray]:
-        """The pictures of latents, uint8 (H, W, C) each, drawn BATCH_SIZE at a time as they are asked for.
+        """The pictures of latents, uint8 (H, W, C) each, drawn `batch_size` at a time as they are asked for.
 
         Args:
             zs: (z_dim,) each; with `layers`, the coarse and the fine one of a mixture, (2, z_dim).

@@ -15,7 +15,6 @@ from pretrained.inputs.latents import MAX_SEED
 from pretrained.media.images import encode_png
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.directions import Direction
-from pretrained.pipelines.generate import BATCH_SIZE
 from ui.state.cache import cached
 from ui.state.models import DEVICE, Model, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.widgets import direction_controls, dragging
@@ -46,7 +45,7 @@ def sweep(seed: int, known: Mapping[str, Direction], how: How) -> bytes:
     rows = {name: Direction(row.vector, {name: 1.0}) for name, row in known.items()}
     draw = partial(image_grid.sweep, model.pipeline, model.id, rows, STRENGTHS, seed, **how)
     key = (*model.key, "sweep", seed, *((name, row.vector.tobytes()) for name, row in known.items()), *how.items())
-    return cached(model, key, 1 - (-len(rows) * len(STRENGTHS) // BATCH_SIZE), "Drawing …", draw)
+    return cached(model, key, 1 - (-len(rows) * len(STRENGTHS) // model.pipeline.batch_size), "Drawing …", draw)
 
 
 def moved(seed: int, moves: Mapping[str, float], known: Mapping[str, Direction], how: How) -> bytes:

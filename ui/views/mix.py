@@ -9,7 +9,6 @@ import streamlit as st
 
 from pretrained.inputs.seeds import parse_seeds
 from pretrained.pipelines import image_grid
-from pretrained.pipelines.generate import BATCH_SIZE
 from pretrained.verbs.drawing import Mix
 from ui.state.cache import cached
 from ui.state.models import Model, as_input_error, chosen_model, file_name, shell
@@ -27,7 +26,9 @@ from ui.widgets.image_grid import LARGE, download_png, show_large, show_seed, ta
 def render(model: Model, rows: list[int], columns: list[int], layers: int, scale: int, how: Mapping[str, Any]) -> bytes:
     """The grid of `image_grid.mix`, PNG."""
     draw = partial(image_grid.mix, model.pipeline, model.id, rows, columns, layers, scale=scale, **how)
-    passes = sum(-(-count // BATCH_SIZE) for count in (len(rows) * len(columns), len(rows), len(columns)))
+    passes = sum(
+        -(-count // model.pipeline.batch_size) for count in (len(rows) * len(columns), len(rows), len(columns))
+    )
     key = (*model.key, "mix", tuple(rows), tuple(columns), layers, scale, *how.items())
     return cached(model, key, passes, "Drawing …", draw)
 

@@ -12,7 +12,6 @@ import streamlit as st
 from pretrained.inputs.latents import MAX_SEED
 from pretrained.media.images import enlarge_png
 from pretrained.pipelines import image_grid
-from pretrained.pipelines.generate import BATCH_SIZE
 from pretrained.titles import is_pixel_art, title_of
 from ui.state.cache import cached
 from ui.state.models import Model, escape_markdown, file_name
@@ -68,7 +67,7 @@ def render(model: Model, seeds: Sequence[int], columns: int, scale: int, how: Ma
     """The pictures of `seeds` in rows, each pixel repeated `scale` times both ways, PNG."""
     draw = partial(image_grid.render, model.pipeline, model.id, seeds, columns=columns, scale=scale, **how)
     key = (*model.key, tuple(seeds), columns, scale, *how.items())
-    return cached(model, key, -(-len(seeds) // BATCH_SIZE), "Drawing …", draw)
+    return cached(model, key, -(-len(seeds) // model.pipeline.batch_size), "Drawing …", draw)
 
 
 def show_large(png: bytes, width: int) -> None:

@@ -61,3 +61,11 @@ def test_degenerate_walks_are_finite(keys):
     frames = np.array(list(latents.walk(keys, 10)))
     assert frames.shape == (10, 64)
     assert np.isfinite(frames).all()
+
+
+@pytest.mark.parametrize("noise", latents.NOISES)
+@pytest.mark.parametrize("z_dim", [1, 7, 64])  # of normal numbers every other is kept for the next draw
+def test_many_seeds_have_the_latents_of_each(noise, z_dim):
+    seeds = [0, 7, 7, 2**32 - 1, np.int64(5), 1]
+    for found, seed in zip(latents.of_seeds(seeds, z_dim, noise), seeds, strict=True):
+        np.testing.assert_array_equal(found, latents.latent(seed, z_dim, noise))
