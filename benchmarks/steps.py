@@ -171,9 +171,9 @@ ROWS = {
 }
 
 
-def draw_files(folder: Path) -> None:
+def draw_files(folder: Path, count: int = 1000) -> None:
     """What the rows read: 1,000 pictures of 128 px, 200 pairs of 256 px, and two domains of 300 pictures of 128 px."""
-    blobs, large = as_pil(data.fake(128, 3, 1000).images), as_pil(data.fake(256, 3, 400).images)
+    blobs, large = as_pil(data.fake(128, 3, count).images), as_pil(data.fake(256, 3, count * 2 // 5).images)
     both = []
     for a, b in zip(large[::2], large[1::2]):
         both.append(Image.new("RGB", (512, 256)))

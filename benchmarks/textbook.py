@@ -92,6 +92,22 @@ class PairedImages(Dataset):
         return pair[0], pair[1]
 
 
+class SmallAndLarge(Dataset):
+    """Items cut at a random place -> (made `scale` times smaller, as they are)."""
+
+    def __init__(self, items: Sequence[Path], size: int, scale: int):
+        self.items, self.size, self.scale = items, size, scale
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image = transforms.functional.resize(Image.open(self.items[index]).convert("RGB"), round(self.size * 1.2))
+        image = transforms.RandomCrop(self.size)(image)
+        small = image.resize((self.size // self.scale,) * 2, Image.Resampling.BICUBIC)
+        return normalised(small), normalised(image)
+
+
 def normalised(image: Image.Image) -> Tensor:
     return transforms.functional.normalize(transforms.functional.to_tensor(image), 0.5, 0.5)
 
@@ -253,3 +269,23 @@ def cyclegan(AB: nn.Module, BA: nn.Module, D_A: nn.Module, D_B: nn.Module, loade
             optimizer.step()
             losses[name] = loss.item()
         yield losses
+
+
+def srgan(G: nn.Module, D: nn.Module, loader: Iterator[list[Tensor]]) -> Losses:
+    """Squared error, and a thousandth of the adversarial loss."""
+    criterion = nn.BCEWithLogitsLoss()
+    G_optimizer = torch.optim.Adam(G.parameters(), lr=1e-4)
+    D_optimizer = torch.optim.Adam(D.parameters(), lr=1e-4)
+    for small, large in loader:
+        output = G(small)
+        D_optimizer.zero_grad()
+        real, fake = D(large), D(output.detach())
+        D_loss = criterion(real, torch.ones_like(real)) + criterion(fake, torch.zeros_like(fake))
+        D_loss.backward()
+        D_optimizer.step()
+        G_optimizer.zero_grad()
+        fake, content = D(output), F.mse_loss(output, large)
+        G_loss = criterion(fake, torch.ones_like(fake))
+        (content + 1e-3 * G_loss).backward()
+        G_optimizer.step()
+        yield {"D": D_loss.item(), "G": G_loss.item(), "MSE": content.item()}

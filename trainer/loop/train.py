@@ -118,6 +118,10 @@ class Trainer:
             network: make_optimizer(network, recipe, self.method.optimizer, self.device)
             for network in self.networks.values()
         }
+        self.means = {
+            network: distributed.GradientMean(weight for weight in network.parameters() if weight.requires_grad)
+            for network in self.networks.values()
+        }
         self.learning_rates = {
             network: learning_rate(recipe, self.method.optimizer, name in self.judges)
             for name, network in self.networks.items()
@@ -303,8 +307,8 @@ class Trainer:
             self.optimizers[network].zero_grad(set_to_none=True)
             # inputs=...: G's loss leaves no gradients in D, and spends no time on them.
             learnt = [weight for weight in network.parameters() if weight.requires_grad]
-            sum(losses.values()).backward(inputs=learnt)
-            distributed.all_reduce_mean(weight.grad for weight in learnt if weight.grad is not None)
+            with self.means[network]:
+                sum(losses.values()).backward(inputs=learnt)
             self.optimizers[network].step()
             terms |= {name: loss.detach() for name, loss in losses.items()}
         if self.alone_since is not None and terms:

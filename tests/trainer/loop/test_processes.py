@@ -210,3 +210,53 @@ def test_noise_is_that_of_the_whole_batch(monkeypatch, name):
     torch.manual_seed(0)
     DRAWS[name](12)
     assert after.equal(torch.rand(())), "all processes stay at the same place in the stream"
+
+
+GRADIENTS = """
+import sys
+import torch, torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from trainer import distributed
+
+class D(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks, self.score, self.unused = nn.Linear(4, 4), nn.Linear(4, 1), nn.Linear(2, 2)
+    def match(self, x):
+        return self.score(self.blocks(x).tanh())
+
+def penalty(D, x):
+    x = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(D.match(x).sum(), x, create_graph=True)
+    return gradient.square().sum() + D.match(x).mean()
+
+def gradients(D):
+    return torch.cat([weight.grad.flatten() for weight in D.parameters() if weight.grad is not None])
+
+with distributed.group(2):
+    torch.manual_seed(0)
+    ours, theirs = D(), DistributedDataParallel(D())
+    theirs.module.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 5, 4)
+    distributed.BUCKET_BYTES = int(sys.argv[1])
+    mean = distributed.GradientMean(ours.parameters())
+    learnt = [*ours.blocks.parameters(), *ours.score.parameters()]
+    for _ in range(2):
+        ours.zero_grad(set_to_none=True)
+        alone = torch.autograd.grad(sum(penalty(ours, part) for part in x) / 2, learnt)
+        with mean:
+            penalty(ours, x[distributed.rank()]).backward(inputs=learnt)
+        torch.testing.assert_close(gradients(ours), torch.cat([gradient.flatten() for gradient in alone]))
+    penalty(theirs.module, x[distributed.rank()]).backward()
+    both = distributed.gather(gradients(theirs)[None])
+    assert not torch.allclose(both[0], both[1]), "DistributedDataParallel has been armed without its forward"
+    assert len(mean.buckets) == int(sys.argv[2]), len(mean.buckets)
+"""
+
+
+@pytest.mark.parametrize(("bucket_bytes", "num_buckets"), [(25 << 20, 1), (20, 5)])
+def test_gradients_are_means_also_of_penalties_and_of_parts(tmp_path, bucket_bytes, num_buckets):
+    """DistributedDataParallel leaves them as they are, since networks are entered by their parts."""
+    (tmp_path / "gradients.py").write_text(GRADIENTS)
+    run(torchrun(2, tmp_path / "gradients.py", str(bucket_bytes), str(num_buckets)), tmp_path)
