@@ -1,7 +1,8 @@
 """Data-parallel training in several processes, started by torchrun: each computes its slice of every batch.
 
-After backward() the gradients are averaged over all processes. Random numbers are drawn for the whole batch, identical
-in all processes, of which each uses its slice. So the run follows that of one process with the same batch size.
+Gradients are averaged while backward runs, and batch normalisation, minibatch deviation and mean styles see the whole
+batch. Random numbers are drawn for the whole batch, identical in all processes, of which each uses its slice. So the
+run follows that of one process with the same batch size.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
 from pretrained.system.errors import InputError
@@ -164,6 +167,32 @@ class GradientMean:
             work.wait()
             for gradient, total in zip(gradients, flat.split([gradient.numel() for gradient in gradients])):
                 gradient.copy_(total.view_as(gradient) / count())
+
+
+def synchronise(module: nn.Module) -> None:
+    """Let batch normalisation see the batches of all processes; in eval mode nothing changes."""
+    for part in module.modules() if count() > 1 else ():
+        if isinstance(part, _BatchNorm):
+            part.__class__ = type(part.__class__.__name__, (Synchronised, part.__class__), {})
+
+
+class Synchronised(_BatchNorm):
+    """In front of a batch normalisation: mean and variance of all processes, with their gradients."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        dims, shape = [dim for dim in range(x.dim()) if dim != 1], [1, -1] + [1] * (x.dim() - 2)
+        mean = all_reduce(x.float().mean(dims)) / count()
+        centred = x.float() - mean.view(shape)
+        variance = all_reduce(centred.square().mean(dims)) / count()
+        size = x.numel() / x.shape[1] * count()
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * size / (size - 1), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
 
 
 def gather(x: Tensor) -> Tensor:

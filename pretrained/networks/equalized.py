@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -37,12 +38,24 @@ def minibatch_std(x: Tensor, group_size: int = 4) -> Tensor:
 
     It is averaged over C, H and W; groups have `group_size` images, or its greatest common divisor with N.
     """
-    num_groups = len(x) // math.gcd(len(x), group_size)
-    groups = x.float().unflatten(0, (-1, num_groups))  # (G, N / G, C, H, W), image i in group i % num_groups
+    whole = _of_all_processes(x.float())
+    num_groups = len(whole) // math.gcd(len(whole), group_size)
+    groups = whole.unflatten(0, (-1, num_groups))  # (G, N / G, C, H, W), image i in group i % num_groups
     variance = groups.var(dim=0, correction=0)
     statistic = (variance + 1e-8).sqrt().mean(dim=(1, 2, 3)).repeat(len(groups))
+    statistic = statistic.unflatten(0, (-1, len(x)))[dist.get_rank() if len(whole) > len(x) else 0]
     maps = statistic.view(-1, 1, 1, 1).expand(-1, 1, *x.shape[2:])
     return torch.cat([x, maps.to(x.dtype)], dim=1)
+
+
+def _of_all_processes(x: Tensor) -> Tensor:
+    """(N, ...) -> (N * processes, ...) of all processes of a training, in their order, with its gradients."""
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return x
+    from torch.distributed.nn.functional import all_reduce
+
+    before, after = dist.get_rank() * len(x), (dist.get_world_size() - 1 - dist.get_rank()) * len(x)
+    return all_reduce(torch.cat([x.new_zeros(before, *x.shape[1:]), x, x.new_zeros(after, *x.shape[1:])]))
 
 
 class Linear(nn.Module):

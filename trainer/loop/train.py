@@ -98,6 +98,7 @@ class Trainer:
         for module in self.method.modules():
             if sizes := getattr(module, "sizes", None):
                 sizes.check(recipe.size)
+        distributed.synchronise(self.method)
         layout = self.method.layout if self.device.type == "cpu" else torch.channels_last
         self.method.to(self.device, memory_format=layout)
         self.networks = {

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pretrained import networks
 from pretrained.system.errors import InputError
+from trainer import distributed
 from trainer.augment import AugmentOptions, choose
 from trainer.data.dataset import Batches, Dataset
 from trainer.losses import LOSSES, PENALTIES, Targets
@@ -84,8 +85,10 @@ class StyleGAN(Method):
         mean = self.G.w_mean
         classes = torch.arange(len(mean), device=w.device)
         member = (classes[:, None] == y).float() if y is not None else torch.ones(1, len(w), device=w.device)
-        counts = member.sum(dim=1, keepdim=True)  # (num_classes, 1)
-        mean.lerp_(member @ w / counts.clamp(min=1), 1 - 0.999**counts)
+        totals = torch.cat([member @ w, member.sum(dim=1, keepdim=True)], dim=1)
+        distributed.all_reduce_mean([totals])
+        sums, counts = (totals * distributed.count()).split([w.shape[1], 1], dim=1)  # counts (num_classes, 1)
+        mean.lerp_(sums / counts.clamp(min=1), 1 - 0.999**counts)
 
     def phase(self, batches: Batches) -> bool:
         """Whether the next round has R1."""
