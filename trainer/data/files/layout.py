@@ -200,7 +200,8 @@ def _group(
         _refuse(listing, f"holds {_list(sorted(parts))} and no train/", "plain")
     for kinds in parts.values():
         for items in kinds:
-            items.sort(key=lambda item: (natural(item.path), item.entry.name))
+            if len(folders) > 1:  # those of one folder are in order
+                items.sort(key=lambda item: (natural(item.path), item.entry.name))
     return Found(listing, parts)
 
 
