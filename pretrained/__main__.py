@@ -5,17 +5,21 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from pretrained.cli.commands import COMMANDS
+from pretrained.cli.draw import DRAWING
 from pretrained.cli.output import check_out
 from pretrained.cli.parse import PROGRAM, parse
 from pretrained.system.errors import InputError, fail
 from pretrained.system.files import full_output
+from pretrained.verbs.shared import Verb
 
 
 def overview() -> str:
     """What `--help` prints: every command with its summary, and an example of each."""
+    from pretrained.cli.commands import COMMANDS
+
     verbs = {name: verb for name, (verb, _) in COMMANDS.items()}
     summaries = [f"  {name:13}{inspect.getdoc(verb).partition(chr(10))[0]}" for name, verb in verbs.items()]
     examples = [f"  {PROGRAM} {verb.examples[0]}" for verb in verbs.values()]
@@ -31,6 +35,17 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+def find(name: str) -> tuple[type[Verb], Callable[[Any], None]]:
+    """What sets a command, and what carries it out; the modules of those that do not draw are imported when asked."""
+    if name in DRAWING:
+        return DRAWING[name]
+    from pretrained.cli.commands import COMMANDS
+
+    if name not in COMMANDS:
+        raise InputError(f"COMMAND must be one of {', '.join(COMMANDS)}, got {name[:40]!r}: see {PROGRAM} --help")
+    return COMMANDS[name]
+
+
 def main(given: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake is one line on stderr and exit status 2."""
     name, *words = list(sys.argv[1:] if given is None else given) or [""]
@@ -39,9 +54,7 @@ def main(given: Sequence[str] | None = None) -> None:
         if name in ("-h", "--help"):
             print(overview(), flush=True)
             sys.exit(0)
-        if name not in COMMANDS:
-            raise InputError(f"COMMAND must be one of {', '.join(COMMANDS)}, got {name[:40]!r}: see {PROGRAM} --help")
-        kind, command = COMMANDS[name]
+        kind, command = find(name)
         verb = parse(kind, words)
         out = getattr(verb, "out", None)
         if out:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,15 @@ import numpy as np
 
 import pretrained
 from pretrained import checkpoint, deploy, hub, networks
+from pretrained.cli.draw import DRAWING, plain
 from pretrained.cli.parse import opened
 from pretrained.formats.convert import convert
 from pretrained.formats.export_onnx import export
 from pretrained.hub.model_card import metrics, model_card
-from pretrained.media import video
-from pretrained.media.files import list_images, output_names, shown
-from pretrained.media.images import open_image
 from pretrained.pipelines import directions, image_grid
 from pretrained.pipelines.projection import encoded, project
 from pretrained.pipelines.registry import Generate, expect
-from pretrained.system.errors import InputError, as_flag, one_line
+from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from pretrained.titles import title_of
 from pretrained.verbs import drawing, keeping
@@ -41,7 +38,7 @@ def show_list(verb: keeping.List) -> None:
         config = checkpoint.read_config(pretrained.resolve(name)[0])
         size = f"{config.size} px" if config.size else "any size"
         title = title_of(config).title
-        print(f"{name:24} {_plain(title):40} {_plain(size):8}  {_plain(config.training.get('data', ''))}")
+        print(f"{name:24} {plain(title):40} {plain(size):8}  {plain(config.training.get('data', ''))}")
 
 
 def show_info(verb: keeping.Info) -> None:
@@ -63,37 +60,16 @@ def show_info(verb: keeping.Info) -> None:
         print(f"\n{'score':32} {'value':>12} {'± spread':>12}  data")
     for score in scores:
         spread = f"{score['spread']:.4g}" if isinstance(score.get("spread"), (int, float)) else ""
-        print(f"{_plain(score['name']):32} {score['value']:12.4g} {spread:>12}  {_plain(score.get('data', ''))}")
+        print(f"{plain(score['name']):32} {score['value']:12.4g} {spread:>12}  {plain(score.get('data', ''))}")
 
 
 def _print_facts(facts: dict[str, Any], indent: str = "") -> None:
     for key, value in facts.items():
         if isinstance(value, dict):
-            print(f"{indent}{_plain(key)}")
+            print(f"{indent}{plain(key)}")
             _print_facts(value, indent + "  ")
         elif value not in (None, "", []):
-            print(f"{indent}{_plain(key):{24 - len(indent)}} {_plain(value)}")
-
-
-def _plain(value: Any) -> str:
-    """One line; what a stranger's checkpoint says must not steer the terminal."""
-    text = value if isinstance(value, str) else f"{value:,}" if type(value) is int else json.dumps(value)
-    return one_line(text)
-
-
-def write_drawing(verb: drawing.Drawing) -> None:
-    """Write what a verb draws."""
-    from tqdm import tqdm
-
-    pipeline = expect(pretrained.load(verb.id, verb.device), "translate" if verb.needs == "source" else "generate")
-    made = verb.draw(pipeline)
-    if isinstance(verb, drawing.Filming):
-        # tqdm stays silent where stderr is no terminal.
-        video.write(
-            tqdm(made, total=verb.frames, unit="frame", disable=None), verb.out, verb.fps, verb.recipe(pipeline)
-        )
-    else:
-        write_atomic(verb.out, made)
+            print(f"{indent}{plain(key):{24 - len(indent)}} {plain(value)}")
 
 
 def show_directions(verb: keeping.Directions) -> None:
@@ -113,7 +89,7 @@ def show_directions(verb: keeping.Directions) -> None:
             if not 1 <= number <= len(names):
                 raise InputError(f"--save must be 1 to {len(names)}, got {name}={number}")
             directions.keep(path, pipeline.config, name, found[names[number - 1]])
-            print(f"{_plain(name)} is kept in {path}", file=sys.stderr)
+            print(f"{plain(name)} is kept in {path}", file=sys.stderr)
         rows = dict(islice(found.items(), verb.count))
     elif not rows:
         none = f"{path} keeps no directions: find some with --method sefa --out directions.png"
@@ -123,7 +99,7 @@ def show_directions(verb: keeping.Directions) -> None:
     else:
         for name, direction in rows.items():
             made_of = " + ".join(f"{strength:g} {part}" for part, strength in direction.moves.items())
-            print(f"{_plain(name):24} {_plain(made_of)}")
+            print(f"{plain(name):24} {plain(made_of)}")
     if verb.out:
         strengths = np.linspace(-verb.reach, verb.reach, NUM_STRENGTHS).tolist()
         how = (strengths, verb.seed, verb.label, verb.truncation, verb.text, verb.scale)
@@ -152,38 +128,6 @@ def write_projection(verb: keeping.Project) -> None:
         *_, last = tqdm(steps, total=verb.steps + 1, unit="step", disable=None)
     made = image_grid.redraw(pipeline, verb.id, last.point, last.condition, verb.move, named, verb.scale)
     write_atomic(verb.out, made)
-
-
-def write_translation(verb: drawing.Translate) -> None:
-    """Translate a file, or each image in a folder; those that are broken are named and left out."""
-    from tqdm import tqdm
-
-    how = {"levels": verb.levels, "any_format": True}
-    if not verb.input.is_dir():
-        write_drawing(replace(verb, input=opened(verb.input, "input", **how)))
-        return
-    pipeline = expect(pretrained.load(verb.id, verb.device), "translate")
-    listing = list_images(verb.input)
-    left_out = listing.left_out()
-    if not listing.images:
-        raise InputError(f"`input` {shown(str(verb.input))} holds no images{f' ({left_out})' if left_out else ''}")
-    if left_out:
-        print(left_out, file=sys.stderr)
-    names = [entry.name for entry in listing.images]
-    broken = []
-    for name, out in zip(tqdm(names, unit="image", disable=None), output_names(names)):
-        try:
-            made = replace(verb, input=open_image(verb.input / name, **how)).draw(pipeline)
-        except InputError as error:
-            broken.append(f"{shown(name)}: {error}")
-        else:
-            write_atomic(verb.out / out, made)
-    if len(broken) == len(names):
-        raise InputError(f"`input` {shown(str(verb.input))}: {broken[0]}")
-    if broken:
-        some = "; ".join(broken[:5]) + (f"; and {len(broken) - 5} more" if len(broken) > 5 else "")
-        said = InputError(f"left out {len(broken)} of {len(names)} images: {some}")
-        print(said.named(as_flag), file=sys.stderr)
 
 
 def write_export(verb: keeping.Export) -> None:
@@ -222,7 +166,7 @@ def show_verdict(verb: keeping.Verify) -> None:
     """Print what was found, and end with its status."""
     source = opened(verb.input, "input") if verb.input else None
     found = verify(verb.path, source, verb.device)
-    print(f"{found.kind}: {_plain(found.words)}")
+    print(f"{found.kind}: {plain(found.words)}")
     if verb.out and found.difference:
         write_atomic(verb.out, found.difference)
     if found.kind != "same":
@@ -233,8 +177,7 @@ def show_verdict(verb: keeping.Verify) -> None:
 COMMANDS: dict[str, tuple[type[Verb], Callable[[Any], None]]] = {
     "list": (keeping.List, show_list),
     "info": (keeping.Info, show_info),
-    **{name: (verb, write_drawing) for name, verb in drawing.DRAWINGS.items()},
-    "translate": (drawing.Translate, write_translation),
+    **DRAWING,
     "project": (keeping.Project, write_projection),
     "directions": (keeping.Directions, show_directions),
     "export": (keeping.Export, write_export),

@@ -191,11 +191,11 @@ def test_ctrl_c_is_one_line_and_leaves_no_file(model, tmp_path):
     command = ["walk", model, "--frames", "100000", "--out", str(out)]
     # The signal comes from within, when the first frames are there, so that no clock decides where it strikes.
     code = (
-        "import os, signal; from pretrained import __main__, pipelines; draw = pipelines.Generate._render\n"
+        "import os, signal; from pretrained import __main__, pipelines; draw = pipelines.Generate.render\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background would ignore it
         "def interrupted(*all, **more):\n"
         "    yield next(draw(*all, **more)); os.kill(os.getpid(), signal.SIGINT); yield from draw(*all, **more)\n"
-        f"pipelines.Generate._render = interrupted; __main__.main({command!r})"
+        f"pipelines.Generate.render = interrupted; __main__.main({command!r})"
     )
     done = run("-c", code)
     assert (done.returncode, done.stderr) == (130, "ganvas: stopped; nothing was written\n")
