@@ -137,7 +137,7 @@ def test_interpolate_writes_a_film_from_one_to_the_other(able, photos, tmp_path)
         ("reconstruct {encode} --input {photo} --label 0 --out a.png", ["has no classes", "leave --label out"]),
         ("interpolate {plain} --input {photo} {photo} --out a.mp4", ["small has no encoder"]),
         ("interpolate {encode} --input {photo} --out a.mp4", ["--input", "2"]),
-        ("interpolate {encode} --input {photo} {photo} --out a.png", ["--out", ".mp4, .gif, .webp"]),
+        ("interpolate {encode} --input {photo} {photo} --out a.png", ["--out", ".mp4, .webm, .gif, .webp"]),
         ("interpolate {encode} --input {photo} {photo} --fps 60 --out a.gif", ["60", "1 to 50"]),
     ],
 )

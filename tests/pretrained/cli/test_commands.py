@@ -129,7 +129,7 @@ def test_list_names_what_is_bundled(capsys):
         ("sample {model}", ["--out"]),
         ("sample --out a.png", ["ID"]),
         ("sample nothing --out a.png", ["'nothing'", "user/name"]),
-        ("walk {model} --out a.avi", ["--out", ".mp4, .gif, .webp"]),
+        ("walk {model} --out a.avi", ["--out", ".mp4, .webm, .gif, .webp"]),
         ("walk {model} --fps 60 --out a.gif", ["60", "1 to 50"]),
         ("walk {model} --frames 0 --out a.mp4", ["--frames", "1 to 100000"]),
         ("info {model} --jsonn", ["--jsonn"]),
