@@ -19,7 +19,7 @@ MAX_SEEDS = fields_of(Walk)["seeds"].about.max_seeds
 def work(model: Model) -> None:
     """Fields, video and images: all that runs again when one of them is changed."""
     config = model.pipeline.config
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="video-fields"):
         typed = control(Walk, "seeds")
         num_frames, fps = (control(Walk, name, step=step) for name, step in (("frames", 10), ("fps", 1)))
         how = conditions(model, Walk)
@@ -49,4 +49,5 @@ def work(model: Model) -> None:
 st.title("Walk")
 model = chosen_model()
 say_what(model, "A video that walks smoothly from seed to seed.")
-work(model)
+with st.container(key="video-page"):
+    work(model)

@@ -119,18 +119,18 @@ st.caption(
     f"{escape_markdown(config.name)} · The generator looks for its own image that is most like yours, and that one is "
     "changed. Your image is processed in memory and not stored."
 )
-WAYS = {"Upload": upload, "Example": example}
+WAYS = {"Example": example, "Upload": upload}
 way = st.segmented_control(
     "Picture",
     list(WAYS),
-    default="Upload",
+    default="Example",
     key="way",
     bind="query-params",
     label_visibility="collapsed",
     help="A picture of yours, or one of the generator's own to try it with.",
 )
 with as_input_error(Project):
-    image = WAYS[way or "Upload"]()
+    image = WAYS[way or "Example"]()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     text = control(Project, "text", config) if config.input.get("text") else None
     label = control(Project, "label", config) if config.classes else None

@@ -9,11 +9,12 @@ from pretrained.media.images import fit, to_pil, to_uint8
 from pretrained.pipelines import image_grid
 from pretrained.verbs.drawing import Interpolate, Reconstruct
 from ui.state.models import DEVICE, Model, as_input_error, chosen_model, escape_markdown, file_name, shell
-from ui.widgets.controls import control
+from ui.widgets.controls import control, say_what
 from ui.widgets.image_grid import download_png
 from ui.widgets.upload import MAX_MEGABYTES, read
 from ui.widgets.video_player import play, render_video, video_downloads
 
+EXAMPLES = (1003, 1008)  # seeds
 SIDE = 160  # px of an image on the page, about: two beside each other on a phone
 
 
@@ -34,19 +35,29 @@ def upload(label: str) -> Image.Image | None:
     return to_pil(to_uint8(squares)[0])
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def examples(_model: Model, key: tuple) -> list[Image.Image]:
+    """Images to try it with before any are uploaded, which the model has drawn itself."""
+    with DEVICE:
+        return [to_pil(image) for image in _model.pipeline.sample(EXAMPLES)]
+
+
 st.title("Encode")
 model = chosen_model("encode")
 classes = model.pipeline.config.classes
-st.caption(f"{escape_markdown(model.pipeline.config.name)} · Your image, encoded and drawn again.")
+say_what(model, "Your image, encoded and drawn again.")
 with as_input_error(Reconstruct):
     boxes = st.columns(2, gap="medium")
     with boxes[0]:
         first = upload("An image")
     with boxes[1]:
         last = upload("Another image, for a video from one to the other")
-if first is None and last is None:
-    st.info("Upload an image. It is processed in memory and not stored.")
-    st.stop()
+is_example = first is None and last is None
+if is_example:
+    st.caption(
+        "Two images of the model's own, as an example: upload yours. They are processed in memory and not stored."
+    )
+    first, last = examples(model, model.key)
 label = control(Reconstruct, "label", model.pipeline.config) if classes else None
 width = model.size * max(1, SIDE // model.size)
 with st.container(horizontal=True, gap="large"):
@@ -56,7 +67,7 @@ with st.container(horizontal=True, gap="large"):
         png, seen = reconstruct(model, model.key, image, label)
         with st.container(width="content"):
             with st.container(horizontal=True, width="content"):
-                st.image(image, "Yours", width=width, output_format="PNG")
+                st.image(image, "Example" if is_example else "Yours", width=width, output_format="PNG")
                 drawn = escape_markdown(classes[seen if label is None else label]) if classes else ""
                 st.image(png, f"Drawn as {drawn}" if classes else "Drawn again", width=width, output_format="PNG")
             download_png(
