@@ -79,7 +79,11 @@ def test_bundled_checkpoints_come_first_then_the_runs(open_page):
     ("page", "model", "offered"),
     [
         ("mix.py", "styled", {"Rows, coarse", "Columns, fine", "Coarse layers", "Truncation"}),
-        ("encode.py", "encoder", {"An image", "Another image, for a video from one to the other"}),
+        (
+            "encode.py",
+            "encoder",
+            {"An image", "Another image, for a video from one to the other", "Frames", "Frames per second"},
+        ),
         ("samples.py", "reader", {"Images", "First seed", "Columns", "Text", "Truncation"}),
         ("walk.py", "reader", {"Seeds", "Frames", "Frames per second", "Text", "Truncation", "Loop"}),
         ("translate.py", "style", {"Strength"}),

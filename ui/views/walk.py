@@ -15,9 +15,8 @@ from ui.widgets.video_player import play, render_video, video_downloads
 MAX_SEEDS = fields_of(Walk)["seeds"].about.max_seeds
 
 
-@st.fragment
-def work(model: Model) -> None:
-    """Fields, video and images: all that runs again when one of them is changed."""
+def show(model: Model) -> None:
+    """Fields, video and images."""
     config = model.pipeline.config
     with st.container(horizontal=True, vertical_alignment="bottom", key="video-fields"):
         typed = control(Walk, "seeds")
@@ -46,8 +45,14 @@ def work(model: Model) -> None:
     shell("walk", model, "walk.mp4", seeds=typed, frames=num_frames, fps=fps, **how, open=not loop)
 
 
+@st.fragment
+def work(model: Model) -> None:
+    """All that runs again when a field is changed."""
+    with st.container(key="video-page"):
+        show(model)
+
+
 st.title("Walk")
 model = chosen_model()
 say_what(model, "A video that walks smoothly from seed to seed.")
-with st.container(key="video-page"):
-    work(model)
+work(model)
