@@ -225,9 +225,9 @@ def compare_image(chosen: list[Chosen]) -> None:
 
 def memorised(chosen: list[Chosen]) -> None:
     """What is known of each: the training pictures nearest to its samples, or how to find them."""
-    st.subheader("Did it learn pictures by heart?")
+    st.subheader("Memorised training pictures")
     st.caption(
-        "The training pictures nearest to samples. A network that has learnt pictures by heart comes nearer to them "
+        "The training pictures nearest to samples. A network that has memorised pictures comes nearer to them "
         "than real pictures do that it has not seen."
     )
     local = local_models()

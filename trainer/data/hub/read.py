@@ -120,7 +120,7 @@ def _commit(repo_id: str, revision: str, place: Path) -> str:
         except Exception as error:
             if not before or not is_transient(error):
                 raise
-            log.warning("The Hub gives no more: using %s at %s, prepared before", repo_id, before[:7])
+            log.warning("Hub unavailable; using the prepared copy of %s at %s", repo_id, before[:7])
             return before
     if not COMMIT.fullmatch(info.sha or ""):
         raise InputError(f"what the Hub says of datasets/{repo_id} names no commit: check HF_ENDPOINT if it is set")
