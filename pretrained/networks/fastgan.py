@@ -89,7 +89,7 @@ class Generator(nn.Module):
         return [self.project.weight]
 
     def ordered_layers(self) -> list[nn.Module]:
-        """From z to the image, for `trainer.loop.finetune`."""
+        """From z to the image, for `trainer.finetune`."""
         blocks = [[block] for block in self.blocks]
         for place, excitation in enumerate(self.excitations):
             blocks[place + EXCITES - 1].append(excitation)

@@ -74,7 +74,7 @@ class Generator(Growing):
         self.to_picture = nn.ModuleList([Conv2d(there, channels, 1, gain=1.0) for there in widths])
 
     def ordered_layers(self) -> list[nn.Module]:
-        """From z to the image, for `trainer.loop.finetune`."""
+        """From z to the image, for `trainer.finetune`."""
         return [self.project, *(part for pair in zip(self.blocks, self.to_picture) for part in pair)]
 
     def first_layers(self) -> list[Tensor]:
@@ -116,7 +116,7 @@ class Discriminator(Growing):
         self.score = Linear(widths[0], 1, gain=1.0)
 
     def ordered_layers(self) -> list[nn.Module]:
-        """From the image to the logit, for `trainer.loop.finetune`."""
+        """From the image to the logit, for `trainer.finetune`."""
         levels = [part for pair in zip(self.blocks, self.from_picture[1:]) for part in pair][::-1]
         return [*levels, self.from_picture[0], self.convolution, self.features, self.score]
 

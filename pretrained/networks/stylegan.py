@@ -110,7 +110,7 @@ class Generator(nn.Module):
         self.register_buffer("w_mean", torch.zeros(max(num_classes, 1), w_dim))
 
     def ordered_layers(self) -> list[nn.Module]:
-        """From z to the image, for `trainer.loop.finetune`."""
+        """From z to the image, for `trainer.finetune`."""
         blocks = [[self.to_picture[0]]]
         for level in range(1, len(self.to_picture)):
             blocks.append([*self.layers[2 * level - 1 : 2 * level + 1], self.to_picture[level]])

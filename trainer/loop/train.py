@@ -22,12 +22,12 @@ from pretrained.system.allocator import keep_pages
 from pretrained.system.errors import InputError, as_flag, spell_arguments
 from pretrained.system.files import write_atomic
 from pretrained.system.out_of_memory import raise_on_oom
-from trainer import distributed
+from trainer import distributed, finetune
 from trainer.base import RATE, check_licence, open_base
 from trainer.data.contact_sheet import contact_sheet
 from trainer.data.contents import compare
 from trainer.data.dataset import Batches
-from trainer.loop import capture, finetune, preview
+from trainer.loop import capture, preview
 from trainer.loop.capture import CapturedRounds, CudaGraphs
 from trainer.loop.collapse import Collapsed, Guard
 from trainer.loop.ema import EMA

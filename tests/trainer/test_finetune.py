@@ -16,8 +16,8 @@ from pretrained.media.images import grid
 from pretrained.networks import stylegan
 from pretrained.system.errors import InputError
 from trainer import base as base_of
+from trainer import finetune
 from trainer.cli.parse import parse
-from trainer.loop import finetune
 from trainer.loop import train as loop
 from trainer.loop.run_folder import Run
 from trainer.loop.settings import Settings
