@@ -49,7 +49,7 @@ def write(folder: Path, state: Mapping[str, Any]) -> None:
         os.replace(path, folder / STATE)
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise cannot_write(folder / STATE, error, "choose another --out") from error
+        raise cannot_write(folder / STATE, error, "choose another `out`") from error
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def read(folder: Path) -> dict[str, Any]:
         if reasons:
             print(f"ganvas: {reasons[0]}: going on from the state before it", file=sys.stderr)
         return state
-    raise InputError(f"{'; '.join(reasons) or f'{folder} holds no state'}: choose another --out")
+    raise InputError(f"{'; '.join(reasons) or f'{folder} holds no state'}: choose another `out`")
 
 
 def _is_whole(path: Path) -> bool:

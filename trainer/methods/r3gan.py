@@ -49,7 +49,7 @@ class R3GAN(Method):
         super().__init__(options, data)
         if options.conditional and not data.classes:
             raise InputError(
-                "`conditional` needs labels, got none: choose a named set or sub-folders, or --no-conditional"
+                "`conditional` needs labels, got none: use a named dataset or sub-folders, or `no_conditional`"
             )
         self.classes = data.classes if options.conditional else []
         shape = {"size": data.size, "channels": data.channels, "width": options.width, "num_classes": len(self.classes)}
