@@ -173,7 +173,7 @@ def test_a_file_is_no_folder(tmp_path):
 
 def test_a_folder_below_a_file_is_a_sentence(tmp_path):
     (tmp_path / "out").write_text("x")
-    with pytest.raises(InputError, match="cannot write .* choose another --out"):
+    with pytest.raises(InputError, match="cannot write .* choose another `out`"):
         train(shrink("dcgan-mnist"), tmp_path / "out" / "run")
 
 
@@ -193,7 +193,7 @@ def as_nobody():
 @pytest.mark.parametrize("inside", ["", "deeper"])
 def test_no_permission_is_a_sentence(tmp_path, inside):
     (tmp_path / "closed").mkdir(mode=0o500)
-    with as_nobody(), pytest.raises(InputError, match="cannot write .* choose another --out"):
+    with as_nobody(), pytest.raises(InputError, match="cannot write .* choose another `out`"):
         train(shrink("dcgan-mnist"), tmp_path / "closed" / inside)
 
 
