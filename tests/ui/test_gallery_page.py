@@ -160,7 +160,7 @@ def test_what_an_author_or_a_tag_offers_is_a_click_away(browser, url, shelf):
         expect(offered.locator("strong")).to_have_text(["alice/drawn"])
         pixels(offered.locator("img"))
         offered.get_by_role("button", name=re.compile("^Open ")).click()
-        expect(page.get_by_role("heading", name="Translate")).to_be_visible()
+        expect(page.get_by_role("heading", name="Draw")).to_be_visible()
         page.wait_for_url(f"{url}/?model=alice%2Fdrawn")
 
 
