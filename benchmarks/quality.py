@@ -43,7 +43,7 @@ class Options:
 
     epochs: int = 5
     """Of the textbook's training."""
-    recipes: tuple[str, ...] = ("dcgan-mnist", "dcgan-mnist --reuse-fakes", "cdcgan-mnist")
+    recipes: tuple[str, ...] = ("dcgan-plain", "dcgan-plain --reuse-fakes", "dcgan-mnist")
     """Ours, as they are typed after `python -m trainer`; each has as many seconds as the textbook."""
     turn: float = 10.0
     """Seconds of a turn."""

@@ -159,11 +159,11 @@ PIX2PIX = "pix2pix-facades --data {pairs} --direction BtoA"
 CYCLEGAN = "cyclegan-emoji --data {domains}"
 ROWS = {
     **{
-        f"dcgan-32-w{width}": Row(f"dcgan-mnist --width {width}", partial(dcgan_32, width), 128, fresh=True)
+        f"dcgan-32-w{width}": Row(f"dcgan-plain --width {width}", partial(dcgan_32, width), 128, fresh=True)
         for width in (32, 64, 128)
     },
     "dcgan-64": Row(f"dcgan-64 {IMAGES} --width 64", dcgan_64, 128, fresh=True),
-    "wgan-gp-32": Row("dcgan-mnist --loss wgan-gp", wgan_gp_32, 640, fresh=True),
+    "wgan-gp-32": Row("dcgan-plain --loss wgan-gp", wgan_gp_32, 640, fresh=True),
     "stylegan-64": Row(f"stylegan-64 {IMAGES}", stylegan_64, 32),
     "pix2pix-256-w32": Row(f"{PIX2PIX} --width 32 --discriminator-width 32", partial(pix2pix_256, 32), 1),
     "pix2pix-256-w64": Row(PIX2PIX, partial(pix2pix_256, 64), 1),

@@ -41,7 +41,7 @@ PAIRS = "--size 32 --discriminator-width 4 --layers 2"
 FAMILIES = {
     "GAN": f"dcgan-mnist {SMALL}",
     "GAN with a penalty": f"dcgan-mnist {SMALL} --loss wgan-gp",
-    "GAN with labels": f"cdcgan-mnist {SMALL}",
+    "GAN with labels": f"dcgan-mnist {SMALL}",
     "BEGAN": f"began-64 {SMALL}",
     "VAE": f"vae-mnist {SMALL}",
     "ProGAN in a fade": f"progan-mnist {SMALL} --fade-kimg 0.06 --stable-kimg 0.02",

@@ -75,7 +75,7 @@ def repeatable() -> None:
 def conditional(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The folder of a conditional generator, hardly trained."""
     folder = tmp_path_factory.mktemp("cdcgan")
-    train(recipe("cdcgan-mnist"), settings(), folder, "python -m trainer")
+    train(recipe("dcgan-mnist"), settings(), folder, "python -m trainer")
     return str(folder)
 
 

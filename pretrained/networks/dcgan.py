@@ -6,6 +6,7 @@ At 64 px and width 128 these are the networks of the paper (1024-512-256-128 cha
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -36,7 +37,7 @@ def initialise(module: nn.Module) -> None:
     """Weights ~ N(0, 0.02), normalisation scales ~ N(1, 0.02), biases 0 (paper, section 4)."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)):
         nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)):
+    elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)) and module.weight is not None:
         nn.init.normal_(module.weight, 1.0, 0.02)
     if getattr(module, "bias", None) is not None:
         nn.init.zeros_(module.bias)
@@ -61,36 +62,59 @@ class ToImage(nn.ConvTranspose2d):
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, size, size) in [-1, 1]."""
+    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, size, size) in [-1, 1].
 
-    def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 100, width: int = 128, num_classes: int = 0):
+    z and the row of y enter at the first layer. With `modulation` they scale and shift every normalised map as well
+    (Chen et al. 2018, arXiv:1810.01365), which is how G learns classes of thin strokes at 64 px.
+    """
+
+    def __init__(
+        self,
+        size: int = 64,
+        channels: int = 3,
+        z_dim: int = 100,
+        width: int = 128,
+        num_classes: int = 0,
+        modulation: bool = False,
+    ):
         super().__init__()
         widths = block_widths(size, width)
+        inputs = 2 * z_dim if num_classes else z_dim
         self.embed = nn.Embedding(num_classes, z_dim) if num_classes else None
-        self.project = nn.Linear(2 * z_dim if num_classes else z_dim, 16 * widths[0], bias=False)
-        self.norm = nn.BatchNorm2d(widths[0])
+        self.project = nn.Linear(inputs, 16 * widths[0], bias=False)
+        self.norm = nn.BatchNorm2d(widths[0], affine=not modulation)
         self.blocks = nn.Sequential()
         for before, after in zip(widths, widths[1:]):
             self.blocks.append(
                 nn.Sequential(
                     nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False),
-                    nn.BatchNorm2d(after),
+                    nn.BatchNorm2d(after, affine=not modulation),
                     nn.ReLU(inplace=True),
                 )
             )
         self.to_picture = ToImage(widths[-1], channels)
+        self.modulations = nn.ModuleList(nn.Linear(inputs, 2 * maps) for maps in widths) if modulation else None
         self.apply(initialise)
 
     def first_layers(self) -> list[Tensor]:
-        """Weights (outputs, z_dim) of the layer that reads z, for closed-form directions (SeFa)."""
-        return [self.project.weight if self.embed is None else self.project.weight.chunk(2, dim=1)[0]]
+        """Weights (outputs, z_dim) of the layers that read z, for closed-form directions (SeFa)."""
+        weights = [layer.weight for layer in (self.project, *(self.modulations or ()))]
+        return weights if self.embed is None else [weight.chunk(2, dim=1)[0] for weight in weights]
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embed is not None:
             z = torch.cat([z, rows(self.embed.weight, y)], dim=1)
         x = self.project(z).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
-        x = self.blocks(self.norm(x).relu())
+        if self.modulations is None:
+            return self.to_picture(self.blocks(self.norm(x).relu())).tanh()
+        x = self._modulate(0, self.norm(x), z).relu()
+        for level, (double, norm, relu) in enumerate(self.blocks, start=1):
+            x = relu(self._modulate(level, norm(double(x)), z))
         return self.to_picture(x).tanh()
+
+    def _modulate(self, level: int, x: Tensor, z: Tensor) -> Tensor:
+        gain, shift = self.modulations[level](z)[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(shift, x, 1 + gain)
 
 
 class Discriminator(nn.Module):
@@ -98,7 +122,7 @@ class Discriminator(nn.Module):
 
     Labels enter as a projection (Miyato & Koyama 2018, arXiv:1802.05637): psi(phi(x)) + <e(y), phi(x)>. phi is the mean
     over the 4x4 map, not the sum: without spectral normalisation a sum dominates psi, and G collapses to one image per
-    class.
+    class. With `features` phi is a fully connected layer behind the map, which knows where in the image things are.
     """
 
     def __init__(
@@ -108,6 +132,7 @@ class Discriminator(nn.Module):
         width: int = 128,
         num_classes: int = 0,
         norm: Norm = "batch",
+        features: bool = False,
     ):
         super().__init__()
         widths = block_widths(size, width)[::-1]
@@ -122,13 +147,22 @@ class Discriminator(nn.Module):
                     nn.LeakyReLU(0.2, inplace=True),
                 )
             )
-        self.score = nn.Linear(16 * widths[-1], 1)
+        self.features = nn.Linear(16 * widths[-1], widths[-1]) if features else None
+        self.score = nn.Linear(widths[-1] if features else 16 * widths[-1], 1)
         self.embed = nn.Embedding(num_classes, widths[-1]) if num_classes else None
         self.apply(initialise)
+        if features:
+            nn.init.kaiming_normal_(self.features.weight, 0.2)
+            if self.embed is not None:
+                nn.init.normal_(self.embed.weight)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        phi = self.blocks(x)
-        logits = self.score(phi.permute(0, 2, 3, 1).flatten(1)).squeeze(1)
+        maps = self.blocks(x)
+        seen, phi = maps.permute(0, 2, 3, 1).flatten(1), maps.mean(dim=(2, 3))
+        if self.features is not None:
+            seen = F.leaky_relu(self.features(seen), 0.2)
+            phi = seen / math.sqrt(seen.shape[1])
+        logits = self.score(seen).squeeze(1)
         if self.embed is not None:
-            logits = logits + (self.embed(y) * phi.mean(dim=(2, 3))).sum(dim=1)
+            logits = logits + (self.embed(y) * phi).sum(dim=1)
         return logits

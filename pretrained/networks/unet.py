@@ -22,6 +22,9 @@ class Generator(nn.Module):
 
     Args:
         rectify: whether skip connections pass a ReLU, as in the authors' code.
+        resize: upsample by convolving and interpolating instead of transposed convolutions, whose uneven overlap leaves
+            a grain of 2 px (Odena et al. 2016, distill.pub/2016/deconv-checkerboard); the last layers see the source
+            itself, so that its lines stay.
     """
 
     multiple = None  # only `size`
@@ -34,6 +37,7 @@ class Generator(nn.Module):
         width: int = 64,
         dropout: float = 0.5,
         rectify: bool = False,
+        resize: bool = False,
     ):
         super().__init__()
         self.rectify = rectify
@@ -54,17 +58,36 @@ class Generator(nn.Module):
         for level, (before, after) in enumerate(zip(widths, widths[1:])):
             self.up.append(
                 nn.Sequential(
-                    nn.ConvTranspose2d(2 * before if level else before, after, 4, stride=2, padding=1, bias=False),
-                    NORMS["instance"](after),
+                    nn.Conv2d(2 * before if level else before, after, 3, padding=1, bias=False)
+                    if resize
+                    else nn.ConvTranspose2d(2 * before if level else before, after, 4, stride=2, padding=1, bias=False),
+                    nn.Identity() if resize and not level else NORMS["instance"](after),
                     nn.Dropout(dropout if level < NUM_NOISY else 0.0),
                     nn.ReLU(inplace=True),
+                    *([nn.Upsample(scale_factor=2, mode="bilinear")] if resize else ()),
                 )
             )
-        self.to_picture = nn.ConvTranspose2d(2 * width, channels, 4, stride=2, padding=1)
+        self.resize = resize
+        if resize:
+            self.up.append(
+                nn.Sequential(
+                    nn.Conv2d(2 * width, width // 2, 3, padding=1, bias=False),
+                    NORMS["instance"](width // 2),
+                    nn.ReLU(inplace=True),
+                    nn.Upsample(scale_factor=2, mode="bilinear"),
+                )
+            )
+            self.to_picture = nn.Sequential(
+                nn.Conv2d(width // 2 + inputs, width // 2, 3, padding=1),
+                nn.LeakyReLU(0.2, inplace=True),
+                nn.Conv2d(width // 2, channels, 3, padding=1),
+            )
+        else:
+            self.to_picture = nn.ConvTranspose2d(2 * width, channels, 4, stride=2, padding=1)
         self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
-        skips = []
+        skips = [x] if self.resize else []
         for block in self.down:
             x = block(x)
             skips.append(x)

@@ -17,6 +17,7 @@ from pretrained.system.errors import InputError
 # What a source can be: a picture made poorer, or one of another kind.
 KINDS = {name: row.source for name, row in DEGRADATIONS.items()} | {
     "picture": "a picture",
+    "drawing": "a drawing in black lines on white, with dabs of the colours that are wanted",
     "labels": "a map of labels, each with its colour",
     "pose": "a pose",
 }
@@ -56,7 +57,8 @@ def pen_for(config: Config) -> Pen | None:
         return Pen({"black": "#000000"}, "#ffffff", side, max(1, side // 64))
     if palette := source.get("palette"):
         return Pen(palette, next(iter(palette.values())), side, max(1, side // 16))
-    return Pen(CRAYONS, "#ffffff", side, max(1, side // 24)) if source["kind"] == "picture" else None
+    widths = {"picture": side // 24, "drawing": side // 40}
+    return Pen(CRAYONS, "#ffffff", side, max(1, widths[source["kind"]])) if source["kind"] in widths else None
 
 
 def options_of(config: Config) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from trainer.methods.recipes import RECIPES
 
 SMALL = {
     "gan-mnist": {"width": 40, "z_dim": 8},
-    "cdcgan-mnist": {"width": 4, "z_dim": 8},
+    "dcgan-mnist": {"width": 4, "z_dim": 8},
     "began-64": {"width": 4, "z_dim": 8},
     "vae-mnist": {"width": 4, "z_dim": 8},
     "vae-64": {"width": 4, "z_dim": 8},

@@ -27,7 +27,7 @@ def copy_weights(method, G, D):
 @pytest.mark.parametrize(("size", "channels"), [(16, 1), (32, 3)])
 def test_the_textbook_dcgan_has_our_losses(size, channels):
     words = f"--data fake --width 4 --z-dim 8 --batch-size 16 --size {size} --channels {channels} --precision fp32"
-    command = parse(["dcgan-mnist", *words.split(), *"--device cpu --diffaugment False --reuse-fakes".split()])
+    command = parse(["dcgan-plain", *words.split(), *"--device cpu --diffaugment False --reuse-fakes".split()])
     trainer = Trainer(command.recipe, command.settings)
     G = textbook.generator(size, channels, 8, 4)
     D = textbook.discriminator(size, channels, 4, nn.BatchNorm2d)

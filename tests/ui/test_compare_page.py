@@ -54,7 +54,7 @@ def folder(tmp_path_factory) -> Path:
     """A comparison of two losses, a run with its raw weights, one with labels, and translators."""
     folder = tmp_path_factory.mktemp("compare")
     runs = folder / "runs"
-    train(recipe("cdcgan-mnist"), settings(), runs / "run", "python -m trainer")
+    train(recipe("dcgan-mnist"), settings(), runs / "run", "python -m trainer")
     names = ("hinge-0", "hinge-1", "lsgan-0", "wgan-0")
     for name in names[:3]:
         save_small(runs / "compare" / name, size=16, channels=1)
@@ -121,7 +121,7 @@ def test_raw_weights_are_those_before_averaging(folder):
 
 
 def test_a_recipe_that_does_not_average_keeps_no_raw_weights(tmp_path):
-    train(replace(recipe("cdcgan-mnist", kimg=0.016), ema_kimg=0.0), settings(), tmp_path / "run", "python -m trainer")
+    train(replace(recipe("dcgan-mnist", kimg=0.016), ema_kimg=0.0), settings(), tmp_path / "run", "python -m trainer")
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {checkpoint.MODEL, checkpoint.SAMPLES}
     assert not (tmp_path / "run" / "raw").exists()
 

@@ -28,6 +28,7 @@ from trainer.data import captions
 from trainer.data.contents import Contents, fingerprint
 from trainer.data.files import layout, memmap, reading
 from trainer.data.files.reading import AS_FOUND, Reading
+from trainer.data.folder_sets import find
 from trainer.data.hub import read
 
 MAX_IDX = 256 << 20  # bytes, five times those of MNIST
@@ -140,7 +141,8 @@ def load(
     """The data set that `data` names, at `size` px.
 
     Args:
-        data: a key of NAMED, "fake", a folder or .zip of pictures, or one on the Hub: "hub:user/dataset[@revision]".
+        data: a key of NAMED or FOLDER_SETS, "fake", a folder or .zip of pictures, or one on the Hub:
+            "hub:user/dataset[@revision]".
         root: where named sets are looked for, and downloaded to.
         channels: 1 or 3; None is what the set has (3 for one on the Hub).
         split: "train" or "test", for named sets, and for folders and those on the Hub whose files are split so.
@@ -158,7 +160,7 @@ def load(
     if data.startswith(read.PREFIX):
         found = read.read(data.removeprefix(read.PREFIX), size, channels or 3, split, how)
         return Dataset(found.name, found.images, found.labels, found.classes, found.licence, found.captions)
-    return _load_folder(data, size, channels, split, how)
+    return _load_folder(find(data, root), size, channels, split, how)
 
 
 def _load_folder(data: str, size: int, channels: int | None, split: str, how: Reading) -> Dataset:

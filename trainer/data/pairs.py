@@ -19,6 +19,7 @@ from trainer import data
 from trainer.data.dataset import Batches, Dataset, Example, to_device
 from trainer.data.files import layout, reading, split
 from trainer.data.files.reading import AS_FOUND, Reading
+from trainer.data.folder_sets import find
 from trainer.data.hub import read
 
 JITTER = 286 / 256 - 1  # pix2pix and CycleGAN
@@ -248,7 +249,9 @@ def load_pairs(
         InputError: there is no such folder, or its images are not in pairs; says what to do.
     """
     if options.degradation == "none":
-        return load_stacks(name, size, channels, options.jitter, ("A", "B"), options.direction == "BtoA", how)
+        return load_stacks(
+            find(name, root), size, channels, options.jitter, ("A", "B"), options.direction == "BtoA", how
+        )
     if options.direction != "AtoB":
         raise InputError("`direction` has no effect with `degradation`: set only one of them")
     check(options.degradation, settings)
@@ -278,7 +281,7 @@ def load_singles(
     if name.startswith(read.PREFIX):
         return _last_held_out(data.load(name, stored_size, root, channels, how=how), size, sources)
     how.allow("plain", "classes")
-    listing = reading.open_listing(name)
+    listing = reading.open_listing(find(name, root))
     found = layout.find_images(listing, how.layout)
     parts = {part: [(item,) for item in kinds[0]] for part, kinds in found.parts.items()}
     channels = channels or reading.channels_of(listing.path, listing.images)

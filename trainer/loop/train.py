@@ -27,6 +27,7 @@ from trainer.base import RATE, check_licence, open_base
 from trainer.data.contact_sheet import contact_sheet
 from trainer.data.contents import compare
 from trainer.data.dataset import Batches
+from trainer.data.folder_sets import FOLDER_SETS, find
 from trainer.loop import capture, preview
 from trainer.loop.capture import CapturedRounds, CudaGraphs
 from trainer.loop.collapse import Collapsed, Guard
@@ -88,9 +89,11 @@ class Trainer:
         self.device = pick_device(settings.device)
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        where = recipe.data, recipe.size, settings.data_root, recipe.channels, recipe.reading
+        where = find(recipe.data, settings.data_root), recipe.size, settings.data_root, recipe.channels, recipe.reading
         found = distributed.rank_zero_first(lambda: recipe.method.read(recipe.options, *where))
         uses_labels = getattr(recipe.options, "conditional", True)
+        if recipe.data in FOLDER_SETS:
+            found = replace(found, licence=FOLDER_SETS[recipe.data].licence)
         self.data = compare(found, contents, settings.data_changed, uses_labels)
         self.feature_extractor = best.load_feature_extractor(settings.feature_weights, self.data, self.device)
         torch.manual_seed(recipe.seed)
@@ -165,7 +168,8 @@ class Trainer:
         """The config of the checkpoint `name` at this moment."""
         where = self.batches.images_seen, self.seconds, self.device
         config = make_config(self.recipe, self.method, self.data, run.command, *where, name)
-        licences = {"data_licence": self.settings.data_licence, "licence": self.settings.licence}
+        own = FOLDER_SETS[self.recipe.data].weights if self.recipe.data in FOLDER_SETS else None
+        licences = {"data_licence": self.settings.data_licence, "licence": self.settings.licence or own}
         if self.base:
             licences["licence"] = check_licence(self.base, self.settings.licence)
         said = {name: licence for name, licence in licences.items() if licence}

@@ -26,7 +26,7 @@ class Options:
     """Generator and encoders."""
 
     generator: str = "dcgan-mnist"
-    """Conditional DCGAN to invert: a bundled name, the folder of a cdcgan-mnist run, or USER/NAME on the Hub."""
+    """Conditional DCGAN to invert: a bundled name, the folder of a dcgan-mnist run, or USER/NAME on the Hub."""
     encoder_width: int = 32
     """Base number of channels of the encoders, at the largest feature map; deeper layers have more."""
 
@@ -69,7 +69,7 @@ class IcGAN(Method):
 def _check(config: Config, id: str, data: Dataset) -> None:
     """InputError unless it is a conditional DCGAN that fits the dataset."""
     if config.network["class"] != "dcgan.Generator" or not config.classes:
-        raise InputError(f"`generator` must be a conditional DCGAN, got {id}: train one with the recipe cdcgan-mnist")
+        raise InputError(f"`generator` must be a conditional DCGAN, got {id}: train one with the recipe dcgan-mnist")
     of_generator = (config.network["size"], config.network["channels"], config.classes)
     of_data = (data.size, data.channels, data.classes)
     for name, theirs, ours in zip(("size", "channels", "classes"), of_generator, of_data):
@@ -87,6 +87,6 @@ RECIPES = [
         summary="IcGAN: encoders for a trained conditional DCGAN, to change the class of a digit and keep its style",
         data="mnist",
         size=32,
-        kimg=600,
+        kimg=150,
     ),
 ]

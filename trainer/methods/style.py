@@ -30,7 +30,7 @@ class Options:
     """Style image, perceptual loss and network."""
 
     style: str = ""
-    """Style image: the path of a file."""
+    """Style image: the path of a file, or the name of one in style/ below the data root."""
     perceptual: str = "vgg16"
     """Network of the perceptual loss: vgg16 or squeezenet (both are downloaded), or a file of their weights."""
     content_weight: float = 1.0
@@ -49,20 +49,25 @@ class Options:
     """Random crops: images are stored larger by this fraction, and cropped to `size`."""
 
 
+@dataclass(frozen=True)
+class Styled(Pairs):
+    """Images to paint, and the file of the style image."""
+
+    style: Path = Path()
+
+
 class StyleTransfer(Method):
     """A translator G, trained with a perceptual loss alone."""
 
     optimizer = Adam(1e-3, (0.9, 0.999))
 
-    def __init__(self, options: Options, data: Pairs):
+    def __init__(self, options: Options, data: Styled):
         super().__init__(options, data)
         shape = {"size": data.size, "inputs": data.channels, "channels": data.channels}
         network = {"width": options.width, "blocks": options.blocks, "strength": True}
         self.spec = {"class": "resnet.Generator", **shape, **network}
         self.G = networks.build(self.spec)
-        if not Path(options.style).expanduser().is_file():
-            raise InputError(f"`style` must be an image file, got {options.style or 'nothing'}: give the style image")
-        style = fit(open_image(Path(options.style).expanduser()), options.style_size or data.size)
+        style = fit(open_image(data.style), options.style_size or data.size)
         self.perceptual_loss = perceptual.choose(options.perceptual)
         if self.perceptual_loss is None:
             kinds = ", ".join(perceptual.KINDS)
@@ -76,8 +81,14 @@ class StyleTransfer(Method):
     @classmethod
     def read(
         cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
-    ) -> Pairs:
-        return pairs.load_singles(name, size, root, channels, options.jitter, how=how)
+    ) -> Styled:
+        style = next(
+            (path for path in (Path(options.style).expanduser(), root / "style" / options.style) if path.is_file()),
+            None,
+        )
+        if style is None:
+            raise InputError(f"`style` must be an image file, got {options.style or 'nothing'}: give the style image")
+        return Styled(**vars(pairs.load_singles(name, size, root, channels, options.jitter, how=how)), style=style)
 
     def updates(self, batches: Batches) -> Updates:
         x, _ = next(batches)
@@ -111,5 +122,26 @@ RECIPES = [
         batch_size=4,
         ema_kimg=2,
         horizontal_flip=True,
+    ),
+    *(
+        # In 10 to 17 minutes on one thread.
+        Recipe(
+            name=name,
+            method=StyleTransfer,
+            options=Options(style=style, perceptual="squeezenet", width=16, blocks=3),
+            summary=f"photographs of any size, painted as {painting}, as strongly as you choose",
+            data="caltech101",
+            size=128,
+            kimg=16,
+            batch_size=4,
+            decay=0.3,
+            ema_kimg=2,
+            horizontal_flip=True,
+        )
+        for name, style, painting in (
+            ("style-starry-night", "starry_night.jpg", "The Starry Night by Van Gogh (1889)"),
+            ("style-wave", "wave.jpg", "The Great Wave by Hokusai (1831)"),
+            ("style-composition", "composition_vii.jpg", "Composition VII by Kandinsky (1913)"),
+        )
     ),
 ]

@@ -25,6 +25,34 @@ def test_dcgan_at_any_size(size, channels, num_classes):
     assert D(x, y).shape == (2,)
 
 
+@pytest.mark.parametrize("num_classes", [0, 3])
+def test_noise_and_label_modulate_every_map(num_classes):
+    """What enters at the first layer held still, noise and label alone change the picture, at each level."""
+    torch.manual_seed(0)
+    spec = {"class": "dcgan.Generator", "size": 32, "channels": 1, "z_dim": 8, "width": 4, "num_classes": num_classes}
+    G = networks.build(spec | {"modulation": True}).eval()
+    assert [weight.shape[1] for weight in G.first_layers()] == [8] * 4
+    torch.nn.init.zeros_(G.project.weight)
+    z, y = torch.randn(2, 8), torch.tensor([0, 2]) if num_classes else None
+    x = G(z, y)
+    assert not x[0].equal(x[1])
+    for layer in G.modulations:
+        torch.nn.init.zeros_(layer.weight)
+    x = G(z, y)
+    assert x[0].equal(x[1])
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_discriminator_compares_labels_with_a_layer_of_its_own(size):
+    torch.manual_seed(0)
+    spec = {"class": "dcgan.Discriminator", "size": size, "channels": 1, "width": 4, "num_classes": 3, "norm": "layer"}
+    D, x = networks.build(spec | {"features": True}), torch.randn(2, 1, size, size)
+    scores = torch.stack([D(x, torch.full((2,), label)) for label in range(3)])
+    assert scores.shape == (3, 2)
+    assert (scores[1:] != scores[0]).all()
+    assert not torch.allclose(D(x.flip(3), torch.zeros(2, dtype=torch.int64)), scores[0])
+
+
 def test_dcgan_is_the_papers():
     """At 64 px and width 128: 1024-512-256-128 channels, weights ~ N(0, 0.02), normalisation ~ N(1, 0.02)."""
     torch.manual_seed(0)
@@ -50,6 +78,7 @@ def test_discriminator_norms(norm):
 TRANSLATORS = [
     ({"class": "unet.Generator", "size": 32, "inputs": 1, "width": 4}, (1, 32, 32), (3, 32, 32)),
     ({"class": "unet.Generator", "size": 128, "channels": 1, "width": 2}, (3, 128, 128), (1, 128, 128)),
+    ({"class": "unet.Generator", "size": 32, "width": 4, "resize": True}, (3, 32, 32), (3, 32, 32)),
     ({"class": "resnet.Generator", "size": 32, "inputs": 4, "width": 4, "blocks": 2}, (4, 32, 32), (3, 32, 32)),
     ({"class": "resnet.Generator", "width": 4, "blocks": 1}, (3, 8, 20), (3, 8, 20)),
     ({"class": "resnet.Generator", "width": 4, "blocks": 1, "strength": True}, (3, 12, 8), (3, 12, 8)),

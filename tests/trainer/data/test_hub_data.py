@@ -173,7 +173,7 @@ def test_a_prepared_set_is_there_without_the_hub(client, hub: HubClient, images,
     assert load(client, tmp_path / "cache", size=16)["value"]
     asked = len(client.hub.requests)
     options = "--size 16 --kimg 0.032 --batch-size 16 --width 4 --z-dim 8 --snapshots 1 --threads 1 --device cpu"
-    words = ["cdcgan-mnist", *options.split(), "--out", str(tmp_path / "run"), "--data"]
+    words = ["dcgan-mnist", *options.split(), "--out", str(tmp_path / "run"), "--data"]
     code = f"""if True:
         from trainer.__main__ import main
         try:

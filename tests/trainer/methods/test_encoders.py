@@ -232,7 +232,7 @@ def test_the_perceptron_takes_no_norm():
 
 
 def test_classes_come_from_data():
-    small = recipe("cdcgan-mnist")
+    small = recipe("dcgan-mnist")
     trainer = Trainer(small, settings())
     assert trainer.method.checkpoint()["condition"] == {"classes": data.load("fake", 16, None).classes}
     labels = {int(label) for _, y in islice(trainer.batches, 2) for label in y}
