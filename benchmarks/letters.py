@@ -29,11 +29,12 @@ from torch import Tensor
 
 import pretrained
 from pretrained.checkpoint import published_state
+from pretrained.media.files import list_images
 from pretrained.pipelines.registry import pick_device
 from pretrained.system.errors import InputError, fail
 from pretrained.system.files import write_atomic
-from trainer.data.files import reading
-from trainer.data.dataset import Dataset, resize
+from trainer.data.dataset import Dataset, load, resize
+from trainer.data.files.reading import Reading
 
 SIDE = 32  # at which letters are read
 HELD_OUT = 5  # one family of so many is kept from the judge
@@ -129,11 +130,14 @@ def measure(id: str, data: Path, num_alphabets: int = 60, device: str = "auto") 
     """Measure checkpoint `id` against the folder `data` of one sub-folder of typefaces for each letter."""
     pipeline, target = pretrained.load(id, device), pick_device(device)
     size = pipeline.config.network["size"]
-    real, names, labels, classes = folder.read(data, size, 1)
+    names = [entry.name for entry in list_images(data).images]
+    found, small = (load(str(data), side, data, 1, how=Reading(layout="classes")) for side in (size, SIDE))
+    if len(names) != len(found.images):
+        raise InputError(f"{data} has files that cannot be read: take them away")
+    real, labels, classes = found.images, found.labels, found.classes
     out = torch.tensor([kept_out(name) for name in names])
-    small = folder.read(data, SIDE, 1)[0]
-    judge = load_judge(small[~out], labels[~out], classes, target)
-    held_out = float((classify(judge, small[out], target)[1] == labels[out]).float().mean())
+    judge = load_judge(small.images[~out], labels[~out], classes, target)
+    held_out = float((classify(judge, small.images[out], target)[1] == labels[out]).float().mean())
 
     asked = torch.arange(len(classes)).repeat(num_alphabets)
     alphabets = [pipeline.sample(range(num_alphabets), label=label) for label in range(len(classes))]
