@@ -52,6 +52,10 @@ class Options(AugmentOptions):
     """Normalisation in D; auto selects batch, or layer with a penalty, which is computed per image."""
     conditional: bool = False
     """Train a class-conditional model: classes are the labels of a named dataset, or the sub-folders of a folder."""
+    modulation: bool = False
+    """Let noise and label scale and shift every feature map of G, not only enter its first layer (dcgan only)."""
+    features: bool = False
+    """Give D a fully connected layer behind its maps, in which it compares with the label (dcgan only)."""
 
 
 class GAN(Method):
