@@ -18,16 +18,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import safetensors.torch
 import torch
 import tyro
-from recognition import CACHE, classify, fit, make_classifier
 from torch import Tensor
 
 import pretrained
+from benchmarks.recognition import CACHE, classify, fit, make_classifier
 from pretrained.checkpoint import published_state
 from pretrained.media.files import list_images
 from pretrained.pipelines.registry import pick_device

@@ -61,7 +61,7 @@ class Options(PairOptions):
     """Base number of channels of G, at the largest feature map; smaller maps have more."""
     discriminator_width: int = 64
     """Base number of channels of D."""
-    resize: bool = False
+    resize_convolutions: bool = False
     """Upsample by convolving and interpolating, which leaves no grain of 2 px (unet only)."""
     hints: int = 0
     """Largest number of dabs of the target's colours on a source; half of the sources have none."""
@@ -96,7 +96,11 @@ class Pix2Pix(Method):
         if options.network == "resnet":
             self.input["size"] = None
         shape = {"size": data.size, "inputs": data.inputs, "channels": data.channels, "width": options.width}
-        self.spec = {"class": f"{options.network}.Generator", **shape, **({"resize": True} if options.resize else {})}
+        self.spec = {
+            "class": f"{options.network}.Generator",
+            **shape,
+            **({"resize": True} if options.resize_convolutions else {}),
+        }
         self.G = networks.build(self.spec)
         self.D = patch_discriminator(
             data.inputs + data.channels, data.size, options.discriminator_width, options.layers
@@ -178,7 +182,7 @@ RECIPES = [
     Recipe(
         name="draw-emoji",
         method=Pix2Pix,
-        options=Options(hints=8, resize=True, width=24, discriminator_width=16, layers=2),
+        options=Options(hints=8, resize_convolutions=True, width=24, discriminator_width=16, layers=2),
         summary="pix2pix at 128 px: colours for line drawings, dabs of colour saying which",
         data="openmoji",
         size=128,

@@ -23,7 +23,7 @@ def test_a_set_lies_below_the_root(tmp_path):
     found = data.load("letters", 16, tmp_path, 1)
     assert (found.name, found.classes, len(found.images)) == ("letters", ["A", "B"], 6)
     write(tmp_path / "openmoji", (32, 64, 3))
-    assert pairs.load_pairs("openmoji", 32, tmp_path, 3, PairOptions()).stored == 3
+    assert pairs.load_pairs("openmoji", 32, tmp_path, 3, PairOptions()).sources.num_first == 3
 
 
 def test_a_zip_will_do_and_other_names_stay(tmp_path):
