@@ -198,7 +198,7 @@ def small(name: str, folder: Path) -> Any:
     """A recipe at the size of a trial, with what it looks through."""
     recipe = RECIPES[name]
     given = {**SMALL, "perceptual": str(folder / "features.npz"), "style": str(folder / "style.png")}
-    given["generator"] = str(folder / "cdcgan-mnist")
+    given["generator"] = str(folder / "dcgan-mnist")
     options = replace(recipe.options, **{key: given[key] for key in given if hasattr(recipe.options, key)})
     size = 32 if hasattr(options, "jitter") or hasattr(options, "l1_kimg") or "stackgan" in name else 16
     return replace(recipe, options=options, data="fake", size=size, batch_size=8, kimg=0.016 * NUM_TRIED)
@@ -286,7 +286,7 @@ def main(options: Options) -> None:
         plays = {model: played(model, options) for model in options.models}
         for model, found in plays.items():
             print(f"{model}: {', '.join(f'{what} {value:.1f}' for what, value in found.items())}")
-        recipes = [name for name in RECIPES if name in {"cdcgan-mnist", *options.recipes}]  # encoders need that one
+        recipes = [name for name in RECIPES if name in {"dcgan-mnist", *options.recipes}]  # encoders need that one
         tries = {recipe: tried(recipe, options, folder) for recipe in (recipes if options.recipes else ())}
         print("\n".join(f"{recipe}, trained, resumed and drawn: {said}" for recipe, said in tries.items()))
     if options.json:

@@ -32,7 +32,7 @@ def test_it_walks_through_all_rows(tmp_path):
         assert all(row[who]["images/s"] > 0 for who in ("textbook", "eager", "captured"))
         assert all(value > 0 for value in row["floor ms"].values())
         assert f"| {row['row']} |" in done.stdout
-    assert found["recipes"] == dict.fromkeys(("cdcgan-mnist", "icgan-mnist", "pose-figures"), "ok")
+    assert found["recipes"] == dict.fromkeys(("dcgan-mnist", "icgan-mnist", "pose-figures"), "ok")
     assert found["play"]["dcgan-mnist"].keys() == {"64 seeds, ms", "frames/s"}
 
 

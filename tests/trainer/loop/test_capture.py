@@ -25,7 +25,7 @@ NUM_STEPS = 16
 READS = [torch.Tensor.item, torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.cpu, bool, int]
 # Phases that these recipes go through within so few batches of 8 images, by their number of rounds.
 OPTIONS = {
-    "cdcgan-mnist": {"penalty_every": 2},
+    "dcgan-mnist": {"penalty_every": 2},
     "stylegan-mnist": {"penalty_every": 2},
     "stylegan-64": {"penalty_every": 2},
     "progan-mnist": {"stable_kimg": 0.04, "fade_kimg": 0.04},
@@ -35,7 +35,7 @@ OPTIONS = {
     "stackgan-emoji": {"stage_one_kimg": 0.064},
 }
 PHASES = {
-    "cdcgan-mnist": {(False,): 8, (True,): 8},
+    "dcgan-mnist": {(False,): 8, (True,): 8},
     "stylegan-mnist": {False: 8, True: 8},
     "progan-mnist": {(0, False): 6, (1, True): 4, (1, False): 6},
     "srgan-x4": {True: 8, False: 8},
@@ -44,11 +44,11 @@ PHASES = {
 }
 # Options of the other losses that change what a round is made of.
 MORE = {
-    "wgan-gp": ("dcgan-mnist", {"loss": "wgan-gp"}),
-    "wgan-gp, lazy": ("dcgan-mnist", {"loss": "wgan-gp", "penalty_every": 2}),
-    "dragan": ("dcgan-mnist", {"loss": "dragan"}),
-    "r3gan": ("dcgan-mnist", {"loss": "r3gan"}),
-    "reuse fakes": ("dcgan-mnist", {"reuse_fakes": True}),
+    "wgan-gp": ("dcgan-plain", {"loss": "wgan-gp"}),
+    "wgan-gp, lazy": ("dcgan-plain", {"loss": "wgan-gp", "penalty_every": 2}),
+    "dragan": ("dcgan-plain", {"loss": "dragan"}),
+    "r3gan": ("dcgan-plain", {"loss": "r3gan"}),
+    "reuse fakes": ("dcgan-plain", {"reuse_fakes": True}),
     "labels": ("stylegan-mnist", {"conditional": True, "penalty_every": 2}),
 }
 CASES = {**{name: (name, OPTIONS.get(name, {})) for name in RECIPES}, **MORE}
@@ -70,7 +70,7 @@ def recipe(request, tmp_path, conditional_16):
 def conditional_16(tmp_path_factory):
     """The folder of a generator that encoders are learnt on."""
     folder = tmp_path_factory.mktemp("generator")
-    train(shrink("cdcgan-mnist", kimg=0.008), folder, snapshots=1)
+    train(shrink("dcgan-mnist", kimg=0.008), folder, snapshots=1)
     return str(folder)
 
 

@@ -78,7 +78,7 @@ def test_images_that_are_alike_within_a_class():
 
 
 def test_a_conditional_run_is_measured_by_class():
-    trainer = loop.Trainer(shrink("cdcgan-mnist"), loop.Settings(device="cpu", threads=1))
+    trainer = loop.Trainer(shrink("dcgan-mnist"), loop.Settings(device="cpu", threads=1))
     assert trainer.guard.class_diversity.keys() == {0, 1}
     assert loop.Trainer(RECIPE, loop.Settings(device="cpu", threads=1)).guard.class_diversity == {}
 
