@@ -38,7 +38,7 @@ def test_train_push_pull_play(hub, tmp_path, monkeypatch, xet):
         serve(tmp_path / "elsewhere", environment) as url,
         sync_playwright() as playwright,
         launch(playwright) as browser,
-        visit(browser, f"{url}/?seed=3&count=16&columns=4", **DESKTOP) as page,
+        visit(browser, f"{url}/samples?seed=3&count=16&columns=4", **DESKTOP) as page,
     ):
         page.locator(IMAGES).first.wait_for()  # a page that is still being laid out forgets what is typed
         page.get_by_role("combobox", name="Model").fill("alice/blobs")

@@ -52,7 +52,7 @@ def test_the_page_shows_the_pixels_of_the_command_line(browser, url, folder, env
     command = ["sample", model, "--seeds", "5-14", "--columns", "4", "--truncation", "0.7", "--out", str(out)]
     command += [] if label is None else ["--label", str(label)]
     subprocess.run([sys.executable, "-m", "pretrained", *command], cwd=folder, env=env, check=True)
-    link = f"{url}/?model={model}&seed=5&count=10&columns=4&truncation=0.7"
+    link = f"{url}/?model={model}&seed=5&count=10&columns=4&truncation=0.7&save=As drawn"
     with visit(browser, link + (f"&label={label} {CLASSES[label]}" if label is not None else "")) as page:
         shown = pixels(page)
         with page.expect_download() as download:
@@ -70,7 +70,7 @@ def test_mixtures_are_those_of_the_command_line(browser, url, folder, env, tmp_p
     out = tmp_path / "mix.png"
     command = ["mix", "runs/styled", "--rows", "0-2", "--columns", "7,9", "--layers", "4", "--truncation", "0.7"]
     subprocess.run([sys.executable, "-m", "pretrained", *command, "--out", str(out)], cwd=folder, env=env, check=True)
-    link = f"{url}/mix?model=runs/styled&coarse=0-2&fine=7,9&layers=4&truncation=0.7"
+    link = f"{url}/mix?model=runs/styled&coarse=0-2&fine=7,9&layers=4&truncation=0.7&save=As drawn"
     with visit(browser, link, **window) as page:
         shown = pixels(page)
         with page.expect_download() as download:
@@ -96,7 +96,7 @@ def test_an_upload_is_reconstructed_as_by_the_command_line(browser, url, folder,
     sideways.save(photos[0], exif=sideways.getexif())
     Image.linear_gradient("L").convert("LA").save(photos[1])
     out = tmp_path / "out.png"
-    with visit(browser, f"{url}/encode?model=runs/editor&label=1 bag&frames=10", **PHONE) as page:
+    with visit(browser, f"{url}/encode?model=runs/editor&label=1 bag&frames=10&save=As drawn", **PHONE) as page:
         uploads = page.locator("input[type=file]")
         for place, photo in enumerate(photos):
             uploads.nth(place).set_input_files(photo)
@@ -119,7 +119,7 @@ def test_an_upload_that_is_too_large_is_refused_before_it_is_sent(browser, url):
         data = {"name": "large.png", "mimeType": "image/png", "buffer": bytes(21 * 2**20)}
         uploads.first.set_input_files(data)
         expect(page.get_by_text("20.0MB", exact=False).last).to_be_visible()
-        expect(page.get_by_text("Drawn as")).to_have_count(0)
+        expect(page.get_by_text("Yours", exact=True)).to_have_count(0)
 
 
 def test_words_that_are_typed_are_drawn_and_stay_in_the_link(browser, url, folder):

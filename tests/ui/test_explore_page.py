@@ -114,7 +114,7 @@ def test_the_pad_moves_the_image(browser, url, folder, monkeypatch, model, windo
         page.get_by_text("The same from a shell").click()
         expect(page.locator("code")).to_contain_text("--seeds 3 --truncation 1.0 --move sefa-3=2 --out")
     if model == "stylegan-fashion":  # not ours to write to
-        assert directions.read(loading.BUNDLED / model / directions.FILE, pipeline.config) == {}
+        assert "slant" not in directions.read(loading.BUNDLED / model / directions.FILE, pipeline.config)
         return
     kept = directions.read(folder / model / directions.FILE, pipeline.config)["slant"]
     assert kept.moves == {"sefa-3": 2.0}

@@ -39,6 +39,12 @@ def stroke(page: Page, *places: tuple[float, float]) -> None:
     page.mouse.up()
 
 
+def clear(page: Page) -> None:
+    """An empty canvas, of which nothing is made."""
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".curtain")).to_have_count(0)
+
+
 def curtain(page: Page) -> tuple[Image.Image, Image.Image]:
     """The pictures before and after, as the browser has them."""
     page.locator(".curtain").wait_for()
@@ -59,9 +65,9 @@ def fits(page: Page) -> bool:
 @pytest.mark.parametrize("window", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_three_strokes_become_a_image(browser, url, folder, window):
     pipeline = pretrained.load(str(folder / "runs" / "sketch"), "cpu")
-    with visit(browser, f"{url}/?model=runs/sketch", **window) as page:
-        page.locator(".canvas canvas").wait_for()
-        assert page.locator(".curtain").count() == 0
+    with visit(browser, f"{url}/?model=runs/sketch&save=As drawn", **window) as page:
+        page.locator(".curtain").wait_for()  # of the example that is drawn at first
+        clear(page)
         for places in ([(0.2, 0.2), (0.8, 0.3)], [(0.8, 0.3), (0.5, 0.8)], [(0.5, 0.8), (0.2, 0.2)]):
             stroke(page, *places)
         drawing, made = curtain(page)
@@ -76,7 +82,8 @@ def test_three_strokes_become_a_image(browser, url, folder, window):
 
 def test_undo_goes_back_and_colours_are_those_of_the_config(browser, url):
     with visit(browser, f"{url}/?model=runs/label", **DESKTOP) as page:
-        page.locator(".canvas canvas").wait_for()
+        page.locator(".curtain").wait_for()
+        clear(page)
         names = page.locator(".canvas .ink").all_inner_texts()
         assert names == ["wall", "<b>door</b>"]
         stroke(page, (0.1, 0.1), (0.3, 0.1))
@@ -96,7 +103,7 @@ def test_undo_goes_back_and_colours_are_those_of_the_config(browser, url):
 
 def test_a_hole_is_painted_and_filled(browser, url, folder, tmp_path):
     path = photo(tmp_path / "photo.png")
-    with visit(browser, f"{url}/?model=runs/fill&degrade=false", **DESKTOP) as page:
+    with visit(browser, f"{url}/?model=runs/fill&way=Upload&degrade=false", **DESKTOP) as page:
         page.locator("input[type=file]").set_input_files(path)
         page.locator(".canvas canvas").wait_for()
         stroke(page, (0.3, 0.5), (0.7, 0.5))

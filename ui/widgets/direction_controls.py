@@ -73,7 +73,9 @@ def choose(model: Model) -> dict[str, Direction]:
     offered = [name for name in directions.methods(model.pipeline) if name in METHODS]
     if model.id in pretrained.available() and _file(model).exists():
         offered = ["named", *offered]
-    method = offered[0]
+    # A link that moves along sefa-1 opens with those; the named ones come first else.
+    linked = (name for name in offered if any(key.startswith(f"move-{name}-") for key in st.query_params))
+    method = next(linked, offered[0])
     if len(offered) > 1:
         method = st.segmented_control(
             "Found by",
@@ -86,7 +88,8 @@ def choose(model: Model) -> dict[str, Direction]:
         )
     if (method or offered[0]) == "named":
         return _kept(model)
-    return _kept(model) | found(model, method or offered[0], list(range(1, 1 + min(COUNT, dim(model)))))
+    kept = _session(model) if "named" in offered else _kept(model)
+    return kept | found(model, method or offered[0], list(range(1, 1 + min(COUNT, dim(model)))))
 
 
 def steer(model: Model, known: Mapping[str, Direction], strips: Mapping[str, bytes] | None = None) -> dict[str, float]:

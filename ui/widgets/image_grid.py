@@ -18,7 +18,7 @@ from ui.state.models import Model, escape_markdown, file_name
 from ui.widgets.component import component
 
 FILE = 512  # px of the longer side of a downloaded picture, at least
-WAYS = {"smooth": f"Smooth, {FILE} px", "pixels": f"Pixels, {FILE} px", "plain": "As drawn"}
+SMOOTH, PIXELS, PLAIN = f"Smooth, {FILE} px", f"Pixels, {FILE} px", "As drawn"
 LARGE = 448  # px of one picture alone, at most: what a small dialog has room for
 
 _gallery = component("gallery", '<div class="gallery"></div>')
@@ -75,29 +75,27 @@ def show_large(png: bytes, width: int) -> None:
     st.image(png, width=min(LARGE, width), output_format="PNG")  # the automatic choice is JPEG, with losses
 
 
-def download_png(model: Model, png: bytes, name: str, help: str | None = None, key: str | None = "file") -> None:
+def download_png(model: Model, png: bytes, name: str, help: str | None = None, key: str | None = "save") -> None:
     """A button, and beside it how the file is enlarged to FILE px: pixel art by repeating pixels, unless it is chosen.
 
     Args:
-        key: of the choice, where "file" stands in the link; None for none, where one beside it counts.
+        key: of the choice, where "save" stands in the link; None for none, where one beside it counts.
     """
-    first = "pixels" if is_pixel_art(model.pipeline.config) else "smooth"
-    ways = sorted(WAYS, key=lambda way: way != first)
+    ways = [PIXELS, SMOOTH, PLAIN] if is_pixel_art(model.pipeline.config) else [SMOOTH, PIXELS, PLAIN]
     with st.container(horizontal=True, vertical_alignment="center", width="content"):
         place = st.empty()
-        way = st.session_state.get("file", first)
+        way = st.session_state.get("save", ways[0])
         if key:
             way = st.selectbox(
                 "Size of the file",
                 ways,
-                format_func=WAYS.get,
                 key=key,
-                bind="query-params" if key == "file" else None,
+                bind="query-params" if key == "save" else None,
                 label_visibility="collapsed",
                 width=170,
                 help="How the picture is enlarged for the file that is downloaded.",
             )
-        data = png if way == "plain" else enlarge_png(png, FILE, way != "pixels")
+        data = png if way == PLAIN else enlarge_png(png, FILE, way != PIXELS)
         place.download_button(
             "Download PNG", data, name, "image/png", on_click="ignore", icon=":material/download:", help=help
         )

@@ -74,7 +74,7 @@ with st.container(horizontal=True, gap="large"):
                 model,
                 png,
                 file_name(model, f"reconstruction-{place + 1}", ".png"),
-                key=None if place and first else "file",
+                key=None if place and first else "save",
             )
 shell("reconstruct", model, "out.png", input="in.png", label=label)
 
