@@ -89,9 +89,11 @@ def turn(seed: int, known: Mapping[str, Direction], how: How) -> None:
         st.session_state[f"move-{name}"] = strength
     image, controls = st.columns([3, 7], gap="medium")
     with controls, as_input_error():
-        with st.container():  # what follows stays in its place, whether there is a bar or not
+        panel, waiting = st.container(), st.container()  # the pad stays in its place, whether there is a bar or not
+        with waiting:
             rows = strips(seed, known, how)
-        moves = direction_controls.steer(model, known, rows)
+        with panel:
+            moves = direction_controls.steer(model, known, rows)
     with image, as_input_error():
         png = moved(seed, moves, known, how)
         said = ", ".join(f"{name} {strength:g}" for name, strength in moves.items())
