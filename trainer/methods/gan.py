@@ -162,8 +162,9 @@ RECIPES = [
         kimg=3000,
         batch_size=100,
     ),
-    # R1 and a falling learning rate. With batch normalisation in D, no penalty and Adam as the paper has it, G had not
-    # learnt the labels after 240 kimg.
+    # R1 and a falling learning rate: a classifier recognises 0.99 times as many samples as real digits after 180 kimg,
+    # 3 to 4 minutes, and 0.998 times as many at the end, 13 minutes on one thread. With batch normalisation in D, no
+    # penalty and Adam as the paper has it, G had not learnt the labels after 240 kimg.
     Recipe(
         name="dcgan-mnist",
         method=GAN,
@@ -171,8 +172,8 @@ RECIPES = [
         summary="DCGAN at 32 px on handwritten digits, class-conditional",
         data="mnist",
         size=32,
-        kimg=240,
-        **STEADY,
+        kimg=600,
+        **STEADY | {"ema_kimg": 30},
     ),
     # Adam, initialisation and batch of the paper, without labels. After 120 kimg, in 3 minutes on two threads, a
     # classifier recognises 0.56 times as many samples as real digits.
