@@ -1,6 +1,6 @@
 """A small Hugging Face Hub on this machine: the routes that the real client uses to create, publish, list and pull.
 
-    python tests/helpers/hub_server.py --port 5050 --root /tmp/hub
+    cd tests && python -m helpers.hub_server --port 5050 --root /tmp/hub
     HF_ENDPOINT=http://127.0.0.1:5050 HF_TOKEN=hf_alice_writes python -m trainer --push-to-hub
 
 It keeps repositories with their history, checks tokens, digests and parent commits, takes large files by git-LFS and

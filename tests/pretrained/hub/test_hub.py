@@ -262,8 +262,9 @@ def test_list_models_offers_what_carries_the_tag(client: Client, folder: Path) -
 
 
 def test_the_local_hub_starts_as_a_program(hub: HubClient, tmp_path: Path) -> None:
-    program = [sys.executable, Path(hub_server.__file__), "--port", "0", "--root", tmp_path / "root"]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:
+    program = [sys.executable, "-m", "helpers.hub_server", "--port", "0", "--root", tmp_path / "root"]
+    tests = Path(hub_server.__file__).parents[1]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=tests) as server:
         assert server.stdout
         url = server.stdout.readline().split()[0]
         run = hub.run("-c", "import huggingface_hub as h; print(h.whoami()['name'])", HF_ENDPOINT=url)
