@@ -89,6 +89,6 @@ def same(a, b):
 def make(name, folder=None, **options):
     """A small method, and its data."""
     recipe = shrink(name, **(extractor(folder, RECIPES[name]) if folder else {}), **options)
-    data = recipe.method.read(recipe.options, recipe.data, recipe.size, None, recipe.channels)
+    data = recipe.method.read(recipe.options, recipe.data, recipe.size, folder or Path(), recipe.channels)
     torch.manual_seed(0)
     return recipe.method(recipe.options, data), data

@@ -31,6 +31,9 @@ GENERATORS = {
     "progan.Generator": {},
     "stackgan.Generator": {"text_dim": 6, "num_words": 3},
     "stylegan.Generator": {"w_dim": 8},
+    "fastgan.Generator": {"size": 64},
+    "r3gan.Generator": {},
+    "r3gan.Generator, labels": {"num_classes": 3},
 }
 
 DIFFERENT = ["dcgan.Generator, labels", "vae.VAE", "stackgan.Generator", "stylegan.Generator"]

@@ -77,6 +77,7 @@ def test_the_autoencoder_of_began_restores_the_shape():
 
 def test_each_update_moves_its_own_network_alone(tiny):
     trainer = Trainer(tiny, settings())
+    trainer.schedule()
     updates = trainer.method.updates(trainer.batches)
     moved = set()
     for network, losses in updates:
@@ -227,7 +228,7 @@ def test_reconstructions_come_nearer_to_the_images(name, tmp_path):
 
 
 def test_the_perceptron_takes_no_norm():
-    with pytest.raises(InputError, match="norm is 'batch'"):
+    with pytest.raises(InputError, match="norm must be one of none, got 'batch'"):
         Trainer(recipe("gan-mnist", norm="batch"), settings())
 
 

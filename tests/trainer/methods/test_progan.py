@@ -183,7 +183,7 @@ def test_each_update_moves_only_its_own_network(images_seen):
 
 
 def test_growth_needs_a_pace():
-    with pytest.raises(InputError, match="--fade-kimg"):
+    with pytest.raises(InputError, match="`stable_kimg` and `fade_kimg`"):
         ProGAN(dataclasses.replace(OPTIONS, stable_kimg=0, fade_kimg=0), data.load("fake", 16, Path()))
 
 

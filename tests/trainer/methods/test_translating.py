@@ -22,6 +22,7 @@ CPU = torch.device("cpu")
 TURNS = {
     "Pix2Pix": (["D", "G"],),
     "CycleGAN": (["G", "D_A", "D_B"],),
+    "CUT": (["D", "G"],),
     "StyleTransfer": (["G"],),
     "SRGAN": (["G"], ["D", "G"]),
     "ContextEncoder": (["D", "G"],),
@@ -206,7 +207,7 @@ def test_three_kinds_of_pair_by_hand():
     assert found["A"] == pytest.approx((belongs + others + mean([softplus(0.5), softplus(1.5)])) / 3, abs=1e-5)
     assert found["real"] == pytest.approx(0.5 * softplus(-0.5), abs=1e-5)
     assert found["belongs"] == pytest.approx(0.5 * mean([softplus(-0.5), softplus(-1.5)]), abs=1e-5)
-    with pytest.raises(InputError, match="--batch-size 1"):
+    with pytest.raises(InputError, match="`batch_size` must be >= 2"):
         next(method.updates(Shown(source[:1], target[:1])))
 
 
