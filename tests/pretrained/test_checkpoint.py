@@ -99,7 +99,7 @@ def retype(header):
         (set_config(condition={"classes": ["a", "b"]}), "2 classes for 0 labels"),
         (set_config(condition=["a"]), "condition"),
         (lambda header: header["__metadata__"]["ganvas"].pop("pipeline"), "no 'pipeline'"),
-        (set_network(size=2**40), "size is"),
+        (set_network(size=2**40), "size must be"),
         (set_network(width=1024, size=1024), "missing tensors|has shape"),
         (set_network(z_dim=9), "project.weight has shape"),
         (set_network(num_classes=2), "0 classes for 2 labels"),

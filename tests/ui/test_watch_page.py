@@ -213,7 +213,7 @@ def test_every_control_says_what_it_does(watch, tmp_path):
     save_sheet(folder / checkpoint.SAMPLES, 0)
     app = watch(log="true", moment="1 kimg")
     widgets = [*app.selectbox, *app.toggle, *app.select_slider, *app.button_group]
-    assert {widget.label for widget in widgets} == {"Model", "Run", "Log scale", "Moment", "Curves"}
+    assert {widget.label for widget in widgets} == {"Run", "Log scale", "Moment", "Curves"}
     assert all(widget.help for widget in widgets)
     assert app.select_slider[0].value == "1 kimg"
     assert app.toggle[0].value

@@ -60,7 +60,9 @@ def front_matter(readme: str) -> dict[str, Any]:
 
 def test_a_static_page_is_whole(page, model):
     names = {path.name for path in page.iterdir()}
-    assert names >= {path.name for path in (ROOT / "spaces/static").iterdir()} | set(deploy.SHARED)
+    assert names >= {path.name for path in (ROOT / "spaces/static").iterdir()} | {
+        Path(name).name for name in deploy.SHARED
+    }
     assert {"model.onnx", "model.json", "preview.png", *onnx_runtime_web.files()} <= names
     onnx.checker.check_model(onnx.load(page / "model.onnx"))
     facts = json.loads((page / "model.json").read_text())

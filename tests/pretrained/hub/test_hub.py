@@ -150,8 +150,8 @@ def test_a_push_outlives_a_fault_that_passes(
     [
         ("POST .*/commit/", 503, {}, "HTTP 503"),
         ("POST .*/commit/", 0, {}, "cannot be reached"),
-        ("POST .*/commit/", 429, {"Retry_After": "9999"}, "slow down"),
-        ("POST .*/commit/", 429, {"RateLimit": '"api";r=0;t=9999'}, "slow down"),
+        ("POST .*/commit/", 429, {"Retry_After": "9999"}, "rate limit"),
+        ("POST .*/commit/", 429, {"RateLimit": '"api";r=0;t=9999'}, "rate limit"),
         ("POST .*/commit/", 403, {}, "has no permission for this"),
         ("PUT /lfs/upload/", 403, {}, "has no permission for this"),
         ("POST /api/repos/create", 0, {}, "cannot be reached"),

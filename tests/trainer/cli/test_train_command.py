@@ -17,6 +17,7 @@ from trainer.cli.parse import parse
 from trainer.methods.recipes import RECIPES
 
 TINY = "--data fake --size 16 --width 4 --z-dim 8 --batch-size 8 --kimg 0.064 --device cpu --threads 1".split()
+PLAIN = ["dcgan-plain", *TINY]
 
 
 @pytest.fixture(autouse=True)
@@ -122,25 +123,25 @@ def test_list(capsys):
 
 
 def test_dry_run_prints_everything_and_writes_nothing(capsys, elsewhere):
-    main([*TINY, "--dry-run", "--loss", "wgan-gp"])
+    main([*PLAIN, "--dry-run", "--loss", "wgan-gp"])
     plan = json.loads(capsys.readouterr().out)
     assert plan["recipe"]["loss"] == "wgan-gp"
     assert plan["recipe"]["size"] == 16
     assert plan["parameters"]["G"] == 8 * 16 * 8 + 16 + (8 * 4 * 16 + 8) + (4 * 16 + 1)
-    assert plan["out"] == "runs/dcgan-mnist"
+    assert plan["out"] == "runs/dcgan-plain"
     assert plan["data"]["pictures"] == 1024
     assert not (elsewhere / "runs").exists()
 
 
 def test_train_then_refuse_then_resume(capsys, elsewhere):
-    main(TINY)
-    folder = elsewhere / "runs" / "dcgan-mnist"
+    main(PLAIN)
+    folder = elsewhere / "runs" / "dcgan-plain"
     config = checkpoint.read_config(folder / "model.safetensors")
     assert config.training["kimg"] == 0.064
-    assert config.training["command"] == shlex.join(["python", "-m", "trainer", *TINY])
+    assert config.training["command"] == shlex.join(["python", "-m", "trainer", *PLAIN])
     capsys.readouterr()
-    assert "--resume" in error(capsys, *TINY)
-    longer = [*TINY, "--kimg", "0.128", "--resume"]
+    assert "--resume" in error(capsys, *PLAIN)
+    longer = [*PLAIN, "--kimg", "0.128", "--resume"]
     main(longer)
     config = checkpoint.read_config(folder / "model.safetensors")
     assert config.training["kimg"] == 0.128

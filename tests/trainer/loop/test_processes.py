@@ -161,7 +161,7 @@ def prepare():
     return made.exists()
 
 with distributed.group(2):
-    assert distributed.first(prepare)
+    assert distributed.rank_zero_first(prepare)
 """
 
 
@@ -174,7 +174,7 @@ def test_all_wait_for_what_the_first_prepares_as_long_as_it_takes(tmp_path):
 
 def test_a_batch_that_cannot_be_shared_is_a_sentence(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
-    words = "--batch-size must be a multiple of the 3 processes, got 8"
+    words = "`batch_size` must be a multiple of the 3 processes, got 8"
     with pytest.raises(InputError, match=words), distributed.group(8):
         pass
 

@@ -170,7 +170,7 @@ def test_a_strangers_vocabulary_is_checked(given):
 def test_text_needs_a_reader():
     spec = {"class": "dcgan.Generator", "size": 16, "channels": 1, "z_dim": 8, "width": 4}
     pipeline = pipelines.make(networks.build(spec).eval(), Config("plain", "generate", spec, {"noise": "normal"}), CPU)
-    with pytest.raises(InputError, match="--text"):
+    with pytest.raises(InputError, match="`text`"):
         pipeline.sample([1], text="cat")
 
 
@@ -229,7 +229,7 @@ def test_captions_come_with_the_images(tmp_path, monkeypatch):
         ("[1]", "line 1"),
         (
             json.dumps({"file": "emoji_u1f600.png", "caption": "face"}),
-            "no caption for 1 of 2 images: sub/red_car",
+            "no caption for 1 of 2 pictures: sub/red_car",
         ),
     ],
 )
