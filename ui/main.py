@@ -23,7 +23,8 @@ more = [pages[name] for name in PAGES if name not in FIRST]
 page = st.navigation({"": [pages[name] for name in FIRST], "More": more}, position="top")
 if page is pages["home"] and "model" in st.query_params:  # a link of before there was a home, or from outside
     found = first_page(abilities_of(st.query_params["model"]))
-    st.switch_page(pages[found], query_params=st.query_params.to_dict())
+    given = {name: st.query_params.get_all(name) for name in st.query_params}
+    st.switch_page(pages[found], query_params=given)
 need = next(PAGES[name].need for name, made in pages.items() if made is page)
 if need:
     choose_model(need)

@@ -129,7 +129,7 @@ def test_a_shard_that_does_not_arrive_whole(client, images, tmp_path, send):
     client.hub.fail(f"GET .*{FIRST}", send=send, times=1)
     assert load(client, tmp_path / "again")["value"] == whole
     client.hub.fail(f"GET .*{FIRST}", send=altered, times=99)
-    assert "did not arrive whole: try again" in load(client, tmp_path / "never")["error"]
+    assert "was incomplete: try again" in load(client, tmp_path / "never")["error"]
 
 
 def test_what_is_broken_in_the_repository_is_named_and_left_out(client, images, tmp_path):

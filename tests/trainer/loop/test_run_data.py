@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def recipe(data: Path, kimg: float = 0.016, conditional: bool = True):
-    return replace(shrink("dcgan-mnist", kimg, conditional=conditional), data=str(data), ema_kimg=0.0)
+    return replace(shrink("dcgan-plain", kimg, conditional=conditional), data=str(data), ema_kimg=0.0)
 
 
 CLASSES = named("cat", 6) | named("dog", 6, 20)
@@ -84,7 +84,7 @@ def test_litter_in_the_folder_of_a_run_is_no_run(tmp_path):
 def test_a_dry_run_says_what_was_found_and_draws_it(tmp_path, capsys):
     files = named("train/cat", 3) | named("train/dog", 3, 20) | named("test/cat", 2, 40) | named("test/dog", 2, 50)
     data, sheet = write_folder(tmp_path / "set", files), tmp_path / "data.png"
-    main(["dcgan-mnist", "--width", "4", "--data", str(data), "--conditional", "--dry-run", "--preview", str(sheet)])
+    main(["dcgan-plain", "--width", "4", "--data", str(data), "--conditional", "--dry-run", "--preview", str(sheet)])
     said = capsys.readouterr()
     planned = json.loads(said.out)
     assert (planned["data"]["pictures"], planned["data"]["held_out"]) == (6, 4)

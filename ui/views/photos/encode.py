@@ -58,7 +58,8 @@ if is_example:
         "Two images of the model's own, as an example: upload yours. They are processed in memory and not stored."
     )
     first, last = examples(model, model.key)
-label = control(Reconstruct, "label", model.pipeline.config) if classes else None
+# Samples and other pages have a field of that name with other choices.
+label = control(Reconstruct, "label", model.pipeline.config, key="drawn_as") if classes else None
 width = model.size * max(1, SIDE // model.size)
 with st.container(horizontal=True, gap="large"):
     for place, image in enumerate((first, last)):
