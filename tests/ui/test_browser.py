@@ -96,7 +96,7 @@ def test_an_upload_is_reconstructed_as_by_the_command_line(browser, url, folder,
     sideways.save(photos[0], exif=sideways.getexif())
     Image.linear_gradient("L").convert("LA").save(photos[1])
     out = tmp_path / "out.png"
-    with visit(browser, f"{url}/encode?model=runs/editor&label=1 bag&frames=10&save=As drawn", **PHONE) as page:
+    with visit(browser, f"{url}/encode?model=runs/editor&drawn_as=1 bag&frames=10&save=As drawn", **PHONE) as page:
         uploads = page.locator("input[type=file]")
         for place, photo in enumerate(photos):
             uploads.nth(place).set_input_files(photo)

@@ -15,6 +15,7 @@ from helpers.written import complaint, read_film, read_png
 from PIL import Image
 
 import pretrained
+from pretrained import networks
 from pretrained.__main__ import main
 from pretrained.inputs.seeds import parse_seeds
 from pretrained.media.images import enlarge, grid
