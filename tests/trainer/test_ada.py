@@ -125,7 +125,7 @@ def test_nothing_leaks_into_samples(tmp_path, monkeypatch):
     """With every change certain to happen, the published images are G's own."""
     monkeypatch.setattr(ada, "MOST", 1.0)
     monkeypatch.setattr(ada, "TARGET", -2.0)
-    recipe = shrink("dcgan-mnist", augment="ada", ada_kimg=1e-6)
+    recipe = shrink("dcgan-plain", augment="ada", ada_kimg=1e-6)
     trainer = loop.Trainer(recipe, loop.Settings(device="cpu", threads=1))
     for _ in range(4):
         trainer.step()
@@ -141,7 +141,7 @@ def test_nothing_leaks_into_samples(tmp_path, monkeypatch):
 
 def test_p_is_logged_and_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
-    recipe = shrink("dcgan-mnist", augment="ada", ada_kimg=0.1)
+    recipe = shrink("dcgan-plain", augment="ada", ada_kimg=0.1)
     train(recipe, tmp_path / "whole")
     train(recipe, tmp_path / "halves", stop_after=4)
     train(recipe, tmp_path / "halves", resume=True)

@@ -60,7 +60,8 @@ def test_mix_writes_the_mixtures_between_their_seeds(able, tmp_path, layers):
     drawn, recipe = read_png(out)
     pipeline = pretrained.load(model)
     how = {"label": None, "truncation": 0.7}
-    assert recipe == {"id": model, "revision": "", "rows": [0, 5], "columns": [10, 11, 12], "layers": layers, **how}
+    wanted = {"id": model, "revision": "", "rows": [0, 5], "columns": [10, 11, 12], "layers": layers, **how}
+    assert wanted.items() <= recipe.items()
     assert drawn.shape == (2 * (3 * 32 + 4), 2 * (4 * 32 + 4), 3)
     assert np.array_equal(drawn, enlarge(drawn[::2, ::2], 2))
     starts = [0, 36, 68, 100]
@@ -84,7 +85,7 @@ def test_reconstruct_writes_the_image_as_the_network_sees_it(able, photos, tmp_p
         drawn, recipe = read_png(out)
         pipeline = pretrained.load(able["encode"])
         assert np.array_equal(drawn, pipeline.reconstruct(open_image(photo)))
-        assert recipe.keys() == {"id", "revision", "z", "label"}
+        assert recipe.keys() >= {"id", "revision", "z", "label"}
         assert np.array_equal(drawn, pipeline.decode([np.array(recipe["z"])])[0])
     with Image.open(photos[0]) as flat, Image.open(photos[0]) as turned:
         upright = turned.transpose(Image.Transpose.ROTATE_270)

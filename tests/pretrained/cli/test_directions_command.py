@@ -61,14 +61,14 @@ def test_the_command_finds_shows_keeps_and_lists(tmp_path, capsys):
         (["directions", "dcgan-mnist", "--method", "sefa", "--save", "slant=1"], "name a file with --directions"),
         (["directions", "dcgan-mnist", "--method", "sefa"], "--out FILE to show, or --save"),
         (["directions", "dcgan-mnist", "--save", "slant=1"], "--save needs --method"),
-        (["directions", "dcgan-mnist", "--out", "sheet.png"], "keeps no directions: find some"),
+        (["directions", "vae-mnist", "--out", "sheet.png"], "keeps no directions: find some"),
         (
             ["directions", "dcgan-mnist", "--method", "sefa", "--directions", "x", "--save", "a=65"],
             "--save must be 1 to 64, got a=65",
         ),
         (["directions", "dcgan-mnist", "--method", "sefa", "--save", "slant"], "must be NAME=NUMBER, as in slant=2"),
         (["sample", "dcgan-mnist", "--move", "slant=fast", "--out", "x.png"], "must be NAME=NUMBER, as in slant=2"),
-        (["sample", "dcgan-mnist", "--move", "slant=1", "--out", "x.png"], "no direction 'slant'"),
+        (["sample", "vae-mnist", "--move", "slant=1", "--out", "x.png"], "no direction 'slant'"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_is_one_line(tmp_path, monkeypatch, capsys, command, words):

@@ -170,7 +170,10 @@ main(["deploy", *sys.argv[1:]])
 def send(hub: HubClient, page: Path, *options: str) -> tuple[int, str]:
     """Its exit status, and the line that it printed."""
     run = hub.run("-c", SEND, page, "--repo-id", "small", *options)
-    lines = (run.stdout + run.stderr).strip().splitlines()
+    said = [
+        line for line in run.stderr.splitlines() if not re.match(r" *[\d,]+  ", line)
+    ]  # the files, with their sizes
+    lines = [*run.stdout.splitlines(), *said]
     assert len(lines) == 1, lines
     return run.returncode, lines[0]
 

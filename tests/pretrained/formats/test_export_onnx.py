@@ -140,5 +140,5 @@ def test_images_that_differ_are_refused(tmp_path, monkeypatch):
     other.network.to_picture.bias += 0.01
     write = export_onnx._write
     monkeypatch.setattr(export_onnx, "_write", lambda _: write(other))
-    with pytest.raises(InputError, match=r"not exported: its pictures would differ by 0\.01 from PyTorch's"):
+    with pytest.raises(InputError, match=r"not exported: its images would differ by 0\.01 from PyTorch's"):
         export_onnx.export(pipeline)

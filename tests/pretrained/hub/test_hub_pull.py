@@ -47,7 +47,12 @@ def make_huge(hub: Hub) -> None:
         (damage, ID, "", "the download of alice/tiny was incomplete: try again"),
         (make_huge, ID, "", "9,663,676,416 bytes: at most 8,589,934,592"),
         (lambda hub: hub.fail("GET /api/models", 500, 99), ID, "", "error of the Hub (HTTP 500)"),
-        (lambda hub: hub.fail("GET /api/models", 429, 99, Retry_After="300"), ID, "", "slow down (HTTP 429)"),
+        (
+            lambda hub: hub.fail("GET /api/models", 429, 99, Retry_After="300"),
+            ID,
+            "",
+            "rate limit of the Hub (HTTP 429)",
+        ),
         (lambda hub: hub.fail("GET /api/models", 418), ID, "", "the Hub rejected alice/tiny (HTTP 418): a fault"),
         (lambda hub: hub.fail("GET /api/models", 0, 99), ID, "", "cannot be reached: check the network"),
         (

@@ -29,7 +29,7 @@ FLAGS = (
 
 
 def compare_losses(folder, losses, *flags, seeds=1):
-    main(["compare", "dcgan-mnist", "--losses", losses, "--seeds", str(seeds), "--out", str(folder), *FLAGS, *flags])
+    main(["compare", "dcgan-plain", "--losses", losses, "--seeds", str(seeds), "--out", str(folder), *FLAGS, *flags])
 
 
 def times(folder):
@@ -168,7 +168,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "lsgan-0/thesis.txt").write_text("precious")
     command = Command("lsgan", out=tmp_path, seeds=1)
     with pytest.raises(InputError, match="holds other files"):
-        compare.run(command, ["dcgan-mnist", *FLAGS])
+        compare.run(command, ["dcgan-plain", *FLAGS])
     assert [path.name for path in tmp_path.rglob("*")] == ["lsgan-0", "thesis.txt"]
 
 

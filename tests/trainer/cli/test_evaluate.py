@@ -190,7 +190,7 @@ def test_a_few_images_are_not_enough(run, tmp_path, squeezenet):
     Image.new("L", (16, 16)).save(folder / "0.png")
     with pytest.raises(InputError, match="got few with 1"):
         evaluate.run(Command(str(run), str(folder), feature_weights=squeezenet, device="cpu"))
-    recipe = replace(RECIPES["dcgan-mnist"], data=str(folder), size=16)
+    recipe = replace(RECIPES["dcgan-plain"], data=str(folder), size=16)
     with pytest.raises(InputError, match="got few with 1"):
         loop.train(recipe, Settings(device="cpu", feature_weights=squeezenet), tmp_path / "new", "")
     assert not (tmp_path / "new/model.safetensors").exists()
@@ -227,7 +227,7 @@ def test_the_best_snapshot_is_kept(tmp_path):
 
 
 def test_each_snapshot_of_a_run_is_scored(tmp_path, images, squeezenet):
-    recipe = RECIPES["dcgan-mnist"]
+    recipe = RECIPES["dcgan-plain"]
     recipe = replace(
         recipe, options=replace(recipe.options, width=4, z_dim=8), data=str(images), size=16, batch_size=8, kimg=0.032
     )

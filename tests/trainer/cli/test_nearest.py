@@ -51,9 +51,9 @@ def test_a_memorised_image_is_found(run, images, capsys):
     copied = report["samples"][1]
     assert (copied["seed"], copied["indices"][0], copied["distances"][0], copied["share_nearer"]) == (3, 17, 0, 0)
     assert report["samples"][0]["distances"][0] > 1
-    assert report["training"] == f"{NUM_IMAGES} images of images"
+    assert report["training"] == f"{NUM_IMAGES} images of pictures"
     # Real images are compared with all others: none is its own neighbour.
-    assert report["held_out"]["what"] == f"{NUM_IMAGES} images of images, each beside all others"
+    assert report["held_out"]["what"] == f"{NUM_IMAGES} images of pictures, each beside all others"
     assert report["held_out"]["nearest 1%"] > 1
     with Image.open(run / "nearest.png") as image:
         sheet = np.asarray(image)
