@@ -26,7 +26,7 @@ from pathlib import Path
 import pretrained
 from pretrained import InputError, hub
 from pretrained.hub import errors
-for purpose, waits in {"ask": (0.01, 0.01), "fetch": (0.01, 1), "publish": (0.01, 0.01, 1.5)}.items():
+for purpose, waits in {"ask": (0.01, 0.01), "fetch": (0.01, 0.01, 1), "publish": (0.01, 0.01, 1.5)}.items():
     errors.RETRY_POLICY[purpose] = errors.RETRY_POLICY[purpose]._replace(waits=waits)
 for line in sys.stdin:
     request = json.loads(line)
