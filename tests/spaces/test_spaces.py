@@ -62,7 +62,7 @@ def test_the_app_runs_without_the_training_code(space):
 import os, sys
 from streamlit.testing.v1 import AppTest
 page = AppTest.from_file(os.path.abspath("ui/main.py"), default_timeout=60).run()
-assert page.selectbox and not page.exception, page
+assert page.main and not page.exception, page
 assert "trainer" not in sys.modules
 """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

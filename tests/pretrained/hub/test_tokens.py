@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,7 +122,9 @@ def test_a_space_takes_settings_along_and_no_secrets(tmp_path: Path, monkeypatch
     (settings / "config.toml").write_text("[server]\n")
     (settings / "secrets.toml").write_text(f'token = "{CANARY}"\n')
     for name in ("app.py", "ui", "pretrained", "requirements.txt"):
-        (tmp_path / name).symlink_to(deploy.ROOT / name)
+        source = deploy.ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, tmp_path / name)
     monkeypatch.setattr(deploy, "ROOT", tmp_path)
     files = deploy._app(deploy.APP)
     assert ".streamlit/config.toml" in files

@@ -36,7 +36,7 @@ def test_translate_reads_what_training_reads(tmp_path, capsys):
     assert made == ["cat/0.JPG.png", "cat/0.png.png", "cat/1.png", "one.png"]
     said = capsys.readouterr().err
     assert "left out 1 files that are no images Pillow reads here (1 .mp4)" in said
-    assert "left out 1 of 5 pictures: deep.png: 16-bit values from 0 to 4095 may be of 12 bits: set --levels" in said
+    assert "left out 1 of 5 images: deep.png: 16-bit values from 0 to 4095 may be of 12 bits: set --levels" in said
     again = translate(model, source, tmp_path / "out", "--levels", "0", "4095")
     assert again == sorted([*made, "deep.png"])
     assert np.asarray(Image.open(tmp_path / "out" / "deep.png")).mean() > 60
