@@ -25,7 +25,7 @@ SEEDS = range(8)
 
 
 def main(name: str, drawn_by: str = "dcgan-signs") -> None:
-    """A row for each: what the network sees, what it makes of it and, where that was made poorer, the picture."""
+    """A row for each: source, output and, for a degradation, the original image."""
     pipeline = expect(pretrained.load(name, "cpu"), "translate")
     images = _drawings(pipeline) or _made(pretrained.load(drawn_by, "cpu"))
     degrade = pipeline.kind in DEGRADATIONS and pipeline.kind not in DRAWINGS

@@ -1,4 +1,4 @@
-"""Pictures made poorer, for a network to learn the way back; the same in training, command line and apps.
+"""Degradations, which a network learns to undo; the same in training, command line and apps.
 
 All arithmetic is elementwise, in numbers that every machine rounds alike, so that one picture and one seed are one
 source, whatever the batch or the device.
@@ -24,7 +24,7 @@ GREY = 128  # what a hole is filled with
 
 @dataclass(frozen=True)
 class Degradation:
-    """One way to make pictures poorer.
+    """One degradation.
 
     Attributes:
         function: uint8 pictures (N, C, H, W), seeds, options -> uint8 sources (N, channels(C), H', W').

@@ -118,7 +118,7 @@ class Translate:
         seed: int = 0,
         fit: Fit = "crop",
     ) -> Image.Image:
-        """What the network sees of a picture: fitted and, if asked, made poorer; a hole is grey. As for `translate`."""
+        """The input of the network: the image, fitted and, if asked, degraded; a hole is grey. As for `translate`."""
         self._check(mask, 1.0, None, degrade, fit, whole=False)
         return _pil(self._source(flatten(image), mask, None, degrade, seed, fit)[0, : self.inputs])
 
@@ -177,8 +177,8 @@ class Translate:
             raise InputError(f"{name} takes two images: give `second` too")
 
     def _fitted(self, size: tuple[int, int], degrade: bool, fit: str) -> tuple[int, int]:
-        """Width and height that a picture is brought to, before it is perhaps made poorer."""
-        enlarged = self.scale if degrade else 1  # what is made poorer is as large as what comes out
+        """Width and height of the fitted image, before any degradation."""
+        enlarged = self.scale if degrade else 1  # a degraded image is as large as the output
         if self.size and fit != "tile":
             return (self.size * enlarged,) * 2
         limit = MAX_SIDE[fit] // self.scale * enlarged

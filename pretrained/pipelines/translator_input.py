@@ -14,7 +14,7 @@ from pretrained.pipelines import degradations
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.system.errors import InputError
 
-# What a source can be: a picture made poorer, or one of another kind.
+# What a source can be: a degraded image, or one of another kind.
 KINDS = {name: row.source for name, row in DEGRADATIONS.items()} | {
     "picture": "a picture",
     "drawing": "a drawing in black lines on white, with dabs of the colours that are wanted",

@@ -1,4 +1,4 @@
-"""What training will see: images as they come out of the batches, cut, mirrored and made poorer, in one picture."""
+"""What training will see: images as they come out of the batches, cropped, mirrored and degraded, in one picture."""
 
 from __future__ import annotations
 

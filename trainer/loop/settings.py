@@ -23,7 +23,7 @@ class Settings:
     data_changed: bool = False
     """Go on although the data has changed since the run began; classes keep their labels, by name."""
     preview: Path | None = None
-    """Write a PNG of what training will see, cut, mirrored and made poorer, with --dry-run or before it begins."""
+    """Write a PNG of what training will see, cropped, mirrored and degraded, with --dry-run or before it begins."""
     snapshots: int = 20
     """Number of snapshots over the run: at each, weights are saved and samples are drawn."""
     feature_weights: Path | None = None
