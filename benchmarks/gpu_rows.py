@@ -124,7 +124,7 @@ ROWS = {
         aim=8,
     ),
     "wgan-gp-32": Row(
-        "dcgan-mnist --data fake --channels 1 --augment none --loss wgan-gp --width {width}",
+        "dcgan-plain --data fake --channels 1 --augment none --loss wgan-gp --width {width}",
         wgan_gp,
         Sizes(32, 32, 128),
         Sizes(16, 4, 4, 0),

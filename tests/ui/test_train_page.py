@@ -17,6 +17,7 @@ from helpers.hub_client import HubClient
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from pretrained.system import server
 from pretrained.system.errors import InputError
 from ui.train import goals, intake, jobs, publish
 
@@ -155,9 +156,16 @@ def test_a_goal_is_a_command_of_the_trainer(name: str, tmp_path: Path):
     assert command.recipe.size == (goal.sizes[0] if goal.sizes else goal.size)
 
 
-def test_a_space_trains_only_if_its_owner_says_so(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("place", ["space", "everywhere", "network"])
+def test_a_server_trains_only_if_its_owner_says_so(monkeypatch: pytest.MonkeyPatch, place: str):
+    monkeypatch.setenv("HF_TOKEN", "hf_owner")
     assert publish.refusal() == ""
-    monkeypatch.setenv("SPACE_ID", "alice/demo")
+    assert publish.login()
+    if place == "space":
+        monkeypatch.setenv("SPACE_ID", "alice/demo")
+    else:
+        monkeypatch.setattr(server, "_address", None if place == "everywhere" else "192.168.0.7")
+    assert not publish.login()
     assert "GANVAS_TRAIN=1" in publish.refusal()
     monkeypatch.setenv("GANVAS_TRAIN", "1")
     assert publish.refusal() == ""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pretrained.system.errors import InputError, one_line
+from pretrained.system.server import has_strangers
 from ui.train.jobs import ROOT
 
 ALLOWED = "GANVAS_TRAIN"
@@ -16,16 +17,18 @@ ALLOWED = "GANVAS_TRAIN"
 
 def refusal() -> str:
     """Why this server trains nothing, in a sentence; "" where it does."""
-    if os.environ.get("SPACE_ID") and os.environ.get(ALLOWED) != "1":
-        return f"This Space does not train. Its owner may allow it with {ALLOWED}=1; or run Ganvas on your own machine."
+    if has_strangers() and os.environ.get(ALLOWED) != "1":
+        return (
+            f"This server does not train. Its owner may allow it with {ALLOWED}=1; or run Ganvas on your own machine."
+        )
     return ""
 
 
 def login() -> bool:
-    """Whether a login of the Hub is found on this machine, which is its owner's: never on a Space."""
+    """Whether a login of the Hub is found on this machine that its visitor, the owner, may use."""
     import huggingface_hub
 
-    return not os.environ.get("SPACE_ID") and huggingface_hub.get_token() is not None
+    return not has_strangers() and huggingface_hub.get_token() is not None
 
 
 def _run(words: list[str], token: str) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pretrained.checkpoint import MODEL
 from pretrained.system.errors import InputError
+from pretrained.system.server import has_strangers
 from ui.state import runs
 from ui.state.models import RUNS, as_input_error, error_text, escape_markdown, local_models
 from ui.train import intake, jobs, publish
@@ -139,7 +140,8 @@ def choose_images() -> str | None:
     """Where the images of a new training are: an upload that is saved, a folder, or a data set on the Hub."""
     way = st.segmented_control(
         "Images",
-        ["Files", "A folder", "On this machine", "On the Hub"],
+        # Folders of the server, and what its login opens on the Hub, are its owner's.
+        ["Files", "A folder"] if has_strangers() else ["Files", "A folder", "On this machine", "On the Hub"],
         default="Files",
         key="way",
         required=True,
