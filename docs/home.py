@@ -1,4 +1,4 @@
-"""The moving picture of the app's home page: rows of pictures of the bundled models, turning into one another.
+"""The video of the app's home page and the animation of README.md: rows of the bundled models' latent walks.
 
     python -m docs.home --out ui/home.mp4
 
@@ -32,6 +32,7 @@ class Options:
     """What is made."""
 
     out: Path = Path("ui/home.mp4")
+    animation: Path = Path("docs/walk.webp")
     first_seed: int = 1
     truncation: float = 0.75
 
@@ -61,6 +62,11 @@ def large(image: np.ndarray) -> np.ndarray:
 def main(options: Options) -> None:
     names = [next(name for name in row if name in pretrained.available()) for row in ROWS]
     frames = np.concatenate([cells(name, options) for name in names], axis=1)
+    shown = [
+        to_pil(grid(row, len(WORD))).resize((2 * CELL * len(WORD) // 3, 2 * CELL * len(ROWS) // 3)) for row in frames
+    ]
+    lasts = {"duration": 3 * 1000 // FPS, "loop": 0, "quality": 50}
+    shown[0].save(options.animation, save_all=True, append_images=shown[3::3], **lasts)
     with av.open(str(options.out), "w", format="mp4", options={"movflags": "faststart"}) as container:
         settings = {"crf": "27", "preset": "veryslow", "g": "10", "bf": "0"}
         stream = container.add_stream("libx264", rate=FPS, options=settings)
