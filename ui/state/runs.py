@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -135,6 +136,17 @@ class Reader:
                     break
                 (self._terms if b'"seconds"' in line else self._scores).add(line)
                 self._end, self._last = self._end + len(line), line
+
+
+@functools.lru_cache(32)
+def _reader(path: Path) -> Reader:
+    """What all who look at a run share: its log is read once."""
+    return Reader(path)
+
+
+def log_of(folder: Path) -> Log:
+    """The log of a run as it stands."""
+    return _reader((folder / LOG).absolute()).read()
 
 
 def folders(root: Path) -> list[str]:

@@ -37,7 +37,7 @@ def about(minutes: float) -> str:
 
 def progress_of(job: jobs.Job) -> runs.Progress:
     folder = RUNS / job.name
-    return runs.progress(folder, runs.config(folder), runs.Reader(folder / runs.LOG).read())
+    return runs.progress(folder, runs.config(folder), runs.log_of(folder))
 
 
 def act(work: object, *args: object) -> None:

@@ -28,12 +28,6 @@ NEWEST = "newest"
 COLOURS = ["#d9603f", "#3f86c6", "#4a9d63", "#a06cc0", "#c9962a", "#38a3a5", "#c65b8f", "#8c8c8c"]  # on light and dark
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def reader(path: str) -> runs.Reader:
-    """What all who watch a run share: its log is read once."""
-    return runs.Reader(Path(path))
-
-
 @st.cache_data(max_entries=128, show_spinner=False)
 def read_sheet(path: str, modified: int) -> tuple[bytes, tuple[int, int], list[str]]:
     """A sheet as PNG, its size, and what its columns show where it says so."""
@@ -49,10 +43,6 @@ def read_sheet(path: str, modified: int) -> tuple[bytes, tuple[int, int], list[s
         image.size,
         [str(name)[:40] for name in columns] if isinstance(columns, list) else [],
     )
-
-
-def log_of(folder: Path) -> runs.Log:
-    return reader(str((folder / runs.LOG).absolute())).read()
 
 
 def duration(seconds: float) -> str:
@@ -211,7 +201,7 @@ def show(folder: Path, was_live: bool) -> None:
     """All that changes while the run goes on."""
     if not (folder / runs.LOG).exists():
         st.rerun()  # somebody has taken the run away
-    log, config = log_of(folder), runs.config(folder)
+    log, config = runs.log_of(folder), runs.config(folder)
     progress = runs.progress(folder, config, log)
     if was_live and not progress.is_live:
         st.rerun()  # the whole page, which then no longer looks every few seconds
@@ -240,5 +230,5 @@ name = st.selectbox(
 )
 if name in found:
     folder = Path(name)
-    is_live = runs.progress(folder, runs.config(folder), log_of(folder)).is_live
+    is_live = runs.progress(folder, runs.config(folder), runs.log_of(folder)).is_live
     st.fragment(show, run_every=EVERY if is_live else None)(folder, is_live)
