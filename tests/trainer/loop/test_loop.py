@@ -28,7 +28,7 @@ from trainer.methods.recipes import RECIPES
 def test_resuming_is_exact(tmp_path, name):
     options = {}
     if hasattr(RECIPES[name].options, "generator"):  # encoders are learnt on a generator that is trained already
-        train(shrink("dcgan-plain"), tmp_path / "generator")
+        train(shrink("dcgan-mnist"), tmp_path / "generator")
         options["generator"] = str(tmp_path / "generator")
     if name in TRANSLATORS:
         options |= extractor(tmp_path, RECIPES[name])
