@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-RECOLOURED = 0.3  # share of the pictures whose colours only the dabs can tell
-RADIUS = 0.015, 0.05  # of a dab, shares of the side
+RECOLOURED = 0.5  # share of the pictures whose colours only the dabs can tell
+RADIUS = 0.02, 0.09  # of a dab, shares of the side
 COLOURFUL = 0.15  # how far apart the channels of a colour lie, of the range of 2
 
 
@@ -24,7 +24,7 @@ def give(source: Tensor, target: Tensor, most: int) -> tuple[Tensor, Tensor]:
     rand = partial(torch.rand, device=source.device)
     many = rand(num) < RECOLOURED
     orders = torch.where(many[:, None], rand(num, 3).argsort(1), torch.arange(3, device=source.device))
-    target = target.gather(1, orders[:, :, None, None].expand_as(target))
+    target = target[torch.arange(num, device=target.device)[:, None], orders]
     counts = torch.where(rand(num) < 0.5, (rand(num) * most).long() + 1, 0)
     counts = torch.where(many, most, counts)
     return _dab(source, target, counts, most), target
