@@ -98,7 +98,83 @@ def _flower(pen, at):
     pen.ellipse(at(52, 70, 78, 82), **_pen(at))
 
 
-SKETCHES = (_face, _person, _cat, _house, _apple, _hand, _car, _flower)
+def _fish(pen, at):
+    pen.ellipse(at(12, 30, 72, 72), **_pen(at))
+    pen.polygon(at(68, 51, 92, 32, 92, 70), **_pen(at))
+    pen.ellipse(at(24, 42, 32, 50), **_pen(at))
+    pen.arc(at(34, 36, 52, 66), 290, 70, **_line(at))
+
+
+def _tree(pen, at):
+    pen.rectangle(at(44, 60, 56, 94), **_pen(at))
+    pen.ellipse(at(18, 8, 82, 66), **_pen(at))
+
+
+def _sun(pen, at):
+    pen.ellipse(at(30, 30, 70, 70), **_pen(at))
+    for dx, dy in ((0, 1), (0, -1), (1, 0), (-1, 0), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7)):
+        pen.line(at(50 + 26 * dx, 50 + 26 * dy, 50 + 42 * dx, 50 + 42 * dy), **_line(at))
+
+
+def _boat(pen, at):
+    pen.polygon(at(10, 66, 90, 66, 76, 86, 24, 86), **_pen(at))
+    pen.line(at(48, 66, 48, 10), **_line(at))
+    pen.polygon(at(52, 14, 52, 60, 84, 60), **_pen(at))
+
+
+def _heart(pen, at):
+    pen.polygon(
+        at(50, 88, 14, 50, 10, 36, 16, 22, 30, 16, 42, 20, 50, 32, 58, 20, 70, 16, 84, 22, 90, 36, 86, 50), **_pen(at)
+    )
+
+
+def _star(pen, at):
+    pen.polygon(at(50, 8, 62, 38, 94, 40, 69, 60, 78, 92, 50, 74, 22, 92, 31, 60, 6, 40, 38, 38), **_pen(at))
+
+
+def _cup(pen, at):
+    pen.polygon(at(20, 30, 68, 30, 62, 84, 26, 84), **_pen(at))
+    pen.arc(at(56, 38, 86, 68), 270, 110, **_line(at))
+    for x in (34, 50):
+        pen.arc(at(x, 10, x + 8, 26), 90, 270, **_line(at))
+
+
+def _mushroom(pen, at):
+    pen.chord(at(10, 12, 90, 88), 180, 360, **_pen(at))
+    pen.rectangle(at(38, 50, 62, 90), **_pen(at))
+    for x, y in ((28, 32), (50, 20), (66, 34)):
+        pen.ellipse(at(x, y, x + 10, y + 10), **_pen(at))
+
+
+def _umbrella(pen, at):
+    pen.chord(at(10, 14, 90, 90), 180, 360, **_pen(at))
+    pen.line(at(50, 52, 50, 84), **_line(at))
+    pen.arc(at(50, 76, 66, 92), 0, 180, **_line(at))
+
+
+def _ice_cream(pen, at):
+    pen.polygon(at(30, 46, 70, 46, 50, 94), **_pen(at))
+    pen.ellipse(at(28, 8, 72, 52), **_pen(at))
+
+
+def _balloon(pen, at):
+    pen.ellipse(at(26, 6, 74, 64), **_pen(at))
+    pen.polygon(at(46, 70, 54, 70, 50, 63), **_pen(at))
+    pen.line(at(50, 70, 46, 82, 54, 94), **_line(at))
+
+
+def _snail(pen, at):
+    pen.ellipse(at(34, 24, 84, 74), **_pen(at))
+    pen.ellipse(at(46, 36, 72, 62), **_pen(at))
+    pen.polygon(at(8, 84, 8, 56, 20, 56, 24, 72, 92, 72, 96, 84), **_pen(at))
+    for x in (8, 18):
+        pen.line(at(x + 1, 56, x - 2, 42), **_line(at))
+
+
+SKETCHES = (
+    *(_face, _person, _cat, _house, _apple, _hand, _car, _flower),
+    *(_fish, _tree, _sun, _boat, _heart, _star, _cup, _mushroom, _umbrella, _ice_cream, _balloon, _snail),
+)
 
 
 def fronts(size: int, palette: Mapping[str, str]) -> list[Image.Image]:
