@@ -181,14 +181,14 @@ def test_what_cannot_be_compared_is_answered_in_a_sentence(compare):
 
 
 def test_the_link_names_no_more_than_four(compare):
-    app = compare("dcgan-mnist", "vae-mnist", "runs/labelled", "runs/compare/hinge-0", "runs/compare/hinge-1")
+    app = compare("dcgan-mnist", "icgan-mnist", "runs/labelled", "runs/compare/hinge-0", "runs/compare/hinge-1")
     assert len(alternatives(app)) <= comparisons.MOST
 
 
 def test_four_are_loaded_once(compare, monkeypatch):
     loaded, load = [], pretrained.load
     monkeypatch.setattr(pretrained, "load", lambda *given: (loaded.append(given), load(*given))[1])
-    app = compare("dcgan-mnist", "vae-mnist", "runs/labelled", "runs/compare/hinge-0")
+    app = compare("dcgan-mnist", "icgan-mnist", "runs/labelled", "runs/compare/hinge-0")
     seeds = next(field for field in app.text_input if field.label == "Seeds")
     loaded.clear()
     seeds.set_value("3-5").run()

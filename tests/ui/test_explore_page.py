@@ -139,8 +139,10 @@ def test_a_network_that_reads_is_moved_and_bad_directions_are_a_sentence(folder,
 
 def test_a_name_for_what_is_not_ours_to_write_to_lasts_for_the_visit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    bundled = loading.BUNDLED / "icgan-mnist" / directions.FILE
+    before = bundled.read_bytes()
     app = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=120)
-    app.query_params.update({"model": "vae-mnist", "move-sefa-2": "1.5"})
+    app.query_params.update({"model": "icgan-mnist", "move-sefa-2": "1.5"})
     app.run()
     app.switch_page("views/explore.py").run()
     (name,) = (box for box in app.text_input if box.label == "Name")
@@ -149,9 +151,9 @@ def test_a_name_for_what_is_not_ours_to_write_to_lasts_for_the_visit(tmp_path, m
     assert not app.exception
     assert not app.error
     app.slider(key="move-tilt").set_value(-0.5).run()
-    file = "--directions vae-mnist-directions.safetensors"
+    file = "--directions icgan-mnist-directions.safetensors"
     assert f"--move tilt=-0.5 sefa-2=1.5 {file}" in app.code[0].value
-    assert not (loading.BUNDLED / "vae-mnist" / directions.FILE).exists()
+    assert bundled.read_bytes() == before
 
 
 def test_an_upload_is_redrawn_as_by_the_command_line_and_can_be_cancelled(browser, url, folder, tmp_path, monkeypatch):

@@ -95,7 +95,7 @@ def test_pages_import_no_tables():
         ("views/compare.py", "dcgan-mnist"),
         ("views/translate.py", "labels-facades"),
         ("views/translate.py", "style-starry-night"),
-        ("views/photos/edit.py", "vae-mnist"),
+        ("views/photos/edit.py", "icgan-mnist"),
         ("views/gallery.py", "dcgan-mnist"),
     ]
     command = [sys.executable, "-c", PAGES.format(pages=pages, root=ROOT)]

@@ -25,7 +25,7 @@ def test_half_of_the_plain_pictures_have_dabs_and_all_of_the_recoloured_ones():
     dabbed, red = coloured(source).flatten(1).any(1), target[:, 0, 5, 5] > 0.5
     assert dabbed[~red].all()
     assert 0.4 < dabbed[red].float().mean() < 0.8
-    assert 0.25 < (~red).float().mean() < 0.42  # half are recoloured, and two of six orders of the channels leave red where it is
+    assert 0.25 < (~red).float().mean() < 0.42  # half, less two of six orders that leave red
 
 
 def test_dabs_have_the_colour_of_the_target():
