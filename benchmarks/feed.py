@@ -27,7 +27,7 @@ import tyro
 
 from benchmarks import steps, textbook
 from trainer.cli.parse import parse
-from trainer.loop.train import Trainer
+from trainer.loop.trainer import Trainer
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ from benchmarks.steps import draw_files
 from pretrained import checkpoint
 from pretrained.pipelines.registry import Generate
 from trainer.loop.settings import Settings
-from trainer.loop.train import Trainer
+from trainer.loop.trainer import Trainer
 from trainer.methods.recipes import RECIPES
 
 WARM_UP = 70  # steps: by then StyleGAN has had four with R1, so that all its phases are captured

@@ -20,7 +20,7 @@ from pretrained import networks
 from pretrained.networks.convolutions import ToFew
 from trainer import data
 from trainer.cli.parse import parse
-from trainer.loop.train import Trainer
+from trainer.loop.trainer import Trainer
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from benchmarks.steps import mnist
 from pretrained.media.images import to_uint8
 from trainer import data
 from trainer.cli.parse import parse
-from trainer.loop.train import Trainer
+from trainer.loop.trainer import Trainer
 
 CPU = torch.device("cpu")
 EPOCH = 60_000  # pictures

@@ -41,7 +41,7 @@ from pretrained.networks.convolutions import ToFew
 from pretrained.system.allocator import keep_pages
 from trainer import data
 from trainer.cli.parse import parse
-from trainer.loop.train import Trainer
+from trainer.loop.trainer import Trainer
 
 Textbook = Callable[["Options", Path], Losses]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from pretrained import checkpoint, hub
 from pretrained.system.errors import InputError, fail
 from pretrained.system.files import full_output
+from pretrained.system.signals import Stopped
 from pretrained.system.symlinks import reject_escaping_symlink
 from trainer import distributed
 from trainer.cli import compare, evaluate, nearest
@@ -22,7 +23,7 @@ from trainer.distributed import Lost
 from trainer.loop import train as loop
 from trainer.loop.collapse import Collapsed
 from trainer.loop.run_folder import Run, describe
-from trainer.loop.signals import Stopped
+from trainer.loop.trainer import Trainer
 from trainer.method import MAIN, published_name
 from trainer.methods.recipes import RECIPES
 
@@ -111,7 +112,7 @@ def train(arguments: Sequence[str]) -> None:
 def dry_run(command: Command, folder: Path) -> str:
     """The complete configuration of a training, as JSON."""
     contents = Run(folder, command.recipe, "").load_contents() if command.settings.resume else None
-    trainer = loop.Trainer(command.recipe, command.settings, contents)
+    trainer = Trainer(command.recipe, command.settings, contents)
     if distributed.rank() == 0:
         trainer.show_data()
     return json.dumps(

@@ -15,9 +15,9 @@ from helpers.small import save_squeezenet
 from PIL import Image
 
 from pretrained import checkpoint
+from pretrained.system.signals import Stopped
 from trainer.loop import train as loop
 from trainer.loop.settings import Settings
-from trainer.loop.signals import Stopped
 from trainer.method import Method
 from trainer.methods.recipes import RECIPES
 from trainer.recipe import Recipe

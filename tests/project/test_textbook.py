@@ -8,7 +8,7 @@ from torch import nn
 
 from benchmarks import textbook
 from trainer.cli.parse import parse
-from trainer.loop.train import Trainer
+from trainer.loop.trainer import Trainer
 
 
 def copy_weights(method, G, D):

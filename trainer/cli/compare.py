@@ -24,6 +24,7 @@ from pretrained.pipelines.registry import pick_device
 from pretrained.run_files import BEST, COMPARISON
 from pretrained.system.errors import InputError, as_flag, spell_arguments
 from pretrained.system.files import write_atomic
+from pretrained.system.signals import Stopped
 from trainer import data, distributed
 from trainer.cli import evaluate
 from trainer.cli import parse as command_line
@@ -31,7 +32,6 @@ from trainer.data.dataset import Dataset
 from trainer.loop import train as loop
 from trainer.loop.collapse import Collapsed
 from trainer.loop.run_folder import Run
-from trainer.loop.signals import Stopped
 from trainer.losses import LOSSES
 from trainer.metrics import features, score
 from trainer.metrics.features import Features

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from pretrained.system.errors import InputError
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the device has bfloat16 units; without them bf16 is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    abilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch since 2.8
+    return device.type == "cpu" and any(abilities.get(unit) for unit in ("avx512_bf16", "amx_bf16"))
 
 
 @dataclass(frozen=True)
@@ -65,3 +76,9 @@ class Settings:
             raise InputError(f"`threads` must be 1 to 1024, got {self.threads}")
         if not 0 <= self.snapshots <= 10_000:
             raise InputError(f"`snapshots` must be 0 to 10000, got {self.snapshots}")
+
+    def autocast(self, device: torch.device) -> contextlib.AbstractContextManager:
+        """Mixed precision on `device`, as `precision` says."""
+        is_mixed = self.precision == "bf16" or (self.precision == "auto" and multiplies_bf16(device))
+        # A CUDA graph must hold the casts of weights that it reads, not find them in a cache.
+        return torch.autocast(device.type, torch.bfloat16, enabled=is_mixed, cache_enabled=device.type != "cuda")

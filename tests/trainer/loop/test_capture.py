@@ -17,7 +17,7 @@ from pretrained.system.errors import InputError
 from trainer.loop import capture
 from trainer.loop.capture import CapturedRounds, CudaGraphs
 from trainer.loop.settings import Settings
-from trainer.loop.train import Trainer
+from trainer.loop.trainer import Trainer
 from trainer.methods.recipes import RECIPES
 
 CPU = torch.device("cpu")
