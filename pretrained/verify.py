@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from pretrained.loading import load
+from pretrained.loading import load, resolve
 from pretrained.media import provenance, video
-from pretrained.media.images import MAX_PIXELS, encode_png, safe_formats
-from pretrained.pipelines import image_grid
-from pretrained.pipelines.directions import expand
+from pretrained.media.images import MAX_PIXELS, encode_png, safe_formats, to_pil
+from pretrained.pipelines import directions, image_grid
+from pretrained.pipelines import write as typeset
 from pretrained.pipelines.registry import Generate, Translate
 from pretrained.system.errors import InputError
 
@@ -65,13 +65,16 @@ def verify(path: Path, source: Image.Image | None = None, device: str = "cpu") -
         return Verdict("unknown", f"{pipeline.config.name} is another checkpoint now than the one that drew it")
     if recipe.get("verb") not in DRAW:
         return Verdict("unknown", "its recipe names nothing that can be drawn again")
+    suffix = path.suffix.lower()
     try:
-        data = DRAW[recipe["verb"]](pipeline, recipe, source, path.suffix.lower())
+        data = DRAW[recipe["verb"]](pipeline, recipe, source, suffix)
+        if enlarged := recipe.get("enlarged"):
+            data = image_grid.enlarge_png(data, _small(enlarged["side"]), bool(enlarged["smooth"]))
     except InputError as error:
         return Verdict("unknown", str(error))
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
         return Verdict("unknown", f"its recipe is not understood: {type(error).__name__} {error}")
-    return _compare(_frames(path.read_bytes(), path.suffix), _frames(data, path.suffix), path.suffix.lower())
+    return _compare(_frames(path.read_bytes(), suffix), _frames(data, suffix), suffix, recipe.get("pixels"))
 
 
 def _id(recipe: Mapping[str, Any]) -> str:
@@ -81,10 +84,27 @@ def _id(recipe: Mapping[str, Any]) -> str:
 
 def _sample(pipeline: Generate, recipe: Mapping[str, Any], source: Image.Image | None, suffix: str) -> bytes:
     how = {name: recipe.get(name) for name in ("label", "columns", "text")}
-    seeds, moves = _seeds(recipe["seeds"]), recipe.get("moves")
-    expand(pipeline, moves or {})  # a name that somebody gave is in a file of theirs
-    scale = recipe.get("scale", 1)
-    return image_grid.render(pipeline, "", seeds, truncation=recipe["truncation"], scale=scale, moves=moves, **how)
+    how |= {name: recipe.get(name, default) for name, default in (("scale", 1), ("truncation", 1.0))}
+    how |= {"moves": recipe.get("moves"), "named": _named(pipeline, recipe, recipe.get("moves") or ())}
+    return image_grid.render(pipeline, "", _seeds(recipe["seeds"]), **how)
+
+
+def _named(pipeline: Generate, recipe: Mapping[str, Any], names: Iterable[str]) -> dict[str, directions.Direction]:
+    """The directions that are kept beside the checkpoint, where those among `names` are the ones that were used."""
+    named = directions.read(resolve(_id(recipe))[0].with_name(directions.FILE), pipeline.config)
+    if "vectors" in recipe and image_grid.named_digest(names, named).get("vectors") != recipe["vectors"]:
+        raise InputError("it was moved along directions that are not those kept beside its checkpoint")
+    return named
+
+
+def _directions(pipeline: Generate, recipe: Mapping[str, Any], source: Image.Image | None, suffix: str) -> bytes:
+    how = {name: recipe[name] for name in ("label", "truncation", "text", "scale")}
+    named = _named(pipeline, recipe, [name for moves in recipe["rows"] for name in moves])
+    rows = {
+        str(place): directions.Direction(directions.move(pipeline, moves, named), moves)
+        for place, moves in enumerate(recipe["rows"])
+    }
+    return image_grid.sweep(pipeline, "", rows, recipe["strengths"], recipe["seed"], **how)
 
 
 def _mix(pipeline: Generate, recipe: Mapping[str, Any], source: Image.Image | None, suffix: str) -> bytes:
@@ -94,7 +114,8 @@ def _mix(pipeline: Generate, recipe: Mapping[str, Any], source: Image.Image | No
 
 def _project(pipeline: Generate, recipe: Mapping[str, Any], source: Image.Image | None, suffix: str) -> bytes:
     point = np.asarray(recipe["point"], np.float32)
-    return image_grid.redraw(pipeline, "", point, recipe["condition"], recipe["moves"], scale=recipe["scale"])
+    how = (recipe["condition"], recipe["moves"], _named(pipeline, recipe, recipe["moves"]), recipe["scale"])
+    return image_grid.redraw(pipeline, "", point, *how)
 
 
 def _reconstruct(pipeline: Generate, recipe: Mapping[str, Any], source: Image.Image | None, suffix: str) -> bytes:
@@ -118,19 +139,30 @@ def _write(pipeline: Generate, recipe: Mapping[str, Any], source: Image.Image | 
 
 
 def _walk(pipeline: Generate, recipe: Mapping[str, Any], source: Image.Image | None, suffix: str) -> bytes:
+    how = {name: recipe.get(name) for name in ("label", "truncation", "loop", "text")}
+    return _film(recipe, suffix, lambda seeds, frames: pipeline.walk(seeds, frames, **how))
+
+
+def _typefaces(pipeline: Generate, recipe: Mapping[str, Any], source: Image.Image | None, suffix: str) -> bytes:
+    how = {name: recipe[name] for name in ("truncation", "scale", "invert")}
+    return _film(recipe, suffix, lambda seeds, frames: typeset.film(pipeline, recipe["text"], seeds, frames, **how))
+
+
+def _film(recipe: Mapping[str, Any], suffix: str, draw: Callable[[list[int], int], Iterable[np.ndarray]]) -> bytes:
     frames, fps = recipe["frames"], recipe["fps"]
     if frames > MAX_SECONDS_OF_VIDEO * fps:
         raise InputError(f"a video of more than {MAX_SECONDS_OF_VIDEO} seconds is not drawn again")
-    how = {name: recipe.get(name) for name in ("label", "truncation", "loop", "text")}
-    return video.encode(pipeline.walk(_seeds(recipe["seeds"]), frames, **how), suffix, fps)
+    return video.encode(draw(_seeds(recipe["seeds"]), frames), suffix, fps)
 
 
 DRAW: dict[str, Callable[[Any, Mapping[str, Any], Image.Image | None, str], bytes]] = {
     "sample": _sample,
+    "directions": _directions,
     "mix": _mix,
     "project": _project,
     "reconstruct": _reconstruct,
     "translate": _translate,
+    "typefaces": _typefaces,
     "walk": _walk,
     "write": _write,
 }
@@ -140,6 +172,13 @@ def _seeds(given: Any) -> list[int]:
     if not isinstance(given, list) or not all(type(seed) is int for seed in given):
         raise InputError("its recipe holds seeds that are no numbers")
     return given
+
+
+def _small(side: Any) -> int:
+    """The longer side of an enlarged picture, within what is drawn at all."""
+    if type(side) is not int or not 0 < side**2 <= MAX_PIXELS:
+        raise InputError("its recipe holds a size that is none")
+    return side
 
 
 def _frames(data: bytes, suffix: str) -> list[np.ndarray]:
@@ -160,7 +199,13 @@ def _frames(data: bytes, suffix: str) -> list[np.ndarray]:
         return frames
 
 
-def _compare(given: list[np.ndarray], drawn: list[np.ndarray], suffix: str) -> Verdict:
+def _compare(given: list[np.ndarray], drawn: list[np.ndarray], suffix: str, pixels: Any) -> Verdict:
+    """Frames of a file, and what its recipe draws.
+
+    Args:
+        pixels: the digest that the recipe gives of the pixels that were written, or None. Where drawing again is off by
+            the last bit, it tells an image that was altered by as little.
+    """
     if len(given) != len(drawn) or given[0].shape != drawn[0].shape:
         (height, width), (other, wide) = given[0].shape[:2], drawn[0].shape[:2]
         return Verdict(
@@ -171,9 +216,13 @@ def _compare(given: list[np.ndarray], drawn: list[np.ndarray], suffix: str) -> V
     most, mean = max(int(frame.max()) for frame in apart), float(np.mean([frame.mean() for frame in apart]))
     place = max(range(len(apart)), key=lambda place: apart[place].max())
     shown = encode_png(((apart[place].max(axis=-1, keepdims=True) > TOLERANCE) * 255).astype(np.uint8))
-    if most <= TOLERANCE:
-        exactly = "to the bit" if most == 0 else f"within {TOLERANCE} level of 256"
-        return Verdict("same", f"drawn again it is the same, {exactly}", shown)
+    if most == 0:
+        return Verdict("same", "drawn again it is the same, to the bit", shown)
+    is_untouched = pixels is None or pixels == image_grid.digest(to_pil(given[0]))
+    if most <= TOLERANCE and is_untouched:
+        return Verdict("same", f"drawn again it is the same, within {TOLERANCE} level of 256", shown)
+    if most <= TOLERANCE and suffix in LOSSLESS:
+        return Verdict("differs", f"it was altered after it was drawn, by {TOLERANCE + 1} levels or less", shown)
     count = int(np.count_nonzero(apart[place].max(axis=-1) > TOLERANCE))
     if suffix in LOSSLESS or mean > FAR:
         where = f" of frame {place}" if len(given) > 1 else ""

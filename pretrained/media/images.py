@@ -93,21 +93,6 @@ def encode_png(image: np.ndarray | Image.Image, text: Mapping[str, str] | None =
     return buffer.getvalue()
 
 
-def enlarge_png(png: bytes, side: int, smooth: bool) -> bytes:
-    """A PNG enlarged by a whole factor until its longer side has `side` px at least; what its text says stays.
-
-    Args:
-        smooth: interpolate between pixels (Lanczos), else repeat them.
-    """
-    with Image.open(io.BytesIO(png)) as image:
-        scale = -(-side // max(image.size))
-        if scale <= 1:
-            return png
-        resampling = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
-        large = image.resize((image.width * scale, image.height * scale), resampling)
-        return encode_png(large, getattr(image, "text", {}))
-
-
 def flatten(image: Image.Image, channels: int = 3, levels: Levels | None = None) -> Image.Image:
     """A PIL image of any mode as "RGB" or "L": turned as its EXIF says, transparency on white, deep values in 8 bits.
 

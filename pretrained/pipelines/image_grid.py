@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from pretrained.media import provenance
-from pretrained.media.images import MAX_PIXELS, encode_png, enlarge, flatten, grid
+from pretrained.media.images import MAX_PIXELS, encode_png, enlarge, flatten, grid, to_pil
 from pretrained.pipelines import write as typeset
-from pretrained.pipelines.directions import Direction, move
+from pretrained.pipelines.directions import FOUND, Direction, move
 from pretrained.pipelines.registry import Generate, Translate, autoencoder
 from pretrained.pipelines.translate import Fit
 from pretrained.system.errors import InputError
@@ -56,7 +58,7 @@ def render(
         "truncation": truncation,
         "text": text,
     }
-    recipe |= {"moves": dict(moves)} if moves else {}
+    recipe |= {"moves": dict(moves), **named_digest(moves, named)} if moves else {}
     return _encode(pipeline, id, sheet, scale, recipe)
 
 
@@ -127,7 +129,12 @@ def sweep(
         "rows": [row.moves for row in rows.values()],
         "strengths": list(strengths),
     }
-    recipe |= {"label": label, "truncation": truncation, "text": text}
+    recipe |= {
+        "label": label,
+        "truncation": truncation,
+        "text": text,
+        **_digest_of(row.vector for row in rows.values() if not any(map(FOUND.fullmatch, row.moves))),
+    }
     return _encode(pipeline, id, sheet, scale, recipe)
 
 
@@ -149,6 +156,7 @@ def redraw(
     drawn = pipeline.draw([point + offset], [condition])[0]
     condition = np.asarray(condition).tolist()
     recipe = {"verb": "project", "point": point.tolist(), "condition": condition, "moves": dict(moves or {})}
+    recipe |= named_digest(moves or {}, named)
     return _encode(pipeline, id, drawn, scale, recipe)
 
 
@@ -226,13 +234,46 @@ def _check_size(pipeline: Generate, count: int, scale: int) -> None:
 
 
 def _encode(pipeline: Generate | Translate, id: str, image: np.ndarray, scale: int, recipe: dict[str, Any]) -> bytes:
-    recipe = {**recipe_of(pipeline, id), "scale": scale, **recipe}
-    return provenance.mark(encode_png(enlarge(image, scale)), recipe)
+    return encode(enlarge(image, scale), {**recipe_of(pipeline, id), "scale": scale, **recipe})
+
+
+def encode(image: np.ndarray | Image.Image, recipe: Mapping[str, Any]) -> bytes:
+    """A PIL image, or uint8 (H, W, C) -> a PNG with its recipe, which is told the digest of these pixels."""
+    pil = image if isinstance(image, Image.Image) else to_pil(image)
+    return provenance.mark(encode_png(pil), {**recipe, "pixels": digest(pil)})
+
+
+def enlarge_png(png: bytes, side: int, smooth: bool) -> bytes:
+    """A PNG enlarged by a whole factor until its longer side has `side` px at least; its recipe says so.
+
+    Args:
+        smooth: interpolate between pixels (Lanczos), else repeat them.
+    """
+    with Image.open(io.BytesIO(png)) as image:
+        factor = -(-side // max(image.size))
+        if factor <= 1:
+            return png
+        resampling = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
+        large = image.resize((image.width * factor, image.height * factor), resampling)
+        text = getattr(image, "text", {})
+    if METADATA not in text:
+        return provenance.mark(encode_png(large))
+    return encode(large, json.loads(text[METADATA]) | {"enlarged": {"side": side, "smooth": smooth}})
 
 
 def recipe_of(pipeline: Generate | Translate, id: str) -> dict[str, Any]:
     """What a recipe says of a checkpoint: its id, its commit on the Hub, and the digest of its numbers."""
     return {"id": id, "revision": pipeline.revision, "digest": getattr(pipeline.network, "digest", "")}
+
+
+def named_digest(moves: Iterable[str], named: Mapping[str, Direction]) -> dict[str, str]:
+    """{"vectors": the digest of those directions that somebody has named}; nothing where there are none."""
+    return _digest_of(named[name].vector for name in moves if name in named)
+
+
+def _digest_of(vectors: Iterable[np.ndarray]) -> dict[str, str]:
+    data = b"".join(vector.astype(np.float32).tobytes() for vector in vectors)
+    return {"vectors": hashlib.sha256(data).hexdigest()} if data else {}
 
 
 def digest(image: Image.Image | None) -> str | None:

@@ -195,6 +195,11 @@ class Typefaces(Filming):
         how = {"scale": self.scale, "invert": self.invert}
         return write.film(pipeline, self.text, parse_seeds(self.seeds), self.frames, self.truncation, **how)
 
+    def recipe(self, pipeline: Any) -> dict[str, Any]:
+        """With the text, the seeds, and how they are drawn."""
+        how = {name: getattr(self, name) for name in ("text", "truncation", "scale", "invert")}
+        return {**super().recipe(pipeline), "seeds": parse_seeds(self.seeds), **how}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mix(Drawing):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 import pretrained
 from pretrained.media import provenance, video
 from pretrained.media.images import encode_png
-from pretrained.pipelines import image_grid
+from pretrained.pipelines import directions, image_grid
 from pretrained.verify import verify
 
 
@@ -65,7 +66,33 @@ def test_what_was_altered_differs(drawn, tmp_path, change, recipe):
 
 
 def test_a_last_bit_that_a_device_rounds_otherwise_is_no_difference(drawn, tmp_path):
-    assert kind_of(tmp_path, again(drawn[0], lambda pixels: nudge(pixels, 1))) == "same"
+    """That device wrote the digest of its own pixels; one that somebody altered later has another."""
+    with Image.open(io.BytesIO(drawn[0])) as image:
+        there = image_grid.digest(Image.fromarray(nudge(np.array(image), 1)))
+    assert kind_of(tmp_path, again(drawn[0], lambda pixels: nudge(pixels, 1), recipe={"pixels": there})) == "same"
+    assert kind_of(tmp_path, again(drawn[0], lambda pixels: nudge(pixels, 1))) == "differs"
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_one_that_was_enlarged_for_a_file_is_the_same(drawn, tmp_path, smooth):
+    data = image_grid.enlarge_png(drawn[0], 512, smooth)
+    assert kind_of(tmp_path, data) == "same"
+    assert kind_of(tmp_path, again(data, lambda pixels: pixels, recipe={"enlarged": {"side": 10**9}})) == "unknown"
+
+
+def test_directions_that_are_kept_are_known_as_long_as_they_are_the_same(drawn, tmp_path):
+    _, pipeline, id = drawn
+    file = Path(id) / directions.FILE
+    directions.keep(file, pipeline.config, "slant", directions.expand(pipeline, ["sefa-2"])["sefa-2"])
+    named = directions.read(file, pipeline.config)
+    moved = image_grid.render(pipeline, id, [7], moves={"slant": 2.0, "sefa-1": -1.0}, named=named)
+    rows = {"slant": directions.Direction(named["slant"].vector, {"slant": 1.0})}
+    sheet = image_grid.sweep(pipeline, id, rows, [-2.0, 2.0], 5)
+    assert kind_of(tmp_path, moved) == kind_of(tmp_path, sheet) == "same"
+    file.write_bytes(directions.encode({"slant": directions.expand(pipeline, ["sefa-3"])["sefa-3"]}, pipeline.config))
+    assert kind_of(tmp_path, moved) == kind_of(tmp_path, sheet) == "unknown"
+    file.unlink()
+    assert kind_of(tmp_path, moved) == "unknown"
 
 
 def test_the_difference_shows_where(drawn, tmp_path):

@@ -32,9 +32,7 @@ def translate(model: Model, image: Image.Image, how: dict[str, Any]) -> Done:
 
     def make() -> Done:
         source, drawn = model.pipeline.source(image, **seen), model.pipeline.translate(image, **how)
-        output = provenance.mark(
-            encode_png(drawn), image_grid.translation_recipe(model.pipeline, model.id, image, **how)
-        )
+        output = image_grid.encode(drawn, image_grid.translation_recipe(model.pipeline, model.id, image, **how))
         return Done(encode_png(_small(source)), provenance.mark(encode_png(_small(drawn))), output)
 
     passes = model.pipeline.passes(image.size, how.get("degrade", False), how.get("fit", "crop"))

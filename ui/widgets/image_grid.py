@@ -10,7 +10,6 @@ from typing import Any
 import streamlit as st
 
 from pretrained.inputs.latents import MAX_SEED
-from pretrained.media.images import enlarge_png
 from pretrained.pipelines import image_grid
 from pretrained.titles import is_pixel_art, title_of
 from ui.state.cache import cached
@@ -95,7 +94,7 @@ def download_png(model: Model, png: bytes, name: str, help: str | None = None, k
                 width=170,
                 help="How the picture is enlarged for the file that is downloaded.",
             )
-        data = png if way == PLAIN else enlarge_png(png, FILE, way != PIXELS)
+        data = png if way == PLAIN else image_grid.enlarge_png(png, FILE, way != PIXELS)
         place.download_button(
             "Download PNG", data, name, "image/png", on_click="ignore", icon=":material/download:", help=help
         )
