@@ -163,16 +163,22 @@ def test_an_upload_is_redrawn_as_by_the_command_line_and_can_be_cancelled(browse
     noise_image(5).save(photo)
     with visit(browser, f"{url}/edit?model=dcgan-signs&steps=800", **DESKTOP) as page:  # 800 of runs/plain take 1 s
         uploads = page.locator("input[type=file]")
+        cancel = page.get_by_role("button", name="Cancel", exact=True)
         uploads.wait_for(state="attached")
-        uploads.set_input_files(photo)
-        page.get_by_role("button", name="Cancel", exact=True).click()
+        cancel.click()  # of the example that is being looked for
         expect(page.get_by_text("Cancelled.")).to_be_visible()
+        uploads.set_input_files(photo)
+        cancel.click()
+        expect(page.get_by_text("Cancelled.")).to_be_visible()
+        expect(page.get_by_label("Example, picture of seed")).to_have_count(0)
         assert page.locator(".pad").count() == 0
-    with visit(browser, f"{url}/edit?model=runs/plain&steps=50&move-sefa-1=2", **PHONE) as page:
+    with visit(browser, f"{url}/edit?model=runs/plain&steps=50&move-sefa-1=2&save=As drawn", **PHONE) as page:
         uploads = page.locator("input[type=file]")
         uploads.wait_for(state="attached")
+        page.get_by_role("button", name="Copy link").wait_for()  # of the example, which a link can tell of
         uploads.set_input_files(photo)
-        page.locator(".pad .plane").wait_for()
+        page.get_by_text("Yours", exact=True).wait_for()
+        expect(page.get_by_role("button", name="Copy link")).to_have_count(0)
         assert fits(page)
         with page.expect_download() as download:
             page.get_by_role("button", name="Download PNG").click()

@@ -21,7 +21,7 @@ from ui.state.cancel import cancellable
 from ui.state.models import DEVICE, Model, alone, as_input_error, chosen_model, escape_markdown, file_name, shell
 from ui.widgets import direction_controls
 from ui.widgets.canvas import png_url
-from ui.widgets.controls import control, whole_number
+from ui.widgets.controls import control, copy_link, random_seed, say_what, surprise, whole_number
 from ui.widgets.image_grid import download_png
 from ui.widgets.upload import MAX_MEGABYTES, read
 
@@ -56,17 +56,20 @@ def show(png: bytes, caption: str) -> None:
     st.image(png_url(png), caption, width=model.size * max(1, SIDE // model.size), alt=caption)
 
 
-def upload() -> Image.Image | None:
-    help = f"Any kind of picture, {MAX_MEGABYTES} MB at most. The square in its middle is redrawn."
-    file = st.file_uploader("A picture", max_upload_size=MAX_MEGABYTES, help=help)
-    return None if file is None else read(file)
+def choose() -> tuple[Image.Image, bool]:
+    """The picture to redraw, and whether it is the visitor's; before an upload, one that the generator has drawn.
 
-
-def example() -> Image.Image:
-    """A picture that the generator surely can redraw: one of its own."""
-    help = "A picture of this generator, to try it with: the seed is not told to it."
-    seed = whole_number("Picture of seed", 0, MAX_SEED, 1000, "example", width=170, help=help)
-    return own(model, model.key, seed)
+    The field for uploads is there before anything is looked for: whoever brings a picture need not wait for an example.
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        help = f"Any kind of picture, {MAX_MEGABYTES} MB at most. The square in its middle is redrawn."
+        file = st.file_uploader("A picture", max_upload_size=MAX_MEGABYTES, help=help, width=420)
+        if file is not None:
+            return read(file), True
+        help = "Until you upload one: a picture of this generator. The seed is not told to it."
+        seed = whole_number("Example, picture of seed", 0, MAX_SEED, 1000, "example", width=200, help=help)
+        surprise(lambda: {"example": random_seed()}, "Another example, at random")
+    return own(model, model.key, seed), False
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -90,7 +93,9 @@ def find(key: tuple, descend: Callable[[], Iterator[Step]]) -> Step:
 
 
 @st.fragment
-def turn(square: Image.Image, step: Step, known: Mapping[str, Direction], flags: Mapping[str, object]) -> None:
+def turn(
+    square: Image.Image, is_own: bool, step: Step, known: Mapping[str, Direction], flags: Mapping[str, object]
+) -> None:
     """Pad, sliders and the pictures before and after: all that runs again when one of them is moved."""
     images, controls = st.columns([2, 3], gap="medium")
     with controls:
@@ -100,14 +105,17 @@ def turn(square: Image.Image, step: Step, known: Mapping[str, Direction], flags:
         png = draw(model, model.key, step.point, step.condition, moves, vectors, known)
         with st.container(horizontal=True):
             with st.container(width="content"):
-                show(encode_png(square), "Yours")
+                show(encode_png(square), "Yours" if is_own else "Example")
             with st.container(width="content"):
                 show(png, "Redrawn, moved" if moves else "Redrawn")
         if model.pipeline.config.classes:
             st.caption(f"Drawn as {escape_markdown(model.pipeline.config.classes[step.condition])}.")
         error = np.abs(step.image.astype(int) - np.asarray(square).reshape(step.image.shape)).mean()
-        st.caption(f"Before it is moved, pixels are {error:.1f} of 255 away from yours on average.")
-    download_png(model, png, file_name(model, "edited", ".png"))
+        st.caption(f"Before it is moved, pixels are {error:.1f} of 255 away from it on average.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        download_png(model, png, file_name(model, "edited", ".png"))
+        if not is_own:  # of an upload no link can tell
+            copy_link()
     direction_controls.keep(model, known, moves)
     shell("project", model, "out.png", input="in.png", **flags, **direction_controls.shell_moves(model, moves))
 
@@ -115,22 +123,13 @@ def turn(square: Image.Image, step: Step, known: Mapping[str, Direction], flags:
 st.title("Edit a photo")
 model = chosen_model()
 config = model.pipeline.config
-st.caption(
-    f"{escape_markdown(config.name)} · The generator looks for its own image that is most like yours, and that one is "
-    "changed. Your image is processed in memory and not stored."
-)
-WAYS = {"Example": example, "Upload": upload}
-way = st.segmented_control(
-    "Picture",
-    list(WAYS),
-    default="Example",
-    key="way",
-    bind="query-params",
-    label_visibility="collapsed",
-    help="A picture of yours, or one of the generator's own to try it with.",
+say_what(
+    model,
+    "The generator looks for its own image that is most like yours, and that one is changed. "
+    "Your image is processed in memory and not stored.",
 )
 with as_input_error(Project):
-    image = WAYS[way or "Example"]()
+    image, is_own = choose()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     text = control(Project, "text", config) if config.input.get("text") else None
     label = control(Project, "label", config) if config.classes else None
@@ -139,9 +138,6 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     num_steps = st.select_slider(steps.label, STEPS, steps.default, **how)
     only = bool(config.input.get("encode")) and control(Project, "encoder_only", key="only")
     known = direction_controls.choose(model)
-if image is None:
-    st.info("Upload a picture, or try an example.")
-    st.stop()
 with as_input_error(Project):
     fitted = fit(image, model.size, config.network["channels"])
     square = to_pil(to_uint8(fitted)[0])
@@ -152,4 +148,4 @@ with as_input_error(Project):
         key = (*model.key, square.tobytes(), label, text, num_steps)
         step = find(key, partial(project, model.pipeline, square, label, text, num_steps))
 flags = {"label": label, "text": text, "steps": None if only else num_steps, "encoder-only": only}
-turn(square, step, known, flags)
+turn(square, is_own, step, known, flags)
