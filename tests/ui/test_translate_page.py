@@ -46,8 +46,10 @@ def clear(page: Page) -> None:
 
 
 def curtain(page: Page) -> tuple[Image.Image, Image.Image]:
-    """The pictures before and after, as the browser has them."""
+    """The pictures before and after, as the browser has them when all that was drawn is answered."""
     page.locator(".curtain").wait_for()
+    expect(page.locator(".canvas canvas[aria-busy=true]")).to_have_count(0)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     urls = page.locator(".curtain img").evaluate_all("all => all.map(one => one.src)")
     before, after = (Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) for url in urls)
     return before, after
@@ -62,10 +64,10 @@ def fits(page: Page) -> bool:
     return needed <= there
 
 
-@pytest.mark.parametrize("window", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_three_strokes_become_a_image(browser, url, folder, window):
+def test_three_strokes_become_a_image_that_a_link_leads_to(browser, url, folder):
     pipeline = pretrained.load(str(folder / "runs" / "sketch"), "cpu")
-    with visit(browser, f"{url}/?model=runs/sketch&save=As drawn", **window) as page:
+    allowed = {"permissions": ["clipboard-read", "clipboard-write"]}
+    with visit(browser, f"{url}/?model=runs/sketch&save=As drawn", **PHONE, **allowed) as page:
         page.locator(".curtain").wait_for()  # of the example that is drawn at first
         clear(page)
         for places in ([(0.2, 0.2), (0.8, 0.3)], [(0.8, 0.3), (0.5, 0.8)], [(0.5, 0.8), (0.2, 0.2)]):
@@ -76,6 +78,17 @@ def test_three_strokes_become_a_image(browser, url, folder, window):
             page.get_by_role("button", name="Download PNG").click()
         with Image.open(download.value.path()) as image:
             assert same(image, made)
+        page.reload()  # what was drawn is still there
+        assert same(curtain(page)[1], made)
+        page.get_by_role("button", name="Copy link").click()
+        link = page.evaluate("navigator.clipboard.readText()")
+        page.evaluate("localStorage.clear()")
+        page.goto(link)  # as somebody else would
+        assert same(curtain(page)[1], made)
+        page.get_by_role("button", name="Surprise me").click()
+        page.wait_for_url(re.compile("example=[2-9]"))
+        assert "drawing=" not in page.url
+        assert not same(curtain(page)[0], drawing)
     assert np.asarray(drawing.convert("L")).min() < 100  # ink
     assert same(pipeline.translate(drawing), made)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,12 +26,12 @@ from ui.state.comparisons import MOST
 from ui.state.examples import examples
 from ui.state.models import RUNS, as_input_error, error_text, escape_markdown, load, local_models, locate
 from ui.state.translation import translate
-from ui.widgets.controls import control
+from ui.widgets.controls import control, copy_link, random_seeds, surprise
 from ui.widgets.image_grid import render
 from ui.widgets.model_cards import card_of, facts
 from ui.widgets.upload import MAX_MEGABYTES, read
 
-MAX_SEEDS = 64
+MAX_SEEDS, MAX_SURPRISE = 64, 16
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,26 @@ def read_sheet(path: str, modified: int) -> bytes:
 
 
 def first_choice(ready: dict[str, list[str]]) -> list[str]:
-    """What is compared before anything is chosen: a set that is ready, else the sidebar's model and one like it."""
+    """What is compared before anything is chosen: a set that is ready, else the sidebar's model and one like it.
+
+    Like it is one that learnt the same data by another network, else the same data, else what does the same.
+    """
     if ready:
         return next(iter(ready.values()))
     configs = {id: config for id in local_models() if (config := card_of(id).config)}
     id = st.session_state.get("model")
-    if id not in configs:
-        id = next((id for id, config in configs.items() if config.pipeline == "generate"), None)
-    if id is None:
-        return []
-    data = configs[id].training.get("data")
-    alike = [other for other in configs if other != id and configs[other].pipeline == configs[id].pipeline]
-    alike.sort(key=lambda other: configs[other].training.get("data") != data)
-    return [id, *alike[:1]]
+    firsts = [id] if id in configs else [id for id, config in configs.items() if config.pipeline == "generate"]
+
+    def unlike(pair: list[str]) -> tuple[bool, bool]:
+        one, other = (configs[id] for id in pair)
+        return (
+            one.training.get("data") != other.training.get("data"),
+            one.network["class"] == other.network["class"],
+        )
+
+    pairs = [[id, other] for id in firsts for other in configs if other != id]
+    alike = [pair for pair in pairs if len({configs[id].pipeline for id in pair}) == 1]
+    return min(alike, key=unlike, default=firsts[:1])
 
 
 def choose() -> list[Chosen]:
@@ -147,6 +155,7 @@ def compare_seeds(chosen: list[Chosen]) -> None:
         same = all(one.config.classes == classes for one in chosen)
         how = {"label": control(Sample, "label", chosen[0].config)} if same and classes else {}
         how["truncation"] = control(Sample, "truncation")
+        surprise(lambda: {"seeds": random_seeds(MAX_SURPRISE)}, "Other seeds, at random")
     with as_input_error():
         seeds = few_seeds(typed, MAX_SEEDS)
 
@@ -156,6 +165,7 @@ def compare_seeds(chosen: list[Chosen]) -> None:
         st.image(shown, f"**{escape_markdown(one.id)}**", width="stretch", output_format="PNG", alt=alt)
 
     beside(chosen, show)
+    copy_link()
     flags = [f"--{name} {value}" for name, value in how.items() if value is not None]
     lines = [
         " ".join([*("python -m pretrained sample", shlex.quote(one.id), "--seeds", shlex.quote(typed)), *flags])
@@ -180,6 +190,8 @@ def a_image(chosen: list[Chosen]) -> tuple[Image.Image, dict[str, Any], bool]:
         place = st.segmented_control(
             "Example", places, default=1, key="example", bind="query-params", required=True, help="Which one"
         )
+        if len(places) > 1:
+            surprise(lambda: {"example": random.choice(places)}, "Another example, at random")
         return *found[place - 1], False
     file = st.file_uploader(
         "Picture", max_upload_size=MAX_MEGABYTES, help="It is looked at in memory, and kept nowhere."
@@ -221,6 +233,8 @@ def compare_image(chosen: list[Chosen]) -> None:
             st.image(shown, caption, width="stretch", output_format="PNG", alt=what.format(one.id))
 
     beside(chosen, show)
+    if not is_mine:  # of an upload no link can tell
+        copy_link()
 
 
 def memorised(chosen: list[Chosen]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import re
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -23,32 +25,58 @@ from pretrained.verbs.parameter import fields_of
 from ui.state.examples import examples
 from ui.state.models import Model, as_input_error, chosen_model, error_text, escape_markdown, file_name, shell
 from ui.state.translation import WIDTH, Done, translate
-from ui.widgets.canvas import canvas, curtain
-from ui.widgets.controls import control, copy_link
+from ui.widgets.canvas import canvas, curtain, drawing_to_text, text_to_drawing
+from ui.widgets.controls import control, copy_link, surprise
 from ui.widgets.image_grid import download_png
 from ui.widgets.upload import MAX_FILES, MAX_MEGABYTES, read
 
+DRAWING = "drawing"  # what a link may say: a drawing as a whole
 Named = list[tuple[str, Image.Image, dict[str, Image.Image]]]  # a name, a picture, and what goes with it
 
 
 def draw(model: Model) -> Named:
-    """What is on the canvas, as soon as drawing stops; before the first stroke, an example."""
+    """What is on the canvas, as soon as drawing stops; before the first stroke, the link's drawing or an example."""
     pen, found = pen_for(model.pipeline.config), examples(model) if begins_drawn(model) else []
-    st.caption("An example is drawn here: add to it, or press Clear and draw your own." if found else "Draw here.")
-    drawing = canvas(
-        f"canvas {model.id}",
-        "Draw here",
-        (pen.side, pen.side),
-        pen.palette,
-        pen.paper,
-        brush=pen.brush,
-        start=encode_png(found[0][0]) if found else None,
-        store=f"ganvas {model.id}",
-    )
+    linked = text_to_drawing(st.query_params.get(DRAWING, ""), (pen.side, pen.side))
+    paper, place = st.container(), None
+    if found:
+        forget = lambda: st.query_params.pop(DRAWING, None)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            place = which(model, "Begin with an example", forget)
+    begins: Named = [("drawing", linked, {})] if linked else [(f"example-{place}", *found[place - 1])] if place else []
+    start = encode_png(begins[0][1]) if begins else None
+    # Each beginning has a canvas of its own, and what was drawn on it is kept.
+    key = f"{model.id} {zlib.crc32(start) if start else ''}"
+    with paper:
+        st.caption("Add to it, or press Clear and draw your own." if begins else "Draw here.")
+        drawing = canvas(
+            f"canvas {key}",
+            "Draw here",
+            (pen.side, pen.side),
+            pen.palette,
+            pen.paper,
+            brush=pen.brush,
+            start=start,
+            store=f"ganvas {key}",
+        )
     if drawing is None:
-        return [("example-1", *found[0])] if found else []
+        return begins
     is_empty = drawing.getcolors(1) == [(pen.side**2, ImageColor.getrgb(pen.paper))]
     return [] if is_empty else [("drawing", drawing, {})]
+
+
+def which(model: Model, label: str, on_change: Callable[[], object] = lambda: None) -> int | None:
+    """The number of an example, from 1, or None where none is wanted."""
+    places = range(1, len(examples(model)) + 1)
+    place = st.segmented_control(label, places, default=1, key="example", bind="query-params", on_change=on_change)
+
+    def another() -> dict[str, int]:
+        on_change()
+        return {"example": random.choice([one for one in places if one != place])}
+
+    if len(places) > 1:
+        surprise(another, "Another example, at random")
+    return place
 
 
 def begins_drawn(model: Model) -> bool:
@@ -80,7 +108,8 @@ def photograph(model: Model) -> Named:
 def choose(model: Model) -> Named:
     """One of the sources that came with the checkpoint."""
     found = examples(model)
-    place = st.segmented_control("Example", range(1, len(found) + 1), default=1, key="example", bind="query-params")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        place = which(model, "Example")
     return [] if place is None else [(f"example-{place}", *found[place - 1])]
 
 
@@ -130,13 +159,27 @@ def complete(model: Model, image: Image.Image, how: dict[str, Any]) -> dict[str,
     return how
 
 
+def told(way: str, name: str, image: Image.Image) -> dict[str, str] | None:
+    """What a link says of a picture: a drawing as a whole, of an example nothing; None of what was uploaded."""
+    if way not in ("Draw", "Examples"):
+        return None
+    if name != "drawing":
+        return {}
+    text = drawing_to_text(image)
+    return {DRAWING: text} if text else None
+
+
 def _safe(name: str) -> str:
     """A part of a file name, whatever an upload was called."""
     return re.sub(r"[^\w.-]+", "-", name)[:80]
 
 
-def show(model: Model, name: str, done: Done, beside_canvas: bool) -> None:
-    """Source and output beside each other, and upon each other; the canvas stands for the source."""
+def show(model: Model, name: str, done: Done, beside_canvas: bool, told: Mapping[str, str] | None) -> None:
+    """Source and output beside each other, and upon each other; the canvas stands for the source.
+
+    Args:
+        told: what a link must say to lead here beside what the page's own says; None where no link can.
+    """
     with Image.open(io.BytesIO(done.shown)) as image:
         size = image.size
     if not beside_canvas:
@@ -145,7 +188,8 @@ def show(model: Model, name: str, done: Done, beside_canvas: bool) -> None:
     with st.container(width=WIDTH, key="smooth-output"):
         st.image(done.shown, "Output", width=WIDTH, output_format="PNG")
         download_png(model, done.output, file_name(model, name, ".png"))
-        copy_link()
+        if told is not None:
+            copy_link(told=told)
     with st.container(width=WIDTH):
         curtain(f"curtain {model.id}", done.source, done.shown, ("the source", "the output"), size, WIDTH)
         st.caption("Both: drag across to compare")
@@ -188,7 +232,7 @@ def work(model: Model) -> None:
             with row, st.spinner("Drawing …", width=WIDTH):
                 done = translate(model, image, complete(model, image, {**how, **extras}))
             with row if way == "Draw" else st.container(horizontal=True, gap="medium"):
-                show(model, _safe(name), done, way == "Draw")
+                show(model, _safe(name), done, way == "Draw", told(way, name, image))
         else:
             bar, done = st.progress(0.0, "Translating …"), {}
             for number, (name, image, extras) in enumerate(images, 1):

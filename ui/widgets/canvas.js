@@ -99,6 +99,7 @@ function setUp(root, data, setStateValue) {
   const tell = () => {
     clearTimeout(timer);
     canvas.ariaBusy = true;
+    root.told += 1;
     timer = setTimeout(() => {
       const flat = copy(canvas);
       const paper = flat.getContext("2d");
@@ -106,7 +107,6 @@ function setUp(root, data, setStateValue) {
       paper.fillStyle = background;
       paper.fillRect(0, 0, width, height);
       const url = flat.toDataURL("image/png");
-      root.told += 1;
       setStateValue("drawing", { url, count: root.told });
       if (store) keep(store, url);
     }, PAUSE);

@@ -17,6 +17,7 @@ from ui.widgets.component import component
 PNG_URL = "data:image/png;base64,"
 MAX_CHARACTERS = 8_000_000  # of what a browser sends as a drawing
 MAX_PIXELS = 4_000_000
+MAX_LINKED = 6000  # characters of a drawing in a link: chats and servers cut longer links off
 
 _canvas = component("canvas", '<div class="canvas"></div>')
 _curtain = component("curtain", '<div class="curtain"><img><img><input type="range" value="50"></div>')
@@ -76,6 +77,30 @@ def _decode(drawing: object) -> Image.Image:
     except binascii.Error:
         raise InputError("the browser sent no drawing") from None
     return open_image(io.BytesIO(data), max_pixels=MAX_PIXELS)
+
+
+def drawing_to_text(image: Image.Image) -> str:
+    """A drawing for a link, base64 of a lossless WebP, with fewer shades if need be; "" where it is too long still."""
+    for colours in (256, 16, 4):
+        file = io.BytesIO()
+        fewer = image.quantize(colours, dither=Image.Dither.NONE) if image.getcolors(colours) is None else image
+        fewer.convert("RGB").save(file, "WEBP", lossless=True, method=6)
+        text = base64.urlsafe_b64encode(file.getvalue()).decode().rstrip("=")
+        if len(text) <= MAX_LINKED:
+            return text
+    return ""
+
+
+def text_to_drawing(text: str, size: tuple[int, int]) -> Image.Image | None:
+    """What `drawing_to_text` has made, "RGB"; None for anything else, and for a drawing of another size."""
+    if not 0 < len(text) <= MAX_LINKED:
+        return None
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+        image = open_image(io.BytesIO(data), max_pixels=size[0] * size[1])
+    except (InputError, ValueError):
+        return None
+    return image if image.size == size else None
 
 
 def png_url(png: bytes) -> str:

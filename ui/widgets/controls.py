@@ -43,9 +43,13 @@ def random_seeds(count: int) -> str:
     return ",".join(str(random_seed()) for _ in range(count))
 
 
-def copy_link(key: str = "copy link") -> None:
-    """A button that copies the address of the page, in which all is said that is set on it."""
-    _link(key=key, data={})
+def copy_link(told: Mapping[str, str] = {}) -> None:
+    """A button that copies the address of the page, in which all is said that is set on it.
+
+    Args:
+        told: what the copied link says beside that, by name.
+    """
+    _link(key="copy link", data={"told": dict(told)})
 
 
 def conditions(model: Model, verb: type[Verb] = Sample) -> dict[str, Any]:

@@ -5,16 +5,16 @@ from functools import partial
 import streamlit as st
 from PIL import Image
 
+from pretrained.inputs.latents import MAX_SEED
 from pretrained.media.images import fit, to_pil, to_uint8
 from pretrained.pipelines import image_grid
 from pretrained.verbs.drawing import Interpolate, Reconstruct
 from ui.state.models import DEVICE, Model, as_input_error, chosen_model, escape_markdown, file_name, shell
-from ui.widgets.controls import control, say_what
+from ui.widgets.controls import control, copy_link, random_seed, say_what, surprise, whole_number
 from ui.widgets.image_grid import download_png
 from ui.widgets.upload import MAX_MEGABYTES, read
 from ui.widgets.video_player import play, render_video, video_downloads
 
-EXAMPLES = (1003, 1008)  # seeds
 SIDE = 160  # px of an image on the page, about: two beside each other on a phone
 
 
@@ -36,10 +36,10 @@ def upload(label: str) -> Image.Image | None:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def examples(_model: Model, key: tuple) -> list[Image.Image]:
-    """Images to try it with before any are uploaded, which the model has drawn itself."""
+def examples(_model: Model, key: tuple, seed: int) -> list[Image.Image]:
+    """Two images of the model's own, to try it with before any are uploaded: of a seed and of the next."""
     with DEVICE:
-        return [to_pil(image) for image in _model.pipeline.sample(EXAMPLES)]
+        return [to_pil(image) for image in _model.pipeline.sample([seed, seed + 1])]
 
 
 st.title("Encode")
@@ -57,7 +57,12 @@ if is_example:
     st.caption(
         "Two images of the model's own, as an example: upload yours. They are processed in memory and not stored."
     )
-    first, last = examples(model, model.key)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        help = "The examples are the images of this seed and of the next."
+        seed = whole_number("Example, image of seed", 0, MAX_SEED - 1, 1003, "example", width=200, help=help)
+        surprise(lambda: {"example": random_seed()}, "Other examples, at random")
+        copy_link()
+    first, last = examples(model, model.key, seed)
 # Samples and other pages have a field of that name with other choices.
 label = control(Reconstruct, "label", model.pipeline.config, key="drawn_as") if classes else None
 width = model.size * max(1, SIDE // model.size)
