@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from pretrained.checkpoint import Config
 from trainer import data
-from trainer.data.dataset import Batches, Dataset
+from trainer.data.batches import Batches
+from trainer.data.dataset import Dataset
 from trainer.data.files.reading import AS_FOUND, Reading
 
 Updates = Iterator[tuple[nn.Module, dict[str, Tensor]]]

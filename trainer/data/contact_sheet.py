@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained.media.images import encode_png, grid, to_uint8
-from trainer.data.dataset import Batches, Dataset
+from trainer.data.batches import Batches
+from trainer.data.dataset import Dataset
 
 NUM_IMAGES, NUM_ROWS = 64, 16
 MIN_CELL = 64  # px

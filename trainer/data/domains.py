@@ -10,8 +10,9 @@ from torch import Tensor
 from pretrained.media.files import shown
 from pretrained.system.errors import InputError
 from trainer import data
+from trainer.data.batches import Batches
 from trainer.data.contents import fingerprint
-from trainer.data.dataset import Batches, Dataset, Example
+from trainer.data.dataset import Dataset, Example
 from trainer.data.files import layout, reading, split
 from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import NONE, NUM_FAKE, NUM_FAKE_HELD_OUT, pil, spread, stored_size_of

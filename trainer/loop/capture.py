@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from pretrained.system.errors import InputError
 from trainer import distributed
-from trainer.data.dataset import Batches
+from trainer.data.batches import Batches
 from trainer.method import Method
 
 WARM_UP = 3  # rounds of a phase before it is captured: by then optimisers have their state, and cuBLAS its workspaces

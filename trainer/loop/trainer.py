@@ -18,10 +18,10 @@ from pretrained.run_files import DISCRIMINATOR
 from pretrained.system.files import write_atomic
 from trainer import distributed, finetune
 from trainer.base import RATE, check_licence, open_base
+from trainer.data.batches import Batches
 from trainer.data.contact_sheet import contact_sheet
 from trainer.data.contents import compare
-from trainer.data.dataset import Batches
-from trainer.data.folder_sets import FOLDER_SETS, find
+from trainer.data.sets.folder_sets import FOLDER_SETS, find
 from trainer.loop import capture, preview
 from trainer.loop.capture import CapturedRounds, CudaGraphs
 from trainer.loop.collapse import Guard

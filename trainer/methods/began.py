@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from pretrained import networks
-from trainer.data.dataset import Batches, Dataset
+from trainer.data.batches import Batches
+from trainer.data.dataset import Dataset
 from trainer.method import Adam, Method, Updates
 from trainer.recipe import Recipe
 

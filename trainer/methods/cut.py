@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pretrained import networks
 from trainer.data import domains
-from trainer.data.dataset import Batches
+from trainer.data.batches import Batches
 from trainer.data.domains import Domains
 from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import JITTER

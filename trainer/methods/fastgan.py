@@ -12,7 +12,8 @@ from torch import Tensor
 from pretrained import networks
 from pretrained.networks.fastgan import quarter
 from trainer.augment import AugmentOptions, choose
-from trainer.data.dataset import Batches, Dataset
+from trainer.data.batches import Batches
+from trainer.data.dataset import Dataset
 from trainer.losses import LOSSES, Targets
 from trainer.method import Method, Updates
 from trainer.metrics import perceptual

@@ -16,7 +16,8 @@ import pretrained
 from pretrained import checkpoint, networks
 from pretrained.checkpoint import Config
 from pretrained.system.errors import InputError
-from trainer.data.dataset import Batches, Dataset
+from trainer.data.batches import Batches
+from trainer.data.dataset import Dataset
 from trainer.method import MAIN, Adam, Method, Published, Updates
 from trainer.recipe import Recipe
 

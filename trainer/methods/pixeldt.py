@@ -15,7 +15,7 @@ from torch import Tensor
 from pretrained import networks
 from pretrained.system.errors import InputError
 from trainer.data import pairs
-from trainer.data.dataset import Batches
+from trainer.data.batches import Batches
 from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import PairOptions, Pairs
 from trainer.losses import bce

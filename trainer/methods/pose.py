@@ -15,10 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
-from trainer.data import pairs, stick_figures
-from trainer.data.dataset import Batches
+from trainer.data import pairs
+from trainer.data.batches import Batches
 from trainer.data.files.reading import AS_FOUND, Reading
-from trainer.data.pairs import NUM_FAKE, NUM_FAKE_HELD_OUT, Pairs, Stacked
+from trainer.data.pairs import NUM_FAKE, NUM_FAKE_HELD_OUT, Pairs
+from trainer.data.sets import stick_figures
+from trainer.data.sources import Stacked
 from trainer.losses import bce
 from trainer.method import Adam, Method, Updates
 from trainer.methods.pix2pix import patch_discriminator

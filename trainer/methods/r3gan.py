@@ -11,7 +11,8 @@ from torch import Tensor
 from pretrained import networks
 from pretrained.system.errors import InputError
 from trainer.augment import AugmentOptions, choose
-from trainer.data.dataset import Batches, Dataset
+from trainer.data.batches import Batches
+from trainer.data.dataset import Dataset
 from trainer.losses import LOSSES, PENALTIES, Targets
 from trainer.method import Adam, Method, Updates
 from trainer.recipe import Recipe

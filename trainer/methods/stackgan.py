@@ -18,7 +18,8 @@ from pretrained.inputs.text import encode, words
 from pretrained.networks.stackgan import FACTOR
 from pretrained.system.errors import InputError
 from trainer.augment import AugmentOptions, choose
-from trainer.data.dataset import Batches, Dataset
+from trainer.data.batches import Batches
+from trainer.data.dataset import Dataset
 from trainer.losses import bce
 from trainer.method import Method, Updates
 from trainer.recipe import Recipe

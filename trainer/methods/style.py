@@ -16,7 +16,7 @@ from pretrained import networks
 from pretrained.media.images import fit, open_image
 from pretrained.system.errors import InputError
 from trainer.data import pairs
-from trainer.data.dataset import Batches
+from trainer.data.batches import Batches
 from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.pairs import JITTER, Pairs
 from trainer.method import Adam, Method, Updates

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
-from trainer.data.dataset import Batches, Dataset
+from trainer.data.batches import Batches
+from trainer.data.dataset import Dataset
 from trainer.method import MAIN, Adam, Method, Published, Updates
 from trainer.recipe import Recipe
 

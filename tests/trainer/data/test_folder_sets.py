@@ -7,8 +7,8 @@ from PIL import Image
 from pretrained.system.errors import InputError
 from trainer import data
 from trainer.data import pairs
-from trainer.data.folder_sets import FOLDER_SETS, find
 from trainer.data.pairs import PairOptions
+from trainer.data.sets.folder_sets import FOLDER_SETS, find
 
 
 def write(folder, shape):

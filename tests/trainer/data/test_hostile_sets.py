@@ -17,7 +17,8 @@ from PIL import Image
 from pretrained.media.files import list_images
 from pretrained.system.errors import InputError
 from trainer import data
-from trainer.data import captions, dataset
+from trainer.data import captions
+from trainer.data.sets import named
 from trainer.metrics import features
 
 
@@ -124,7 +125,7 @@ SETS: dict[str, tuple[bytes, bytes]] = {
 
 @pytest.mark.parametrize("name", SETS)
 def test_a_named_set_made_to_harm_is_refused(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(dataset, "MAX_IDX", 2**20)
+    monkeypatch.setattr(named, "MAX_IDX", 2**20)
     (tmp_path / "mnist/raw").mkdir(parents=True)
     for file, content in zip((IMAGES, LABELS), SETS[name]):
         (tmp_path / "mnist/raw" / file).write_bytes(content)

@@ -28,7 +28,8 @@ from pretrained.system.errors import InputError
 from trainer import data
 from trainer.data import captions, domains
 from trainer.data.files.reading import Reading
-from trainer.data.pairs import ALONE, PairOptions, Pairs, load_pairs, load_singles
+from trainer.data.pairs import PairOptions, Pairs, load_pairs, load_singles
+from trainer.data.sources import ALONE
 
 HERE = Path()
 

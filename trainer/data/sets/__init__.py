@@ -1,0 +1,1 @@
+"""Datasets that recipes name: downloaded, below --data-root as a folder, or drawn."""
