@@ -40,8 +40,9 @@ GRADIO_APP = ("gradio_app.py", "gradio_ui", "pretrained", "ui/icon.svg")
 WEIGHTS = "pretrained/weights"
 # What the project's files are called where git cannot say which they are.
 SUFFIXES = {".py", ".css", ".js", ".html", ".svg"}
+RECORDED = ROOT / "ui" / "recorded"  # of which each file is
 NAMES = {"Dockerfile", "README.md", "requirements.txt", "config.toml", "onnxruntime-LICENSE.txt"}
-NAMES |= {checkpoint.MODEL, checkpoint.CONFIG, checkpoint.SAMPLES, directions.FILE}
+NAMES |= {"home.mp4", checkpoint.MODEL, checkpoint.CONFIG, checkpoint.SAMPLES, directions.FILE}
 log = logging.getLogger(__name__)
 # Of the app, what the page has in common with it.
 SHARED = ("widgets/canvas.js", "widgets/canvas.css", "wordmark.svg", "icon.svg")
@@ -99,7 +100,8 @@ def _own(folder: Path) -> list[Path]:
     if tracked:
         own = [path for path in there if path in tracked]
     else:
-        own = [path for path in there if path.is_symlink() or path.suffix in SUFFIXES or path.name in NAMES]
+        known = lambda path: path.suffix in SUFFIXES or path.name in NAMES or path.is_relative_to(RECORDED)
+        own = [path for path in there if path.is_symlink() or known(path)]
     if left := [str(path.relative_to(ROOT)) for path in there if path.is_file() and path not in own]:
         log.warning("%d files that are not the project's stay here: %s", len(left), ", ".join(left[:10]))
     return own

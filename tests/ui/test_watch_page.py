@@ -17,6 +17,7 @@ from pretrained.media.images import encode_png
 from ui.state import runs
 
 ROOT = Path(__file__).parents[2]
+RECORDED = ROOT / "ui" / "recorded"
 NOW = 1_800_000_000.0
 
 
@@ -93,9 +94,9 @@ def test_a_long_log_is_thinned_out_evenly_and_scores_are_kept(tmp_path):
     for place in range(90_000, 0, -10_000):
         lines.insert(place, json.dumps({"kimg": place / 1000, "KID": 0.5}) + "\n")
     path = write_log(tmp_path, *lines)
-    start = time.monotonic()
+    start = time.process_time()
     log = read(path)
-    assert time.monotonic() - start < 2  # a tenth of a million lines, on a machine that is busy
+    assert time.process_time() - start < 2  # of this process, whatever else is busy; a tenth of a million lines
     assert len(log.scores) == 9
     assert runs.MAX_POINTS / 2 <= len(log.terms) <= runs.MAX_POINTS + 1
     places = [round(line["kimg"] * 1000) for line in log.terms]
@@ -181,8 +182,19 @@ def watch(tmp_path, monkeypatch):
     return run
 
 
-def test_the_page_says_how_a_run_begins_where_there_is_none(watch):
-    assert "python -m trainer" in watch().info[0].value
+def test_a_recorded_run_is_shown_where_there_is_none(watch):
+    app = watch()
+    assert "python -m trainer" in app.info[0].value
+    assert [box.value for box in app.metric][:2] == ["Finished", "240 of 240 kimg"]
+    assert app.select_slider[0].options[0] == "0 kimg"
+    assert [image.alt for element in app.image for image in element.proto.imgs] == [
+        "The same pictures, after 240 kimg, the newest"
+    ]
+    (folder,) = RECORDED.iterdir()
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 600_000
+    log = runs.log_of(folder)
+    assert log.terms[-1]["kimg"] == 240
+    assert {"D", "G"} <= set(log.names)
 
 
 def test_a_run_without_lines_images_or_checkpoint(watch, tmp_path):
@@ -203,7 +215,7 @@ def test_a_link_reaches_no_other_folder(watch, tmp_path, typed):
     save_run(tmp_path / "runs" / "done", 3, 3)
     app = watch(run=typed)
     box = next(box for box in app.selectbox if box.label == "Run")
-    assert (box.value, box.options) == ("runs/done", ["runs/done"])
+    assert (box.value, box.options) == ("runs/done", ["runs/done", "recorded: letters"])
 
 
 def test_every_control_says_what_it_does(watch, tmp_path):

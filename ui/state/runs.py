@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pretrained import checkpoint
-from pretrained.checkpoint import MODEL, Config
+from pretrained.checkpoint import CONFIG, MODEL, Config
 from pretrained.run_files import LOG, SNAPSHOTS, STATE, TIMELAPSE
 from pretrained.system.errors import InputError
 
@@ -166,10 +166,12 @@ def snapshot(folder: Path, moment: int) -> Path:
 
 
 def config(folder: Path) -> Config | None:
-    """What the checkpoint of a run says of itself; None before there is one, or where it cannot be read."""
+    """What the checkpoint of a run says of itself, or config.json where there is that alone; None where neither can."""
     try:
-        return checkpoint.read_config(folder / MODEL)
-    except InputError:
+        if (folder / MODEL).exists():
+            return checkpoint.read_config(folder / MODEL)
+        return Config.from_json((folder / CONFIG).read_text("utf-8"))
+    except (InputError, OSError, ValueError):
         return None
 
 

@@ -25,6 +25,7 @@ SHEET = 512  # px of a sheet on the page, about
 MAX_PIXELS = 16_000_000
 MAX_TIMELAPSE = 64 * 2**20  # bytes
 NEWEST = "newest"
+RECORDED = {"recorded: letters": Path(__file__).parents[1] / "recorded" / "letters"}  # made by docs/recording.py
 COLOURS = ["#d9603f", "#3f86c6", "#4a9d63", "#a06cc0", "#c9962a", "#38a3a5", "#c65b8f", "#8c8c8c"]  # on light and dark
 
 
@@ -221,14 +222,23 @@ def show(folder: Path, was_live: bool) -> None:
 
 st.title("Watch it learn")
 found = runs.folders(RUNS) if server.allows_folder(str(RUNS)) else []
-if not found:
-    st.info("No run in runs/ yet: `python -m trainer` starts one, and it can be watched here from its first minute.")
-    st.stop()
+own = {name: Path(name) for name in found}
 st.caption("Losses, scores and the same pictures over and over, while a run trains or afterwards.")
+if not own:
+    st.info(
+        "No run in runs/ yet, so that one is shown which was recorded. `python -m trainer` starts one of yours, "
+        "and it can be watched here from its first minute."
+    )
+offered = own | RECORDED
 name = st.selectbox(
-    "Run", found, key="run", bind="query-params", width=420, help="The folders in runs/, the newest first."
+    "Run",
+    list(offered),
+    key="run",
+    bind="query-params",
+    width=420,
+    help="The folders in runs/, the newest first; and one that was recorded.",
 )
-if name in found:
-    folder = Path(name)
+if name in offered:
+    folder = offered[name]
     is_live = runs.progress(folder, runs.config(folder), runs.log_of(folder)).is_live
     st.fragment(show, run_every=EVERY if is_live else None)(folder, is_live)
