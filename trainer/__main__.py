@@ -19,6 +19,7 @@ from trainer import distributed
 from trainer.cli import compare, evaluate, nearest
 from trainer.cli.parse import DEFAULT, Captions, Command, Push, parse, parse_as, parse_known
 from trainer.data import captions
+from trainer.data.sets.folder_sets import whence
 from trainer.distributed import Lost
 from trainer.loop import train as loop
 from trainer.loop.collapse import Collapsed
@@ -29,9 +30,12 @@ from trainer.methods.recipes import RECIPES
 
 
 def list_recipes(arguments: Sequence[str]) -> None:
-    """List the recipes with dataset, image size and length of training."""
+    """List the recipes: what each has reached, in what time, and where its data comes from."""
     for recipe in RECIPES.values():
-        print(f"{recipe.name:20} {recipe.summary}; {recipe.data}, {recipe.size} px, {recipe.kimg:g} kimg")
+        reached = recipe.result or "nobody has trained it to its end here"
+        print(f"{recipe.name:20} {recipe.summary}")
+        print(f"{'':20} {recipe.size} px, {recipe.kimg:g} kimg: {reached}")
+        print(f"{'':20} data: {recipe.data}, {whence(recipe.data)}")
 
 
 def push(arguments: Sequence[str]) -> None:

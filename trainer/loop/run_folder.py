@@ -218,7 +218,7 @@ def describe(recipe: Recipe) -> dict[str, Any]:
     fields = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
     parts = {**dataclasses.asdict(fields.pop("options")), **dataclasses.asdict(fields.pop("reading"))}
     flat = {**fields, **parts, "method": recipe.method.__name__}
-    del flat["summary"]
+    del flat["summary"], flat["result"]
     return json.loads(json.dumps(flat))
 
 

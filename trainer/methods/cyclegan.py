@@ -133,6 +133,7 @@ RECIPES = [
         method=CycleGAN,
         options=Options(width=32, blocks=6, discriminator_width=32),
         summary="CycleGAN at 128 px: old emoji to new emoji and back, without pairs",
+        result="at 64 px after 12 kimg: darker outlines and a sheen, FID 128 of 108; 50 min on one thread",
         data="blob2noto",
         size=128,
         kimg=100,

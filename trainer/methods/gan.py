@@ -151,38 +151,39 @@ class GAN(Method):
 STEADY = {"batch_size": 64, "learning_rate": 5e-4, "betas": (0.0, 0.99), "decay": 0.4, "ema_kimg": 20}
 MODULATED = {"modulation": True, "features": True, "penalty": "r1", "penalty_every": 8}
 RECIPES = [
-    # The paper's networks, dropout and batch; Adam in place of its gradient descent with momentum. After 600 kimg, in 5
-    # minutes on one thread with bf16, a classifier recognises 0.66 times as many samples as real digits.
+    # The paper's networks, dropout and batch; Adam in place of its gradient descent with momentum.
     Recipe(
         name="gan-mnist",
         method=GAN,
         options=Options(network="mlp", width=1200),
         summary="the first GAN, fully connected, at 32 px on handwritten digits",
+        result="after 600 kimg a classifier recognises 0.66 times as many samples as real digits; 5 min on one thread",
         data="mnist",
         size=32,
         kimg=3000,
         batch_size=100,
     ),
-    # R1 and a falling learning rate: a classifier recognises 0.99 times as many samples as real digits after 180 kimg,
-    # 3 to 4 minutes, and 0.998 times as many at the end, 13 minutes on one thread. With batch normalisation in D, no
-    # penalty and Adam as the paper has it, G had not learnt the labels after 240 kimg.
+    # R1 and a falling learning rate. With batch normalisation in D, no penalty and Adam as the paper has it, G had not
+    # learnt the labels after 240 kimg.
     Recipe(
         name="dcgan-mnist",
         method=GAN,
         options=Options(z_dim=64, width=32, conditional=True, penalty_every=8),
         summary="DCGAN at 32 px on handwritten digits, class-conditional",
+        result="a classifier recognises 0.998 times as many samples as real digits (0.99 after 180 kimg, 4 min); "
+        "13 min on one thread",
         data="mnist",
         size=32,
         kimg=600,
         **STEADY | {"ema_kimg": 30},
     ),
-    # Adam, initialisation and batch of the paper, without labels. After 120 kimg, in 3 minutes on two threads, a
-    # classifier recognises 0.56 times as many samples as real digits.
+    # Adam, initialisation and batch of the paper, without labels.
     Recipe(
         name="dcgan-plain",
         method=GAN,
         options=Options(z_dim=64, width=32),
         summary="DCGAN at 32 px on handwritten digits, as in the paper, without labels",
+        result="after 120 kimg a classifier recognises 0.56 times as many samples as real digits; 3 min on two threads",
         data="mnist",
         size=32,
         kimg=600,
@@ -192,6 +193,7 @@ RECIPES = [
         method=GAN,
         options=Options(z_dim=64, width=32, conditional=True, penalty_every=8),
         summary="DCGAN at 32 px on clothes, class-conditional",
+        result="a classifier recognises 0.97 times as many samples as real clothes; 12 min on one thread",
         data="fashion-mnist",
         size=32,
         kimg=600,
@@ -204,6 +206,7 @@ RECIPES = [
         method=GAN,
         options=Options(z_dim=64, width=24, **MODULATED, conditional=True),
         summary="letters at 64 px, each seed a typeface that does not exist",
+        result="94 of 100 letters are read as asked, of real typefaces 95; 73 min on one thread that was busy",
         data="letters",
         reading=Reading(layout="classes"),
         size=64,
@@ -238,6 +241,7 @@ RECIPES = [
         method=GAN,
         options=Options(width=32, conditional=True, penalty_weight=0.1, penalty_every=8),
         summary="hands that show the digits of sign language, at 64 px",
+        result="FID 22.3 with features of SqueezeNet; 24 min on one thread",
         data="sign_digits",
         size=64,
         kimg=240,

@@ -151,12 +151,13 @@ RECIPES = [
         ema_kimg=1,
         horizontal_flip=True,
     ),
-    # Narrower and shorter: 79 minutes on one thread.
+    # Narrower and shorter.
     Recipe(
         name="labels-facades",
         method=Pix2Pix,
         options=Options(direction="BtoA", labels="facades", width=24, discriminator_width=24),
         summary="pix2pix at 256 px, small: house fronts from painted label maps",
+        result="walls, windows and balconies where they should be, doors a blur, FID 125 of 100; 79 min on one thread",
         data="facades",
         size=256,
         kimg=20,
@@ -170,6 +171,8 @@ RECIPES = [
         method=Pix2Pix,
         options=Options(degradation="sketch", width=32, discriminator_width=32, layers=2),
         summary="pix2pix at 128 px: emoji from sketches, on any folder of images",
+        result="after 80 kimg skin and hair are found from the outline, much is brown or grey-blue; "
+        "75 min on one thread",
         data="emoji",
         size=128,
         kimg=200,

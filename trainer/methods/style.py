@@ -124,12 +124,12 @@ RECIPES = [
         horizontal_flip=True,
     ),
     *(
-        # In 10 to 17 minutes on one thread.
         Recipe(
             name=name,
             method=StyleTransfer,
             options=Options(style=style, perceptual="squeezenet", width=16, blocks=3),
             summary=f"photographs of any size, painted as {painting}, as strongly as you choose",
+            result="paintings of photographs, the stroke and colours of the style; 10 to 17 min on one thread",
             data="caltech101",
             size=128,
             kimg=16,

@@ -118,8 +118,20 @@ def test_a_switch_takes_nothing_else(capsys):
 def test_list(capsys):
     main(["--list"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(RECIPES)
-    assert all(RECIPES[line.split()[0]].summary in line for line in lines)
+    blocks = [lines[place : place + 3] for place in range(0, len(lines), 3)]
+    assert [first.split()[0] for first, *_ in blocks] == list(RECIPES)
+    for (first, second, third), recipe in zip(blocks, RECIPES.values()):
+        assert recipe.summary in first
+        assert (recipe.result or "nobody has trained it") in second
+        assert f"data: {recipe.data}, " in third
+    said = {recipe.name: third for (*_, third), recipe in zip(blocks, RECIPES.values())}
+    assert "downloaded" in said["dcgan-mnist"]
+    assert "npm package @nouns/assets" in said["nouns"]
+    assert "no set is called pictures" in said["srgan-x4"]
+
+
+def test_a_result_names_its_time():
+    assert not [recipe.name for recipe in RECIPES.values() if recipe.result and " min on " not in recipe.result]
 
 
 def test_dry_run_prints_everything_and_writes_nothing(capsys, elsewhere):

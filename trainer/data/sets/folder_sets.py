@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pretrained.system.errors import InputError
+from trainer.data.sets.named import NAMED
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class FolderSet:
     origin: str
 
 
+DRAWN = ("fake", "figures")  # made by the trainer itself
 FOLDER_SETS = {
     "letters": FolderSet(
         "pictures of 1,153 free typefaces of Debian (OFL, GPL with font exception, Bitstream Vera, public domain ...)",
@@ -83,3 +85,14 @@ def find(name: str, root: Path) -> str:
         f"`data` {name} must be {root / name} or {root / name}.zip, got neither: "
         f"get or make it ({FOLDER_SETS[name].origin}), or set `data_root` to where it is"
     )
+
+
+def whence(name: str) -> str:
+    """Where the data that a recipe names comes from, for the list of recipes."""
+    if name in NAMED:
+        return "downloaded"
+    if name in DRAWN:
+        return "drawn before training"
+    if name in FOLDER_SETS:
+        return f"not downloaded, get or make it: {FOLDER_SETS[name].origin}"
+    return f"stands for images of your own: --data FOLDER; no set is called {name}"
