@@ -22,8 +22,9 @@ from pretrained.media import video
 from pretrained.media.images import encode_png, open_image
 from pretrained.pipelines.translator_input import pen_for
 from pretrained.system.errors import InputError
-from pretrained.verbs.drawing import DRAWINGS, Drawing, Filming
+from pretrained.verbs.drawing import DRAWINGS
 from pretrained.verbs.parameter import Field, fields_of, read
+from pretrained.verbs.shared import Drawing, Filming
 
 MAX_UPLOAD = 50_000_000  # pixels of an image that is sent
 

@@ -16,7 +16,7 @@ from pretrained.checkpoint import SAMPLES
 from pretrained.pipelines.registry import Generate, Translate
 from pretrained.system.errors import InputError
 from pretrained.system.symlinks import reject_escaping_symlink
-from pretrained.verbs.drawing import LACKS, takes
+from pretrained.verbs.shared import LACKS, takes
 
 try:  # before anything asks for a GPU; it is installed on the Hub alone
     from spaces import GPU

@@ -23,8 +23,9 @@ from pretrained.pipelines.registry import Generate
 from pretrained.pipelines.translator_input import KINDS, pen_for
 from pretrained.pipelines.write import characters
 from pretrained.titles import title_of
-from pretrained.verbs.drawing import DRAWINGS, Drawing, Filming, Sample, Translate, takes
+from pretrained.verbs.drawing import DRAWINGS, Sample, Translate
 from pretrained.verbs.parameter import MAX_TEXT, Field, choices, fields_of
+from pretrained.verbs.shared import Drawing, Filming, takes
 
 CACHE_SECONDS = 3600  # how long a picture can be fetched
 # All that computes waits in one line for the one device.

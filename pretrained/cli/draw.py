@@ -17,16 +17,16 @@ from pretrained.pipelines.registry import expect
 from pretrained.system.errors import InputError, as_flag, one_line
 from pretrained.system.files import write_atomic
 from pretrained.verbs import drawing
-from pretrained.verbs.shared import Verb
+from pretrained.verbs.shared import Drawing, Filming, Verb
 
 
-def write_drawing(verb: drawing.Drawing) -> None:
+def write_drawing(verb: Drawing) -> None:
     """Write what a verb draws."""
     from tqdm import tqdm
 
     pipeline = expect(pretrained.load(verb.id, verb.device), "translate" if verb.needs == "source" else "generate")
     made = verb.draw(pipeline)
-    if isinstance(verb, drawing.Filming):
+    if isinstance(verb, Filming):
         # tqdm stays silent where stderr is no terminal.
         video.write(
             tqdm(made, total=verb.frames, unit="frame", disable=None), verb.out, verb.fps, verb.recipe(pipeline)

@@ -11,11 +11,11 @@ from pretrained.deploy.spaces import KINDS
 from pretrained.formats.convert import LAYOUTS
 from pretrained.inputs.latents import MAX_SEED
 from pretrained.pipelines.directions import METHODS
-from pretrained.verbs.drawing import Drawing
 from pretrained.verbs.parameter import Parameter, Range
 from pretrained.verbs.shared import (
     Device,
     DirectionsFile,
+    Drawing,
     InputImage,
     Label,
     Moves,

@@ -38,7 +38,7 @@ class Parameter:
         flag: on the command line, by default the name; "" for a positional one. Of a bool that is true by default, the
             flag that makes it false.
         api: its names in the API, by default the name; several for a tuple, none for the command line alone.
-        needs: what a checkpoint must have for the parameter to have a meaning, as for `drawing.takes`.
+        needs: what a checkpoint must have for the parameter to have a meaning, as for `shared.takes`.
         start: what a widget begins with, by default the default.
         none: what a widget calls no choice.
         max_seeds: of a list of seeds, how many of them online.

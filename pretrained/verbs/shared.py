@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
+import numpy as np
 from PIL import Image
 
+from pretrained.checkpoint import Config
+from pretrained.inputs.seeds import few_seeds
+from pretrained.media import video
+from pretrained.pipelines import image_grid, write
+from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.directions import FILE
-from pretrained.verbs.parameter import Parameter, Range
+from pretrained.system.errors import InputError
+from pretrained.verbs.parameter import Parameter, Range, fields_of
 
 AS_SEEDS = "as in 0-63 or 1,2,5-9"
 KINDS = "of any kind and size"
+MAX_PIXELS = 16_000_000  # of a grid that is drawn online: it travels to the browser at once
+# What a checkpoint is called that lacks what a verb needs.
+LACKS = {
+    "noise": "makes no images from seeds",
+    "style": "has no styles to mix",
+    "encode": "has no encoder to look at an image with",
+    "source": "translates no images",
+    "characters": "has no characters to write with",
+}
 
 Id = Annotated[
     str,
@@ -78,3 +94,60 @@ class OnCheckpoint(Verb):
 
     needs: ClassVar[str] = ""
     id: Id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing(OnCheckpoint):
+    """A verb that makes an image, PNG."""
+
+    needs: ClassVar[str] = "noise"
+    suffixes: ClassVar[tuple[str, ...]] = (".png",)
+    out: Annotated[Path, Parameter("The file to write: .png.", metavar="FILE", api=())]
+    device: Device = "auto"
+
+    def num_images(self) -> int:
+        """How many images of the network's size it is made of."""
+        return 1
+
+    def draw(self, pipeline: Any) -> bytes | Iterator[np.ndarray]:
+        """The PNG, or frames uint8 (H, W, C)."""
+        raise NotImplementedError
+
+    def check_online(self, config: Config) -> None:
+        """Refuse what an app that is open to strangers does not draw; InputError says how much it may be."""
+        for name, found in fields_of(type(self)).items():
+            if found.about.max_seeds:
+                few_seeds(getattr(self, name), found.about.max_seeds, name)
+        size = config.network.get("size", 1)
+        if (count := self.num_images()) * size**2 > MAX_PIXELS:
+            raise InputError(
+                f"at most {MAX_PIXELS // size**2:,} images of {size} px can be drawn at once, got {count:,}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filming(Drawing):
+    """A verb that makes a video."""
+
+    suffixes: ClassVar[tuple[str, ...]] = tuple(video.FORMATS)
+    out: Annotated[Path, Parameter(f"The file to write: {', '.join(video.FORMATS)}.", metavar="FILE", api=())]
+
+    def recipe(self, pipeline: Any) -> dict[str, Any]:
+        """What makes the video again, for its metadata."""
+        said = {"verb": type(self).__name__.lower(), "frames": self.frames, "fps": self.fps}
+        return {**image_grid.recipe_of(pipeline, self.id), **said}
+
+
+def takes(config: Config, needs: str) -> bool:
+    """Whether a checkpoint has what a verb or a parameter needs: something that its config's input names, or classes,
+    or a source that can be made by a degradation.
+    """
+    kind = config.input.get("source", {}).get("kind")
+    others = {
+        "": True,
+        "classes": bool(config.classes),
+        "characters": bool(write.characters(config)),
+        "degradation": kind in DEGRADATIONS,
+        "random degradation": kind in DEGRADATIONS and DEGRADATIONS[kind].is_random,
+    }
+    return others[needs] if needs in others else bool(config.input.get(needs))

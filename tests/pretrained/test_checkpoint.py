@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pretrained import checkpoint, networks
-from pretrained.checkpoint import Config
+from pretrained.config import MAX_CONFIG_CHARACTERS, Config
 from pretrained.system.errors import InputError
 
 SPEC = {"class": "dcgan.Generator", "size": 16, "channels": 1, "z_dim": 8, "width": 4}
@@ -134,7 +134,7 @@ def test_deep_json_is_refused(saved):
 
 def test_a_huge_config_is_refused():
     with pytest.raises(InputError, match="at most"):
-        Config.from_json('"' + "x" * checkpoint.MAX_CONFIG_CHARACTERS + '"')
+        Config.from_json('"' + "x" * MAX_CONFIG_CHARACTERS + '"')
 
 
 def test_a_file_without_config_is_refused(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pretrained.checkpoint import MAX_DEPTH, Config
+from pretrained.config import MAX_DEPTH, Config
 from pretrained.system.errors import MAX_CHARACTERS, InputError
 from stress.fuzz.targets import TARGETS, refusals
 

@@ -22,7 +22,8 @@ import torch
 from torch import nn
 
 from pretrained import checkpoint, pipelines
-from pretrained.checkpoint import CARD, MODEL, RENAMED, SAMPLES, Config
+from pretrained.checkpoint import CARD, MODEL, SAMPLES
+from pretrained.config import RENAMED, Config
 from pretrained.hub.model_card import model_card
 from pretrained.loading import HUB_ID
 from pretrained.media import provenance

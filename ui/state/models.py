@@ -22,9 +22,8 @@ from pretrained.pipelines.write import characters
 from pretrained.system import server
 from pretrained.system.errors import InputError
 from pretrained.titles import title_of
-from pretrained.verbs.drawing import LACKS
 from pretrained.verbs.parameter import fields_of
-from pretrained.verbs.shared import Verb
+from pretrained.verbs.shared import LACKS, Verb
 from ui.menu import PAGES
 from ui.state import memory
 from ui.state.comparisons import MOST

@@ -20,7 +20,8 @@ from pretrained.media.images import encode_png, open_image
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.system import server
 from pretrained.system.errors import InputError
-from pretrained.verbs.drawing import MAX_PIXELS, Sample, Translate, takes
+from pretrained.verbs.drawing import Sample, Translate
+from pretrained.verbs.shared import MAX_PIXELS, takes
 from ui.state import comparisons
 from ui.state.comparisons import MOST
 from ui.state.examples import examples

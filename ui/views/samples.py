@@ -3,8 +3,9 @@
 import streamlit as st
 
 from pretrained.inputs.latents import MAX_SEED
-from pretrained.verbs.drawing import MAX_PIXELS, Sample
+from pretrained.verbs.drawing import Sample
 from pretrained.verbs.parameter import fields_of
+from pretrained.verbs.shared import MAX_PIXELS
 from ui.state.models import Model, as_input_error, chosen_model, file_name, shell
 from ui.widgets.controls import conditions, control, copy_link, random_seed, say_what, surprise, whole_number
 from ui.widgets.image_grid import download_png, gallery

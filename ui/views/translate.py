@@ -20,8 +20,9 @@ from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import KINDS, pen_for
 from pretrained.system.errors import InputError
 from pretrained.titles import title_of
-from pretrained.verbs.drawing import Translate, takes
+from pretrained.verbs.drawing import Translate
 from pretrained.verbs.parameter import fields_of
+from pretrained.verbs.shared import takes
 from ui.state.examples import examples
 from ui.state.models import Model, as_input_error, chosen_model, error_text, escape_markdown, file_name, shell
 from ui.state.translation import WIDTH, Done, translate

@@ -12,9 +12,9 @@ import streamlit as st
 
 from pretrained.checkpoint import Config
 from pretrained.titles import title_of
-from pretrained.verbs.drawing import Sample, takes
+from pretrained.verbs.drawing import Sample
 from pretrained.verbs.parameter import MAX_TEXT, choices, fields_of
-from pretrained.verbs.shared import Verb
+from pretrained.verbs.shared import Verb, takes
 from ui.state.models import Model, escape_markdown
 from ui.widgets.component import component
 
