@@ -11,7 +11,7 @@ import pretrained
 from pretrained.media.images import encode_png, enlarge, grid
 from pretrained.system.files import write_atomic
 
-IDS = ("dcgan-mnist", "stylegan-fashion", "dcgan-signs")
+IDS = ("avatars", "letters", "stylegan-fashion")
 COLUMNS, ROWS, CELL = 24, 2, 64
 
 
