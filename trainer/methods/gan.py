@@ -163,8 +163,8 @@ RECIPES = [
         kimg=3000,
         batch_size=100,
     ),
-    # R1 and a falling learning rate; 600 kimg give 0.998. With batch normalisation in D, no penalty and Adam as the paper
-    # has it, G had not learnt the labels after 240 kimg.
+    # R1 and a falling learning rate; 600 kimg give 0.998. With batch normalisation in D, no penalty and Adam as the
+    # paper has it, G had not learnt the labels after 240 kimg.
     Recipe(
         name="dcgan-mnist",
         method=GAN,
@@ -219,6 +219,7 @@ RECIPES = [
         method=GAN,
         options=Options(z_dim=64, width=32, **MODULATED, conditional=True, penalty_weight=2.0, reuse_fakes=True),
         summary="cartoon faces at 64 px, in five styles",
+        result="faces in five styles, most of them clean; 65 min on one thread that was busy",
         data="avatars",
         size=64,
         kimg=200,
