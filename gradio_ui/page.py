@@ -203,10 +203,10 @@ def _draw_controls(kind: type[Drawing], name: str, pipeline: registry.Translate)
     pen = pen_for(pipeline.config)
     colours = sorted(pen.palette.values(), key=lambda colour: colour == pen.paper)  # the paper's comes last
     canvas = Canvas(
-        Image.new("RGB", (pen.side, pen.side), pen.paper),
+        Image.new("RGB", (pen.width, pen.height), pen.paper),
         label="Draw here",
         sources=(),
-        canvas_size=(pen.side, pen.side),
+        canvas_size=(pen.width, pen.height),
         fixed_canvas=True,
         transforms=(),
         layers=False,

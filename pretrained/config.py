@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pretrained import networks
+from pretrained.networks.sizes import Size
 from pretrained.system.errors import InputError
 
 FORMAT = 1
@@ -71,8 +72,8 @@ class Config:
         return "w" if self.input.get("style") else "z"
 
     @property
-    def size(self) -> int | None:
-        """Size in px of the generated images, or of the input; None for any size."""
+    def size(self) -> Size | None:
+        """Size in px of the generated images, or of the input, such as 64 or "96x64"; None for any size."""
         return self.input.get("size") if self.pipeline == "translate" else self.network.get("size")
 
 

@@ -11,6 +11,7 @@ from pretrained import networks
 from pretrained.checkpoint import Config
 from pretrained.inputs.text import MAX_WORDS
 from pretrained.networks.cost import Cost, check
+from pretrained.networks.sizes import sides
 from pretrained.pipelines.generate import BATCH_SIZE, Autoencode, Generate
 from pretrained.pipelines.registry import make
 from pretrained.pipelines.translate import TILE, Translate
@@ -51,11 +52,11 @@ def _draw(pipeline: Generate | Translate) -> list[tuple[tuple[int, ...], tuple[i
     """The shapes that come out, each with the one that is wanted."""
     spec = pipeline.config.network
     if isinstance(pipeline, Translate):
-        side = pipeline.size or max(TILE, 2 * (pipeline.network.multiple or 1))
+        height, width = sides(pipeline.size or max(TILE, 2 * (pipeline.network.multiple or 1)))
         inputs = networks.complete(spec).get("inputs", pipeline.channels)
-        made = pipeline.run(torch.empty(1, inputs, side, side), 1.0)
-        return [(tuple(made.shape), (1, pipeline.channels, side * pipeline.scale, side * pipeline.scale))]
-    channels, size = spec["channels"], spec["size"]
+        made = pipeline.run(torch.empty(1, inputs, height, width), 1.0)
+        return [(tuple(made.shape), (1, pipeline.channels, height * pipeline.scale, width * pipeline.scale))]
+    channels, (height, width) = spec["channels"], sides(spec["size"])
     if channels not in (1, 3):
         raise InputError(f"{pipeline.config.name} makes pictures of {channels} channels: 1 or 3")
     y = None
@@ -66,9 +67,9 @@ def _draw(pipeline: Generate | Translate) -> list[tuple[tuple[int, ...], tuple[i
     z = torch.empty(BATCH_SIZE, spec["z_dim"])
     if pipeline.space == "w":
         z = pipeline.network.truncate(pipeline.network.mapping(z, y), y, 0.5)
-    shapes = [(tuple(pipeline.synthesize(z, y).shape), (BATCH_SIZE, channels, size, size))]
+    shapes = [(tuple(pipeline.synthesize(z, y).shape), (BATCH_SIZE, channels, height, width))]
     if isinstance(pipeline, Autoencode):
-        code, logits = pipeline.network.encode(torch.empty(1, channels, size, size))
+        code, logits = pipeline.network.encode(torch.empty(1, channels, height, width))
         shapes.append((tuple(code.shape), (1, spec["z_dim"])))
         if pipeline.config.classes:
             shapes.append((tuple(logits.shape), (1, len(pipeline.config.classes))))

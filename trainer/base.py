@@ -15,6 +15,7 @@ import pretrained
 from pretrained import checkpoint, hub
 from pretrained.checkpoint import Config
 from pretrained.networks.registry import LIMITS
+from pretrained.networks.sizes import Size, base_map, is_size, sides
 from pretrained.run_files import DISCRIMINATOR
 from pretrained.system.errors import InputError
 from pretrained.system.symlinks import reject_escaping_symlink
@@ -64,7 +65,7 @@ def open_base(id: str) -> Base:
     return Base(Path(id).name, path, "", config, beside if beside.exists() else None)
 
 
-def defaults(recipe: Recipe, base: Base, size: int | None = None) -> Recipe:
+def defaults(recipe: Recipe, base: Base, size: Size | None = None) -> Recipe:
     """The recipe with the networks, channels and, unless `size` is given, size of `base`.
 
     Values of a config from elsewhere are used only if they are numbers, booleans or legal choices of an option of the
@@ -80,11 +81,12 @@ def defaults(recipe: Recipe, base: Base, size: int | None = None) -> Recipe:
     if "network" in hints and (family := str(network["class"]).partition(".")[0]) in typing.get_args(hints["network"]):
         taken["network"] = family
     theirs = base.config.size or said.get("size")
-    theirs = theirs if _fits(theirs, int, "size") else recipe.size
+    theirs = theirs if is_size(theirs) and max(sides(theirs)) <= LIMITS["size"] else recipe.size
     if size and size != theirs and network["class"].partition(".")[0] in PYRAMIDS and "width" in taken:
         if "widest" in hints:
             taken["widest"] = taken.get("widest") or 8 * taken["width"]
-        taken["width"] = max(taken["width"] * theirs // size, 1)
+        doublings = base_map(size)[0] - base_map(theirs)[0]
+        taken["width"] = max(int(taken["width"] * 0.5**doublings), 1)
     rate = said.get("learning_rate")
     rate = RATE * rate if _fits(rate, float, "") and 0 < rate < 1 else None
     betas = said.get("betas")

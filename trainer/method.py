@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pretrained.checkpoint import Config
+from pretrained.networks.sizes import Size
 from trainer import data
 from trainer.data.batches import Batches
 from trainer.data.dataset import Dataset
@@ -59,18 +60,20 @@ class Method(nn.Module, ABC):
         layout: memory format on a CPU; instance normalisation is slower with channels_last.
         measures: scalars for the log that are not minimised, e.g. BEGAN's M; set by `updates`.
         notes: sentences for the user about choices made automatically.
+        any_shape: whether images need not be square.
         num_batches: how many batches one iteration of `updates` draws.
     """
 
     optimizer: Adam = Adam()
     won_below: float | None = None
     published: ClassVar[Mapping[str, Published]] = {MAIN: Published("G")}
+    any_shape: ClassVar[bool] = False
     layout: torch.memory_format = torch.channels_last
     num_batches: int = 1
 
     @classmethod
     def read(
-        cls, options: Any, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+        cls, options: Any, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Dataset:
         """Load the dataset `name`, as given by the `data` field of a recipe, at `size` px."""
         return data.load(name, size, root, channels, how=how)

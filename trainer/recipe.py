@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from pretrained.inputs.latents import MAX_SEED
+from pretrained.networks.sizes import Size, sides, size_of
 from pretrained.system.errors import InputError
 from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.method import Method
@@ -30,8 +31,8 @@ class Recipe:
     data: str
     """Training data: a named dataset (mnist, fashion-mnist, cifar10), "fake", a folder or .zip of images, or
     hub:user/dataset."""
-    size: int
-    """Image size in pixels; images are square."""
+    size: Size
+    """Image size in pixels: 64 for squares, or WIDTHxHEIGHT such as 96x64."""
     kimg: float
     """Length of training, in thousands of real images shown; fractions are allowed."""
     result: tyro.conf.Suppress[str] = ""
@@ -65,6 +66,9 @@ class Recipe:
     """With --from: number of layers of G to freeze, from the image on."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", size_of(*sides(self.size)))  # 64x64 is 64
+        if isinstance(self.size, str) and not self.method.any_shape:
+            raise InputError(f"`size` must be one number, since images of {self.name} are square, got {self.size}")
         if not self.kimg > 0:
             raise InputError(f"`kimg` must be > 0, got {self.kimg}")
         if self.kimg > MAX_KIMG:

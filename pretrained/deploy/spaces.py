@@ -20,6 +20,7 @@ from pretrained.hub.model_card import is_edited, is_signed, sign
 from pretrained.inputs.text import MAX_WORDS
 from pretrained.media.examples import examples
 from pretrained.media.images import encode_png
+from pretrained.networks.sizes import sides
 from pretrained.pipelines import directions, image_grid
 from pretrained.pipelines.registry import Generate, Translate
 from pretrained.pipelines.translator_input import KINDS as SOURCES
@@ -204,7 +205,7 @@ def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
     return facts | {
         "about": f"It reads {SOURCES[pipeline.kind]}",
         "kind": pipeline.kind,
-        "size": pipeline.size,
+        "frame": pipeline.frame,
         "multiple": pipeline.network.multiple,
         "channels": pipeline.inputs,
         "second": second["channels"] if second else 0,
@@ -224,7 +225,7 @@ def _example(id: str, pipeline: Translate) -> dict[str, bytes]:
 
 def _preview(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     if isinstance(pipeline, Generate):
-        scale = max(1, PREVIEW_SIDE // (pipeline.config.size or PREVIEW_SIDE))
+        scale = max(1, PREVIEW_SIDE // max(sides(pipeline.config.size or PREVIEW_SIDE)))
         return {PREVIEW: image_grid.render(pipeline, id, PREVIEW_SEEDS, columns=8, scale=scale)}
     samples = reject_escaping_symlink(pretrained.resolve(id)[0].with_name(checkpoint.SAMPLES))
     return {PREVIEW: samples.read_bytes()} if samples.exists() else {}

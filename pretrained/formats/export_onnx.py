@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pretrained.inputs.text import MAX_WORDS
+from pretrained.networks.sizes import sides as sides_of
 from pretrained.pipelines.degradations import GREY
 from pretrained.pipelines.registry import Generate, Translate
 from pretrained.system.errors import InputError
@@ -166,7 +167,7 @@ def _inputs(pipeline: Generate | Translate, count: int, sides: tuple[int, int]) 
             numbers[:, 0] = 1  # the mean of no words is none
             inputs["text"] = torch.from_numpy(numbers)
         return inputs
-    height, width = (pipeline.size,) * 2 if pipeline.network.multiple is None else sides
+    height, width = sides_of(pipeline.size) if pipeline.network.multiple is None else sides
     second = config.input.get("second")
     channels = {"picture": pipeline.inputs, "second": second["channels"] if second else 0}
     inputs = {

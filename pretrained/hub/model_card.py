@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pretrained.checkpoint import SAMPLES, Config
+from pretrained.networks.sizes import sides
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import KINDS
 from pretrained.system.errors import InputError
@@ -172,7 +173,7 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
         yield f"**{_plain(title)}.** {_plain(caption)}".rstrip()
     yield (
         f"A {_plain(config.network['class'])} network that {does}"
-        + (f", {_plain(size)}×{_plain(size)} pixels" if size else "")
+        + (f", {'×'.join(map(str, sides(size)[::-1]))} pixels" if size else "")
         + (f", trained on {_plain(source)}" if source else "")
         + " with Ganvas."
     )

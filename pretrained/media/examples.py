@@ -27,21 +27,23 @@ def examples(checkpoint: Path, scale: int = 1) -> list[tuple[Image.Image, dict[s
         return []
     try:
         with Image.open(path, formats=["PNG"]) as file:
-            columns = json.loads(file.info.get("ganvas", "{}")[:MAX_CHARACTERS]).get("columns", [])
+            said = json.loads(file.info.get("ganvas", "{}")[:MAX_CHARACTERS])
+            columns, height = said.get("columns", []), said.get("height")
         sheet = open_image(path)
     except (InputError, OSError, ValueError, AttributeError, TypeError, RecursionError, Image.DecompressionBombError):
         return []
     is_table = isinstance(columns, list) and 1 <= len(columns) <= MAX_COLUMNS and "source" in columns
     if not is_table or sheet.width % len(columns) or sheet.width // len(columns) < scale:
         return []
-    side = sheet.width // len(columns)
+    width = sheet.width // len(columns)
+    height = height if type(height) is int and height >= scale else width
     rows = []
-    for top in range(0, min(sheet.height // side, MAX_ROWS) * side, side):
+    for top in range(0, min(sheet.height // height, MAX_ROWS) * height, height):
         cells = {
-            name: sheet.crop((i * side, top, (i + 1) * side, top + side))
+            name: sheet.crop((i * width, top, (i + 1) * width, top + height))
             for i, name in enumerate(columns)
             if isinstance(name, str)
         }
-        small = cells["source"].resize((side // scale,) * 2, Image.Resampling.NEAREST)
+        small = cells["source"].resize((width // scale, height // scale), Image.Resampling.NEAREST)
         rows.append((small, {name: cells[name] for name in ("mask", "second") if name in cells}))
     return rows

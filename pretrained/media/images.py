@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageErro
 from torch import Tensor
 
 from pretrained.media.files import formats
+from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
 from pretrained.system.files import open_regular
 
@@ -166,10 +167,11 @@ def _on_white(image: Image.Image) -> Image.Image:
     return white
 
 
-def fit(image: Image.Image, size: int, channels: int = 3) -> Tensor:
-    """A PIL image, its shorter side scaled to `size` and the centre cut out -> (1, channels, size, size) in [-1, 1]."""
-    image = ImageOps.fit(flatten(image, channels), (size, size), Image.Resampling.LANCZOS)
-    levels = torch.from_numpy(np.array(image)).view(1, size, size, channels)
+def fit(image: Image.Image, size: Size, channels: int = 3) -> Tensor:
+    """A PIL image, scaled to fill `size` and the centre cut out -> (1, channels, *size) in [-1, 1]."""
+    height, width = sides(size)
+    image = ImageOps.fit(flatten(image, channels), (width, height), Image.Resampling.LANCZOS)
+    levels = torch.from_numpy(np.array(image)).view(1, height, width, channels)
     return from_uint8(levels).permute(0, 3, 1, 2)
 
 

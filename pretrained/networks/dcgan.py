@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al. 2015, arXiv:1511.06434): strided convolutions, for any power-of-two size.
+"""DCGAN (Radford et al. 2015, arXiv:1511.06434): strided convolutions, for any size that halves to a map of 4 to 7 px.
 
 At 64 px and width 128 these are the networks of the paper (1024-512-256-128 channels). The layers at the
 4x4 map are linear instead of convolutions: the same function, but faster, and channels_last for free.
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrained.networks.labels import rows
-from pretrained.networks.sizes import Sizes
+from pretrained.networks.sizes import Size, Sizes, base_map
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -27,10 +27,10 @@ NORMS = {
 }
 
 
-def block_widths(size: int, width: int) -> list[int]:
+def block_widths(size: Size, width: int) -> list[int]:
     """Channels at 4, 8, ..., size/2 px: doubling towards 4 px, at most 8 times `width`."""
-    Sizes(16, power_of_two=True).check(size)
-    return [width * min(2**level, 8) for level in reversed(range(size.bit_length() - 3))]
+    Sizes(16, halved=True).check(size)
+    return [width * min(2**level, 8) for level in reversed(range(base_map(size)[0]))]
 
 
 def initialise(module: nn.Module) -> None:
@@ -56,13 +56,13 @@ class ToImage(nn.ConvTranspose2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.out_channels > 1 or x.device.type != "cpu":
             return super().forward(x)
-        size = 2 * x.shape[-1]
+        sides = 2 * x.shape[2], 2 * x.shape[3]
         taps = x.flatten(2).transpose(1, 2) @ self.weight.flatten(1)  # (N, HW, 16)
-        return F.fold(taps.transpose(1, 2), (size, size), 4, padding=1, stride=2) + self.bias.view(1, -1, 1, 1)
+        return F.fold(taps.transpose(1, 2), sides, 4, padding=1, stride=2) + self.bias.view(1, -1, 1, 1)
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, size, size) in [-1, 1].
+    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, *size) in [-1, 1].
 
     z and the row of y enter at the first layer. With `modulation` they scale and shift every normalised map as well
     (Chen et al. 2018, arXiv:1810.01365), which is how G learns classes of thin strokes at 64 px.
@@ -70,7 +70,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        size: int = 64,
+        size: Size = 64,
         channels: int = 3,
         z_dim: int = 100,
         width: int = 128,
@@ -79,9 +79,10 @@ class Generator(nn.Module):
     ):
         super().__init__()
         widths = block_widths(size, width)
+        self.base = base_map(size)[1]
         inputs = 2 * z_dim if num_classes else z_dim
         self.embed = nn.Embedding(num_classes, z_dim) if num_classes else None
-        self.project = nn.Linear(inputs, 16 * widths[0], bias=False)
+        self.project = nn.Linear(inputs, math.prod(self.base) * widths[0], bias=False)
         self.norm = nn.BatchNorm2d(widths[0], affine=not modulation)
         self.blocks = nn.Sequential()
         for before, after in zip(widths, widths[1:]):
@@ -104,7 +105,7 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embed is not None:
             z = torch.cat([z, rows(self.embed.weight, y)], dim=1)
-        x = self.project(z).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
+        x = self.project(z).unflatten(1, (*self.base, -1)).permute(0, 3, 1, 2)
         if self.modulations is None:
             return self.to_picture(self.blocks(self.norm(x).relu())).tanh()
         x = self._modulate(0, self.norm(x), z).relu()
@@ -118,16 +119,16 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,).
+    """Images (N, channels, *size) and, if conditional, labels y (N,) -> logits (N,).
 
     Labels enter as a projection (Miyato & Koyama 2018, arXiv:1802.05637): psi(phi(x)) + <e(y), phi(x)>. phi is the mean
-    over the 4x4 map, not the sum: without spectral normalisation a sum dominates psi, and G collapses to one image per
+    over the last map, not the sum: without spectral normalisation a sum dominates psi, and G collapses to one image per
     class. With `features` phi is a fully connected layer behind the map, which knows where in the image things are.
     """
 
     def __init__(
         self,
-        size: int = 64,
+        size: Size = 64,
         channels: int = 3,
         width: int = 128,
         num_classes: int = 0,
@@ -147,8 +148,9 @@ class Discriminator(nn.Module):
                     nn.LeakyReLU(0.2, inplace=True),
                 )
             )
-        self.features = nn.Linear(16 * widths[-1], widths[-1]) if features else None
-        self.score = nn.Linear(widths[-1] if features else 16 * widths[-1], 1)
+        num_maps = math.prod(base_map(size)[1]) * widths[-1]
+        self.features = nn.Linear(num_maps, widths[-1]) if features else None
+        self.score = nn.Linear(widths[-1] if features else num_maps, 1)
         self.embed = nn.Embedding(num_classes, widths[-1]) if num_classes else None
         self.apply(initialise)
         if features:

@@ -13,15 +13,15 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pretrained.networks.sizes import Sizes
+from pretrained.networks.sizes import Size, Sizes, base_map
 
 HE = math.sqrt(2)  # gain before a leaky ReLU; 1 without activation
 
 
-def block_widths(size: int, width: int, widest: int = 0) -> list[int]:
+def block_widths(size: Size, width: int, widest: int = 0) -> list[int]:
     """Channels at 4, 8, ..., `size` px: `width` at the largest, doubling towards 4 px, up to `widest` or 8 times it."""
-    Sizes(4, power_of_two=True).check(size)
-    return [min(width * 2**level, widest or 8 * width) for level in reversed(range(size.bit_length() - 2))]
+    Sizes(4, halved=True).check(size)
+    return [min(width * 2**level, widest or 8 * width) for level in reversed(range(base_map(size)[0] + 1))]
 
 
 def leaky(x: Tensor) -> Tensor:

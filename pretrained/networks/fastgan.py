@@ -6,6 +6,7 @@ encoder that two small decoders train to describe real images (section 3.2).
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from pretrained.networks.dcgan import initialise
-from pretrained.system.errors import InputError
+from pretrained.networks.sizes import Size, Sizes, base_map
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -22,20 +23,19 @@ MULTIPLES = (16, 8, 4, 2, 2, 1, 0.5, 0.25, 0.125)  # channels at 4, 8, ..., 1024
 EXCITES = 4  # a map excites that which is so many doublings finer
 
 
-def block_widths(size: int, width: int) -> list[int]:
+def block_widths(size: Size, width: int) -> list[int]:
     """Channels at 4, 8, ..., `size` px."""
-    if size < 64 or size & (size - 1):
-        raise InputError(f"size is {size}: a power of two, 64 or more")
-    return [max(int(width * multiple), 3) for multiple in MULTIPLES[: size.bit_length() - 2]]
+    Sizes(64, halved=True).check(size)
+    return [max(int(width * multiple), 3) for multiple in MULTIPLES[: base_map(size)[0] + 1]]
 
 
 class Noise(nn.Module):
     """Adds noise of a learnt strength: drawn anew in training, a constant image in eval mode."""
 
-    def __init__(self, size: int):
+    def __init__(self, sides: tuple[int, int]):
         super().__init__()
         self.strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("constant", torch.randn(size, size))
+        self.register_buffer("constant", torch.randn(sides))
 
     def forward(self, x: Tensor) -> Tensor:
         noise = torch.randn(len(x), 1, *x.shape[2:], device=x.device) if self.training else self.constant
@@ -43,14 +43,14 @@ class Noise(nn.Module):
 
 
 class Double(nn.Sequential):
-    """(N, before, H, W) -> (N, after, 2H, 2W); a rich one has noise and a second convolution (figure 3)."""
+    """(N, before, H, W) -> (N, after, 2H, 2W); with noise of the sides `rich` and a second convolution (figure 3)."""
 
-    def __init__(self, before: int, after: int, size: int, rich: bool):
+    def __init__(self, before: int, after: int, rich: tuple[int, int] | None = None):
         super().__init__(nn.UpsamplingNearest2d(scale_factor=2))
         for inputs in (before, after) if rich else (before,):
             self.append(nn.Conv2d(inputs, 2 * after, 3, padding=1, bias=False))
             if rich:
-                self.append(Noise(size))
+                self.append(Noise(rich))
             self.append(nn.BatchNorm2d(2 * after))
             self.append(nn.GLU(dim=1))
 
@@ -69,15 +69,15 @@ class Excitation(nn.Sequential):
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) -> images (N, channels, size, size) in [-1, 1]."""
+    """z (N, z_dim) -> images (N, channels, *size) in [-1, 1]."""
 
-    def __init__(self, size: int = 256, channels: int = 3, z_dim: int = 256, width: int = 64):
+    def __init__(self, size: Size = 256, channels: int = 3, z_dim: int = 256, width: int = 64):
         super().__init__()
-        widths = block_widths(size, width)
-        self.project = nn.Linear(z_dim, 16 * 2 * widths[0], bias=False)
+        widths, self.base = block_widths(size, width), base_map(size)[1]
+        self.project = nn.Linear(z_dim, math.prod(self.base) * 2 * widths[0], bias=False)
         self.norm = nn.BatchNorm2d(2 * widths[0])
         self.blocks = nn.ModuleList(
-            Double(before, after, 4 << level, rich=level % 2 == 1)
+            Double(before, after, tuple(side << level for side in self.base) if level % 2 else None)
             for level, (before, after) in enumerate(pairwise(widths), start=1)
         )
         self.excitations = nn.ModuleList(Excitation(coarse, fine) for coarse, fine in zip(widths, widths[EXCITES:]))
@@ -96,7 +96,7 @@ class Generator(nn.Module):
         return [self.project, *(layer for block in blocks for layer in block), self.to_picture]
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        x = self.project(z).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
+        x = self.project(z).unflatten(1, (*self.base, -1)).permute(0, 3, 1, 2)
         maps = [F.glu(self.norm(x), dim=1)]
         for place, block in enumerate(self.blocks):
             x = block(maps[-1])
@@ -132,23 +132,23 @@ def convolution(before: int, after: int, kernel: int, stride: int = 1, padding: 
 
 
 class Decoder(nn.Sequential):
-    """Maps (N, inputs, 8, 8) -> images (N, channels, size / 2, size / 2) in [-1, 1]."""
+    """Maps (N, inputs, h, w) of 8 px or a little more -> images (N, channels, *size / 2) in [-1, 1]."""
 
-    def __init__(self, inputs: int, channels: int, size: int, width: int):
+    def __init__(self, inputs: int, channels: int, size: Size, width: int):
         before = inputs
         super().__init__()
-        for level in range((size // 2).bit_length() - 4):
+        for level in range(base_map(size)[0] - 2):
             after = max(2 * width >> level, 4)
-            self.append(Double(before, after, 16 << level, rich=False))
+            self.append(Double(before, after))
             before = after
         self.append(nn.Conv2d(before, channels, 3, padding=1))
         self.append(nn.Tanh())
 
 
 class Discriminator(nn.Module):
-    """Images (N, channels, size, size) -> logits of 5x5 patches (N, 25)."""
+    """Images (N, channels, *size) -> logits of patches, 5x5 of a square: (N, 25)."""
 
-    def __init__(self, size: int = 256, channels: int = 3, width: int = 64):
+    def __init__(self, size: Size = 256, channels: int = 3, width: int = 64):
         super().__init__()
         widths = block_widths(size, width)[1:-1][::-1]  # at size / 2, ..., 8 px
         self.first = nn.Sequential(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .dcgan import Generator
+from .sizes import Size
 from .vae import Encoder
 
 __all__ = ["IcGAN"]
 
 
 class IcGAN(nn.Module):
-    """z (N, z_dim) and labels y (N,) -> images (N, channels, size, size) in [-1, 1], and back by `encode`.
+    """z (N, z_dim) and labels y (N,) -> images (N, channels, *size) in [-1, 1], and back by `encode`.
 
     G is a `dcgan.Generator` with these arguments; E_z and E_y are independent (IND in the paper), with
     `encoder_width` as base number of channels.
@@ -19,7 +20,7 @@ class IcGAN(nn.Module):
 
     def __init__(
         self,
-        size: int = 32,
+        size: Size = 32,
         channels: int = 1,
         z_dim: int = 64,
         width: int = 32,

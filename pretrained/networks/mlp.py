@@ -5,12 +5,14 @@ At width 1200 these are the networks of the paper's experiment on digits.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from pretrained.networks.labels import rows
+from pretrained.networks.sizes import Size, sides
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -18,18 +20,18 @@ PIECES = 5  # linear pieces of a maxout unit
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, size, size) in [-1, 1]."""
+    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, *size) in [-1, 1]."""
 
-    def __init__(self, size: int = 32, channels: int = 1, z_dim: int = 100, width: int = 1200, num_classes: int = 0):
+    def __init__(self, size: Size = 32, channels: int = 1, z_dim: int = 100, width: int = 1200, num_classes: int = 0):
         super().__init__()
-        self.shape = (channels, size, size)
+        self.shape = (channels, *sides(size))
         self.embed = nn.Embedding(num_classes, z_dim) if num_classes else None
         self.layers = nn.Sequential(
             nn.Linear(2 * z_dim if num_classes else z_dim, width),
             nn.ReLU(inplace=True),
             nn.Linear(width, width),
             nn.ReLU(inplace=True),
-            nn.Linear(width, channels * size * size),
+            nn.Linear(width, math.prod(self.shape)),
             nn.Tanh(),  # the paper's sigmoid, rescaled to [-1, 1]
         )
 
@@ -55,21 +57,21 @@ class Maxout(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,).
+    """Images (N, channels, *size) and, if conditional, labels y (N,) -> logits (N,).
 
     `width` counts linear pieces: 1200 is 240 maxout units of 5. Dropout takes 0.2 of the pixels and 0.5 of the units.
     """
 
     def __init__(
         self,
-        size: int = 32,
+        size: Size = 32,
         channels: int = 1,
         width: int = 1200,
         num_classes: int = 0,
         norm: Literal["none"] = "none",
     ):
         super().__init__()
-        pixels, units = channels * size * size, max(width // PIECES, 1)
+        pixels, units = channels * math.prod(sides(size)), max(width // PIECES, 1)
         self.embed = nn.Embedding(num_classes, pixels) if num_classes else None
         self.layers = nn.Sequential(
             nn.Dropout(0.2),

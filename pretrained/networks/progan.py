@@ -13,9 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .equalized import Conv2d, Linear, block_widths, leaky, minibatch_std, pixel_norm
+from .sizes import Sizes
 
 __all__ = ["Discriminator", "Generator"]
 
+SIZES = Sizes(4, power_of_two=True)
 STEPS = 1000  # of a fade-in; integers are not changed by the EMA and half precision
 
 
@@ -64,6 +66,7 @@ class Generator(Growing):
     """z (N, z_dim) -> images (N, channels, size, size), about [-1, 1]; upsampled while it is growing."""
 
     def __init__(self, size: int = 64, channels: int = 3, z_dim: int = 128, width: int = 32, widest: int = 0):
+        SIZES.check(size)
         widths = block_widths(size, width, widest)
         super().__init__(len(widths))
         self.size = size
@@ -105,6 +108,7 @@ class Discriminator(Growing):
     """Images (N, channels, S, S), at the resolution S of the current level -> logits (N,)."""
 
     def __init__(self, size: int = 64, channels: int = 3, width: int = 32, widest: int = 0):
+        SIZES.check(size)
         widths = block_widths(size, width, widest)
         super().__init__(len(widths))
         self.from_picture = nn.ModuleList([Conv2d(channels, there, 1) for there in widths])

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .equalized import block_widths
 from .labels import rows
+from .sizes import Size, base_map
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -71,7 +72,7 @@ class Transition(nn.Module):
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, size, size), about [-1, 1].
+    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, *size), about [-1, 1].
 
     Args:
         blocks: residual blocks at each resolution.
@@ -79,7 +80,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        size: int = 64,
+        size: Size = 64,
         channels: int = 3,
         z_dim: int = 64,
         width: int = 32,
@@ -91,7 +92,7 @@ class Generator(nn.Module):
         widths = block_widths(size, width, widest)
         self.embed = nn.Embedding(num_classes, z_dim) if num_classes else None
         inputs = 2 * z_dim if num_classes else z_dim
-        self.basis = nn.Parameter(torch.randn(widths[0], 4, 4))
+        self.basis = nn.Parameter(torch.randn(widths[0], *base_map(size)[1]))
         self.project = nn.Linear(inputs, widths[0], bias=False)
         nn.init.normal_(self.project.weight, 0.0, 1 / math.sqrt(inputs))
         self.layers = nn.ModuleList()
@@ -115,11 +116,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,); labels as a projection."""
+    """Images (N, channels, *size) and, if conditional, labels y (N,) -> logits (N,); labels as a projection."""
 
     def __init__(
         self,
-        size: int = 64,
+        size: Size = 64,
         channels: int = 3,
         width: int = 32,
         num_classes: int = 0,
@@ -134,8 +135,9 @@ class Discriminator(nn.Module):
         for before, after in pairwise([*widths, 0]):
             parts = [Transition(before, after, 0.5)] if after else []
             self.layers.append(nn.Sequential(*(Block(before, blocks * len(widths)) for _ in range(blocks)), *parts))
-        self.basis = nn.Conv2d(widths[-1], widths[-1], 4, groups=widths[-1], bias=False)
-        nn.init.normal_(self.basis.weight, 0.0, 1 / 4)
+        base = base_map(size)[1]
+        self.basis = nn.Conv2d(widths[-1], widths[-1], base, groups=widths[-1], bias=False)
+        nn.init.normal_(self.basis.weight, 0.0, 1 / math.sqrt(math.prod(base)))
         self.score = nn.Linear(widths[-1], 1, bias=False)
         self.embed = nn.Embedding(num_classes, widths[-1]) if num_classes else None
         nn.init.normal_(self.score.weight, 0.0, 1 / math.sqrt(widths[-1]))

@@ -29,6 +29,7 @@ from pretrained.networks import (
     unet,
     vae,
 )
+from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
 
 FAMILIES = (
@@ -100,7 +101,12 @@ def complete(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_value(name: str, value: Any, expected: Any, limit: int) -> None:
-    if typing.get_origin(expected) is typing.Literal:
+    if expected == Size:
+        if type(value) not in (int, str):
+            raise InputError(f"{name} must be int or WIDTHxHEIGHT, got {type(value).__name__}")
+        for side in sides(value):
+            _check_value(name, side, int, limit)
+    elif typing.get_origin(expected) is typing.Literal:
         if value not in typing.get_args(expected):
             raise InputError(f"{name} must be one of {', '.join(typing.get_args(expected))}, got {value!r}")
     elif type(value) is not expected and not (expected is float and type(value) is int):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pretrained.networks.convolutions import ToFew, convolve_doubled
 from pretrained.networks.dcgan import initialise
-from pretrained.networks.sizes import Sizes
+from pretrained.networks.sizes import Size, Sizes
 
 __all__ = ["Generator"]
 
@@ -101,7 +101,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        size: int = 256,
+        size: Size = 256,
         inputs: int = 3,
         channels: int = 3,
         width: int = 64,

@@ -173,6 +173,7 @@ class Discriminator(nn.Module):
         num_words: int = 1000,
     ):
         super().__init__()
+        Sizes(4, power_of_two=True).check(size)
         widths = block_widths(size, width)[::-1]
         self.read = reader(num_words, text_dim)
         self.blocks = nn.Sequential(nn.Conv2d(channels, widths[0], 3, padding=1), nn.LeakyReLU(0.2, inplace=True))

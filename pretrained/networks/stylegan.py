@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from .equalized import Conv2d, Linear, block_widths, leaky, minibatch_std, pixel_norm
 from .labels import rows
+from .sizes import Size, base_map
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -44,24 +45,24 @@ class ModulatedConv2d(nn.Module):
 
 
 class Layer(nn.Module):
-    """Modulated convolution [, upsampling to `size`], noise, bias, leaky ReLU.
+    """Modulated convolution [, upsampling to `sides`], noise, bias, leaky ReLU.
 
     Noise is random in training; in eval mode it is a constant buffer, so that a seed always gives the same image.
     """
 
-    def __init__(self, inputs: int, outputs: int, w_dim: int, size: int, upsample: bool = False):
+    def __init__(self, inputs: int, outputs: int, w_dim: int, sides: tuple[int, int], upsample: bool = False):
         super().__init__()
         self.convolution = ModulatedConv2d(inputs, outputs, w_dim)
-        self.size, self.upsample = size, upsample
+        self.sides, self.upsample = sides, upsample
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.register_buffer("noise", torch.randn(size, size))
+        self.register_buffer("noise", torch.randn(sides))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         x = self.convolution(x, w)
         if self.upsample:
             x = upsample(x)
-        noise = torch.randn(len(x), 1, self.size, self.size, device=x.device) if self.training else self.noise
+        noise = torch.randn(len(x), 1, *self.sides, device=x.device) if self.training else self.noise
         offset = self.noise_strength * noise + self.bias[:, None, None]
         return leaky(x + offset.to(x.dtype)) * math.sqrt(2)
 
@@ -71,7 +72,7 @@ def upsample(x: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, size, size), about [-1, 1].
+    """z (N, z_dim) and, if conditional, labels y (N,) -> images (N, channels, *size), about [-1, 1].
 
     Attributes:
         num_styles: number of w that the synthesis takes, from coarse to fine: one per layer; a to-picture layer shares
@@ -83,7 +84,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        size: int = 64,
+        size: Size = 64,
         channels: int = 3,
         z_dim: int = 128,
         w_dim: int = 128,
@@ -93,16 +94,17 @@ class Generator(nn.Module):
         widest: int = 0,
     ):
         super().__init__()
-        widths = block_widths(size, width, widest)
+        widths, base = block_widths(size, width, widest), base_map(size)[1]
         self.embed = nn.Embedding(num_classes, z_dim) if num_classes else None
         inputs = [2 * z_dim if num_classes else z_dim] + [w_dim] * (mapping_layers - 1)
         self.mapping_layers = nn.ModuleList([Linear(before, w_dim, rate=0.01) for before in inputs])
-        self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
-        self.layers = nn.ModuleList([Layer(widths[0], widths[0], w_dim, 4)])
+        self.constant = nn.Parameter(torch.randn(1, widths[0], *base))
+        self.layers = nn.ModuleList([Layer(widths[0], widths[0], w_dim, base)])
         self.to_picture = nn.ModuleList()
         for level, (before, after) in enumerate(pairwise(widths), start=1):
-            self.layers.append(Layer(before, after, w_dim, 4 << level, upsample=True))
-            self.layers.append(Layer(after, after, w_dim, 4 << level))
+            sides = base[0] << level, base[1] << level
+            self.layers.append(Layer(before, after, w_dim, sides, upsample=True))
+            self.layers.append(Layer(after, after, w_dim, sides))
         for width_there in widths:
             self.to_picture.append(ModulatedConv2d(width_there, channels, w_dim, kernel=1, demodulate=False))
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
@@ -136,7 +138,7 @@ class Generator(nn.Module):
         return mean + psi * (w - mean)
 
     def synthesis(self, ws: Tensor) -> Tensor:
-        """ws (N, num_styles, w_dim) -> images (N, channels, size, size)."""
+        """ws (N, num_styles, w_dim) -> images (N, channels, *size)."""
         w = ws.unbind(1)
         x = self.constant.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         x = self.layers[0](x, w[0])
@@ -166,15 +168,15 @@ class Block(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (N, channels, size, size) and, if conditional, labels y (N,) -> logits (N,); labels as a projection."""
+    """Images (N, channels, *size) and, if conditional, labels y (N,) -> logits (N,); labels as a projection."""
 
-    def __init__(self, size: int = 64, channels: int = 3, width: int = 32, num_classes: int = 0, widest: int = 0):
+    def __init__(self, size: Size = 64, channels: int = 3, width: int = 32, num_classes: int = 0, widest: int = 0):
         super().__init__()
         widths = block_widths(size, width, widest)[::-1]
         self.from_picture = Conv2d(channels, widths[0], 1)
         self.blocks = nn.Sequential(*(Block(before, after) for before, after in pairwise(widths)))
         self.convolution = Conv2d(widths[-1] + 1, widths[-1], 3)
-        self.features = Linear(16 * widths[-1], widths[-1])
+        self.features = Linear(math.prod(base_map(size)[1]) * widths[-1], widths[-1])
         self.score = Linear(widths[-1], 1, gain=1.0)
         self.embed = nn.Embedding(num_classes, widths[-1]) if num_classes else None
 

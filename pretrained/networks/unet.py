@@ -1,12 +1,14 @@
-"""The U-Net of pix2pix (Isola et al. 2016, arXiv:1611.07004): an encoder to 1x1 px and a decoder, with skips."""
+"""The U-Net of pix2pix (Isola et al. 2016, arXiv:1611.07004): an encoder and a decoder, with skips."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
 
 from pretrained.networks.dcgan import NORMS, initialise
-from pretrained.networks.sizes import Sizes
+from pretrained.networks.sizes import Size, Sizes, sides
 
 __all__ = ["Generator"]
 
@@ -14,11 +16,12 @@ NUM_NOISY = 3  # decoder blocks with dropout, the noise of the paper
 
 
 class Generator(nn.Module):
-    """Sources (N, inputs, size, size) in [-1, 1] -> images (N, channels, size, size) in [-1, 1].
+    """Sources (N, inputs, *size) in [-1, 1] -> images (N, channels, *size) in [-1, 1].
 
-    The paper uses batch normalisation with a batch size of 1, in testing too, which is instance normalisation. So
-    the output does not depend on the batch. The 1x1 map is not normalised, since it has no variance. Dropout is active
-    in training only, so that a source always gives the same output.
+    Both sides are halved as often as both are even: to 1x1 px, where they are the same power of two. The paper uses
+    batch normalisation with a batch size of 1, in testing too, which is instance normalisation. So the output does not
+    depend on the batch. The last map is not normalised, since of 1x1 px it has no variance. Dropout is active in
+    training only, so that a source always gives the same output.
 
     Args:
         rectify: whether skip connections pass a ReLU, as in the authors' code.
@@ -31,7 +34,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        size: int = 256,
+        size: Size = 256,
         inputs: int = 3,
         channels: int = 3,
         width: int = 64,
@@ -41,8 +44,10 @@ class Generator(nn.Module):
     ):
         super().__init__()
         self.rectify = rectify
-        Sizes(32, power_of_two=True).check(size)
-        widths = [width * min(2**level, 8) for level in range(size.bit_length() - 1)]  # at size / 2, size / 4, ..., 1
+        Sizes(32, multiple=16).check(size)
+        common = math.gcd(*sides(size))
+        halvings = (common & -common).bit_length() - 1
+        widths = [width * min(2**level, 8) for level in range(halvings)]  # at size / 2, size / 4, ...
         self.down = nn.ModuleList()
         for level, (before, after) in enumerate(zip([inputs, *widths], widths)):
             norm = "none" if level in (0, len(widths) - 1) else "instance"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 from .dcgan import block_widths
+from .sizes import Size, base_map
 
 __all__ = ["VAE"]
 
 
 class Encoder(nn.Sequential):
-    """Images (N, channels, size, size) -> (N, num_features), by strided convolutions down to 4x4."""
+    """Images (N, channels, *size) -> (N, num_features), by strided convolutions down to `base_map`."""
 
-    def __init__(self, size: int, channels: int, width: int, num_features: int):
+    def __init__(self, size: Size, channels: int, width: int, num_features: int):
         super().__init__()
         widths = block_widths(size, width)[::-1]
         for before, after in zip([channels, *widths], widths):
@@ -20,17 +23,18 @@ class Encoder(nn.Sequential):
             self.append(nn.BatchNorm2d(after))
             self.append(nn.LeakyReLU(0.2, inplace=True))
         self.append(nn.Flatten())
-        self.append(nn.Linear(16 * widths[-1], num_features))
+        self.append(nn.Linear(math.prod(base_map(size)[1]) * widths[-1], num_features))
 
 
 class Decoder(nn.Sequential):
-    """z (N, z_dim) -> logits of pixels (N, channels, size, size), by transposed convolutions from 4x4."""
+    """z (N, z_dim) -> logits of pixels (N, channels, *size), by transposed convolutions from `base_map`."""
 
-    def __init__(self, size: int, channels: int, width: int, z_dim: int):
+    def __init__(self, size: Size, channels: int, width: int, z_dim: int):
         super().__init__()
         widths = block_widths(size, width)
-        self.append(nn.Linear(z_dim, 16 * widths[0]))
-        self.append(nn.Unflatten(1, (widths[0], 4, 4)))
+        base = base_map(size)[1]
+        self.append(nn.Linear(z_dim, math.prod(base) * widths[0]))
+        self.append(nn.Unflatten(1, (widths[0], *base)))
         for before, after in zip(widths, [*widths[1:], channels]):
             self.append(nn.BatchNorm2d(before))
             self.append(nn.ReLU(inplace=True))
@@ -38,9 +42,9 @@ class Decoder(nn.Sequential):
 
 
 class VAE(nn.Module):
-    """z (N, z_dim) -> images (N, channels, size, size) in [-1, 1], and back by `encode`."""
+    """z (N, z_dim) -> images (N, channels, *size) in [-1, 1], and back by `encode`."""
 
-    def __init__(self, size: int = 32, channels: int = 1, z_dim: int = 32, width: int = 32):
+    def __init__(self, size: Size = 32, channels: int = 1, z_dim: int = 32, width: int = 32):
         super().__init__()
         self.encoder = Encoder(size, channels, width, 2 * z_dim)
         self.decoder = Decoder(size, channels, width, z_dim)

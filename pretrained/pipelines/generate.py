@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +17,7 @@ from pretrained.checkpoint import Config
 from pretrained.inputs import latents
 from pretrained.inputs.text import encode
 from pretrained.media.images import fit, to_uint8
+from pretrained.networks.sizes import sides
 from pretrained.system.errors import InputError
 from pretrained.system.out_of_memory import raise_on_oom, run_in_chunks
 
@@ -54,8 +56,8 @@ class Generate:
     @property
     def batch_size(self) -> int:
         """How many images are drawn at once: always as many on a device, so that they are the same to the bit."""
-        size = self.config.network.get("size", 64)
-        return max(BATCH_SIZE, min(MOST_ON_GPU, GPU_PIXELS // size**2)) if self.device.type == "cuda" else BATCH_SIZE
+        num_pixels = math.prod(sides(self.config.network.get("size", 64)))
+        return max(BATCH_SIZE, min(MOST_ON_GPU, GPU_PIXELS // num_pixels)) if self.device.type == "cuda" else BATCH_SIZE
 
     @property
     def space(self) -> str:
@@ -256,7 +258,7 @@ class Autoencode(Generate):
     """Seeds or pictures in, pictures out: a generator whose checkpoint carries its encoder.
 
     Its network has `encode`: pictures (N, C, H, W) -> z (N, z_dim) and, where it is conditional, logits of the label.
-    Pictures of any size and mode are cut to the square in their middle.
+    Pictures of any size and mode are cut to its shape, from their middle.
     """
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from pretrained.media import provenance
 from pretrained.media.images import MAX_PIXELS, encode_png, enlarge, flatten, grid, to_pil
+from pretrained.networks.sizes import Size, scaled, sides
 from pretrained.pipelines import write as typeset
 from pretrained.pipelines.directions import FOUND, Direction, move
 from pretrained.pipelines.registry import Generate, Translate, autoencoder
@@ -82,9 +84,9 @@ def mix(
     lines = [np.full_like(above[:1], 255), above]
     for row in range(len(rows)):
         lines += [left[row : row + 1], mixed[row * len(columns) :][: len(columns)]]
-    sheet, size = grid(np.concatenate(lines), 1 + len(columns)), mixed.shape[1]
-    for axis in (0, 1):
-        sheet = np.insert(sheet, [size] * rim_gap(size), 255, axis)
+    sheet, height_and_width = grid(np.concatenate(lines), 1 + len(columns)), mixed.shape[1:3]
+    for axis, side in enumerate(height_and_width):
+        sheet = np.insert(sheet, [side] * rim_gap(pipeline.config.size), 255, axis)
     recipe = {
         "verb": "mix",
         "rows": list(rows),
@@ -96,9 +98,9 @@ def mix(
     return _encode(pipeline, id, sheet, scale, recipe)
 
 
-def rim_gap(size: int) -> int:
+def rim_gap(size: Size) -> int:
     """How wide the gap of `mix` is around pictures of `size` px, in px."""
-    return max(1, size // 8)
+    return max(1, min(sides(size)) // 8)
 
 
 def sweep(
@@ -228,8 +230,8 @@ def translation_recipe(
 
 
 def _check_size(pipeline: Generate, count: int, scale: int) -> None:
-    size = pipeline.config.network.get("size", 1) * scale
-    if count * size**2 > MAX_PIXELS:
+    size = scaled(pipeline.config.network.get("size", 1), scale)
+    if count * math.prod(sides(size)) > MAX_PIXELS:
         raise InputError(f"{count:,} pictures of {size} px are too many: at most {MAX_PIXELS:,} pixels")
 
 

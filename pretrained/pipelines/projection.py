@@ -53,7 +53,7 @@ class Step:
 def project(
     pipeline: Generate, image: Image.Image, label: int | None = None, text: str | None = None, num_steps: int = 200
 ) -> Iterator[Step]:
-    """Descend to the point of a picture, of which the square in the middle is seen; the same steps at each call.
+    """Descend to the point of a picture, cut to the network's shape; the same steps at each call.
 
     Args:
         label: the class that it is drawn as; None tries them all.

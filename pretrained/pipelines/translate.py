@@ -16,6 +16,7 @@ from pretrained import networks
 from pretrained.checkpoint import Config
 from pretrained.media.images import flatten, from_source, from_uint8, to_pil, to_uint8
 from pretrained.networks.cost import Cost, check
+from pretrained.networks.sizes import Size, sides
 from pretrained.pipelines import degradations
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import MAX_SIDE, channels_of, options_of
@@ -50,9 +51,14 @@ class Translate:
             self.network = raise_on_oom(lambda: self.network.to(self.device, memory_format=torch.channels_last))
 
     @property
-    def size(self) -> int | None:
-        """The side of a source in px; None: any size."""
+    def size(self) -> Size | None:
+        """The size of a source in px; None: any size."""
         return self.config.input.get("size")
+
+    @property
+    def frame(self) -> tuple[int, int] | None:
+        """Width and height of a source in px; None: any size."""
+        return sides(self.size)[::-1] if self.size else None
 
     @property
     def scale(self) -> int:
@@ -86,8 +92,8 @@ class Translate:
             second: what is shown beside, for a network that takes two pictures.
             degrade: first make the picture such a source as the network was trained on, e.g. a photo a sketch.
             seed: what is random in that.
-            fit: "crop" cuts the square in the middle, "stretch" makes the whole picture a square, "tile" goes over
-                it in pieces that overlap. Without a size only "tile" changes anything.
+            fit: "crop" cuts out the middle in the network's shape, "stretch" brings the whole picture to that shape,
+                "tile" goes over it in pieces that overlap. Without a size only "tile" changes anything.
 
         Raises:
             InputError: what is asked for is not what this network can do.
@@ -96,9 +102,10 @@ class Translate:
         image = flatten(image)
         source = self._source(image, mask, second, degrade, seed, fit)
         made = to_pil(to_uint8(self._render(source, strength, fit))[0])
-        if fit == "stretch" and self.size:
-            low = self.size * self.scale
-            shape = [side * low / min(image.size) for side in image.size]
+        if fit == "stretch" and self.frame:
+            low = [side * self.scale for side in self.frame]
+            factor = max(least / side for least, side in zip(low, image.size))
+            shape = [side * factor for side in image.size]
             made = made.resize(_sides(shape, low, MAX_SIDE[fit]), Image.Resampling.LANCZOS)
         return made
 
@@ -107,7 +114,8 @@ class Translate:
         if fit != "tile":
             return 1
         shrunk = self.scale if degrade else 1
-        spans = [_spans(side // shrunk, self.size or TILE) for side in self._fitted(size, degrade, fit)]
+        tile = self.frame or (TILE, TILE)
+        spans = [_spans(side // shrunk, part) for side, part in zip(self._fitted(size, degrade, fit), tile)]
         return len(spans[0]) * len(spans[1])
 
     def source(
@@ -179,27 +187,28 @@ class Translate:
     def _fitted(self, size: tuple[int, int], degrade: bool, fit: str) -> tuple[int, int]:
         """Width and height of the fitted image, before any degradation."""
         enlarged = self.scale if degrade else 1  # a degraded image is as large as the output
-        if self.size and fit != "tile":
-            return (self.size * enlarged,) * 2
+        width, height = low = [side * enlarged for side in self.frame or (1, 1)]
+        if self.frame and fit != "tile":
+            return width, height
         limit = MAX_SIDE[fit] // self.scale * enlarged
         if max(size) > limit and self.scale > 1 and not degrade:
             raise InputError(
                 f"{size[0]} x {size[1]} px is too large to be made {self.scale} times larger: at most {limit} px"
                 f"{'' if fit == 'tile' else ', or ' + str(MAX_SIDE['tile'] // self.scale) + ' with `fit` tile'}"
             )
-        return _sides(size, (self.size or 1) * enlarged, limit)
+        return _sides(size, low, limit)
 
     def _render(self, source: Tensor, strength: float, fit: str) -> Tensor:
         """uint8 (1, C', H, W) -> (1, C, scale * H, scale * W) in [-1, 1]."""
         if fit != "tile":
             return self._run(source, strength)
         height, width = source.shape[2:]
-        side, scale = self.size or TILE, self.scale
+        (tile_width, tile_height), scale = self.frame or (TILE, TILE), self.scale
         made = torch.zeros(1, self.channels, height * scale, width * scale)
         weights = torch.zeros(1, 1, *made.shape[2:])
-        for (top, bottom), (left, right) in product(_spans(height, side), _spans(width, side)):
+        for (top, bottom), (left, right) in product(_spans(height, tile_height), _spans(width, tile_width)):
             place = (..., slice(top * scale, bottom * scale), slice(left * scale, right * scale))
-            weight = _ramp(bottom - top, side, scale)[:, None] * _ramp(right - left, side, scale)
+            weight = _ramp(bottom - top, tile_height, scale)[:, None] * _ramp(right - left, tile_width, scale)
             made[place] += self._run(source[..., top:bottom, left:right], strength) * weight
             weights[place] += weight
         return made / weights
@@ -251,10 +260,10 @@ def _place(
     return image.resize(sides, resampling) if fit == "stretch" else ImageOps.fit(image, sides, resampling)
 
 
-def _sides(size: Sequence[float], low: int, high: int) -> tuple[int, int]:
-    """Width and height as near to `size`, and to its proportions, as sides from `low` to `high` can be."""
-    factor = max(low / min(size), min(1.0, high / max(size)))
-    width, height = (max(low, min(high, round(side * factor))) for side in size)
+def _sides(size: Sequence[float], low: Sequence[int], high: int) -> tuple[int, int]:
+    """Width and height as near to `size`, and to its proportions, as from `low`, of each side, to `high` can be."""
+    factor = max(*(least / side for least, side in zip(low, size)), min(1.0, high / max(size)))
+    width, height = (max(least, min(high, round(side * factor))) for least, side in zip(low, size))
     return width, height
 
 

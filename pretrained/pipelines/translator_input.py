@@ -10,6 +10,7 @@ from torch import nn
 
 from pretrained import networks
 from pretrained.checkpoint import Config
+from pretrained.networks.sizes import Size, is_size, sides
 from pretrained.pipelines import degradations
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.system.errors import InputError
@@ -37,28 +38,30 @@ CRAYONS = {
 CANVAS = 256  # px, the side of a canvas for a network that takes any size
 # The longest side of what comes out, in px. In one piece a ResNet of width 32 takes 1 GB for each million pixels.
 MAX_SIDE = {"crop": 1536, "stretch": 1536, "tile": 4096}
-FIELDS = {"source": dict, "size": int, "scale": int, "mask": bool, "strength": bool, "second": dict}
+FIELDS = {"source": dict, "size": Size, "scale": int, "mask": bool, "strength": bool, "second": dict}
 DEFAULTS = {"size": None, "scale": 1, "mask": False, "strength": False, "second": None}
 
 
 class Pen(NamedTuple):
-    """What a source is drawn with: CSS colours by name, that of the paper, and the side and the brush's width in px."""
+    """What a source is drawn with: CSS colours by name, that of the paper, its sides and the brush's width in px."""
 
     palette: Mapping[str, str]
     paper: str
-    side: int
+    width: int
+    height: int
     brush: int
 
 
 def pen_for(config: Config) -> Pen | None:
     """The pen that draws sources for a translator; None when they cannot be drawn."""
-    source, side = config.input["source"], config.input.get("size") or CANVAS
+    source, (height, width) = config.input["source"], sides(config.input.get("size") or CANVAS)
+    side = min(height, width)
     if source["kind"] == "sketch":
-        return Pen({"black": "#000000"}, "#ffffff", side, max(1, side // 64))
+        return Pen({"black": "#000000"}, "#ffffff", width, height, max(1, side // 64))
     if palette := source.get("palette"):
-        return Pen(palette, next(iter(palette.values())), side, max(1, side // 16))
+        return Pen(palette, next(iter(palette.values())), width, height, max(1, side // 16))
     widths = {"picture": side // 24, "drawing": side // 40}
-    return Pen(CRAYONS, "#ffffff", side, max(1, widths[source["kind"]])) if source["kind"] in widths else None
+    return Pen(CRAYONS, "#ffffff", width, height, max(1, widths[source["kind"]])) if source["kind"] in widths else None
 
 
 def options_of(config: Config) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def channels_of(config: Config, network: nn.Module) -> tuple[int, int]:
     for key, value in real.items():
         if given[key] != value:
             raise InputError(f"the config's {key!r} is {given[key]!r}, but {value!r} in its network")
-    if size is not None and not 1 <= size <= MAX_SIDE["crop"] // scale:
+    if size is not None and not 1 <= min(sides(size)) <= max(sides(size)) <= MAX_SIDE["crop"] // scale:
         raise InputError(f"the config's 'size' is {size}: 1 to {MAX_SIDE['crop'] // scale}, or null for any")
     channels = spec["channels"]
     second = given["second"]["channels"] if given["second"] else 0
@@ -104,8 +107,10 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:
     """The input of a config with its defaults, each of its type."""
     for key, kind in FIELDS.items():
         value = given.get(key, DEFAULTS.get(key))
-        if type(value) is not kind and not (value is None and key in ("size", "second")):
-            raise InputError(f"the config's {key!r} must be {kind.__name__}, not {type(value).__name__}")
+        fits = is_size(value) if kind == Size else type(value) is kind
+        if not fits and not (value is None and key in ("size", "second")):
+            wanted = "int or WIDTHxHEIGHT" if kind == Size else kind.__name__
+            raise InputError(f"the config's {key!r} must be {wanted}, not {type(value).__name__}")
     source, second = given["source"], given.get("second")
     if str(source.get("kind")) not in KINDS:
         raise InputError(f"the config's 'source' needs a \"kind\": one of {', '.join(KINDS)}")

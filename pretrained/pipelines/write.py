@@ -17,6 +17,7 @@ from PIL import Image
 from pretrained.checkpoint import Config
 from pretrained.inputs import latents
 from pretrained.media.images import MAX_PIXELS, to_pil
+from pretrained.networks.sizes import sides
 from pretrained.pipelines.generate import Generate
 from pretrained.system.errors import InputError
 
@@ -96,9 +97,9 @@ def film(
         raise InputError("a film needs one seed and one frame at least")
     lines = lines_of(text, pipeline.config)
     labels = sorted({label for line in lines for label in line if label is not None})
-    size = pipeline.config.network["size"]
+    size, glyph_width = sides(pipeline.config.network["size"])
     height = round(len(lines) * size + 2 * MARGIN * size)
-    most = round(max(map(len, lines)) * size * (1 + GAP) + 2 * MARGIN * size)
+    most = round(max(map(len, lines)) * (glyph_width + GAP * size) + 2 * MARGIN * size)
     if height * most * scale**2 > MAX_PIXELS:
         raise InputError(f"the picture would have {height * scale} x {most * scale} px: give a shorter text")
     keys = pipeline.latents(seeds)
@@ -127,14 +128,14 @@ def _paper(glyphs: Mapping[int, np.ndarray]) -> np.ndarray:
 
 def _sides(glyph: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each row how many pixels are free on the left and on the right of its ink, (H,) each; inf without ink."""
-    size = glyph.shape[1]
+    height, width = glyph.shape[:2]
     if glyph.shape[-1] > 1:  # a picture of a character, not a letter of ink: it stands edge to edge
-        return np.zeros(size), np.zeros(size)
+        return np.zeros(height), np.zeros(height)
     ink = np.abs(glyph - paper).max(axis=-1) > INK * 255
     has = ink.any(axis=1)
     left, right = (np.where(has, side.argmax(axis=1), np.inf) for side in (ink, ink[:, ::-1]))
     if not has.any():  # an empty picture is as wide as half a letter
-        return np.full(size, size / 4), np.full(size, size / 4)
+        return np.full(height, width / 4), np.full(height, width / 4)
     return left, right
 
 
@@ -155,7 +156,7 @@ def _lay_out(glyphs: Mapping[int, np.ndarray], lines: Sequence[Sequence[int | No
     """Where the pictures of all letters begin, from the left, lines centred -> places in px, and the largest width."""
     paper = _paper(glyphs)
     sides = {label: _sides(glyph, paper) for label, glyph in glyphs.items()}
-    size = len(next(iter(glyphs.values())))
+    size, glyph_width = next(iter(glyphs.values())).shape[:2]
     placed, widths = [], []
     for line in lines:
         places, end, before = [], 0.0, None  # `end` is where the ink ends
@@ -166,7 +167,7 @@ def _lay_out(glyphs: Mapping[int, np.ndarray], lines: Sequence[Sequence[int | No
             left, right = sides[label]
             start = end + (_gap(before, left) if before is not None else 0.0)
             places.append(start - left.min())
-            end, before = start + size - left.min() - right.min(), right
+            end, before = start + glyph_width - left.min() - right.min(), right
         placed.append(places)
         widths.append(end)
     most = max(widths)
@@ -192,7 +193,7 @@ def _draw(
             if label is None:
                 continue
             left = round((shape[1] / 2 + next(place)) * scale)
-            first, last = max(0, -left), min(size, sheet.shape[1] - left)
+            first, last = max(0, -left), min(large[label].shape[1], sheet.shape[1] - left)
             if last <= first:
                 continue
             there = sheet[top : top + size, left + first : left + last]

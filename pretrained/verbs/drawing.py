@@ -224,7 +224,7 @@ class Interpolate(Filming):
 class Translate(Drawing):
     """Translate an image of yours; on a command line also each image in a folder and the folders in it.
 
-    A network of one size takes the square in the middle, unless --fit says otherwise. One of any size takes the whole
+    A network of one size takes the middle, in its shape, unless --fit says otherwise. One of any size takes the whole
     image, made smaller if the output would have more than 1536 px on a side, or 4096 with --fit tile.
     """
 

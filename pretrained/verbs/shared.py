@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from pretrained.checkpoint import Config
 from pretrained.inputs.seeds import few_seeds
 from pretrained.media import video
+from pretrained.networks.sizes import sides
 from pretrained.pipelines import image_grid, write
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.directions import FILE
@@ -119,9 +121,10 @@ class Drawing(OnCheckpoint):
             if found.about.max_seeds:
                 few_seeds(getattr(self, name), found.about.max_seeds, name)
         size = config.network.get("size", 1)
-        if (count := self.num_images()) * size**2 > MAX_PIXELS:
+        num_pixels = math.prod(sides(size))
+        if (count := self.num_images()) * num_pixels > MAX_PIXELS:
             raise InputError(
-                f"at most {MAX_PIXELS // size**2:,} images of {size} px can be drawn at once, got {count:,}"
+                f"at most {MAX_PIXELS // num_pixels:,} images of {size} px can be drawn at once, got {count:,}"
             )
 
 

@@ -33,7 +33,7 @@ function tensor(canvas, channels) {
   return [numbers, [1, channels, canvas.height, canvas.width]];
 }
 
-export async function play({ name, about, size, multiple, channels, second, mask, strength, pen, example, drawn: isDrawn }, run) {
+export async function play({ name, about, frame, multiple, channels, second, mask, strength, pen, example, drawn: isDrawn }, run) {
   const drawn = isDrawn ? example : null; // on the canvas at first
   const inputs = {};
   let source = null; // the picture that was chosen last, which a mask belongs to
@@ -75,7 +75,7 @@ export async function play({ name, about, size, multiple, channels, second, mask
 
   // The sides that a chosen picture is brought to: those of the network, or near its own.
   function sidesOf({ width, height }) {
-    if (size) return [size, size];
+    if (frame) return frame;
     const factor = Math.min(1, MAX_SIDE / Math.max(width, height));
     return [width, height].map((side) => Math.max(2, Math.round((side * factor) / multiple)) * multiple);
   }
@@ -109,9 +109,10 @@ export async function play({ name, about, size, multiple, channels, second, mask
   const canLive = !second && !mask;
   for (const id of ["camera", "screen"]) $(id).hidden = !canLive;
   if (canLive) {
-    const side = size ?? Math.ceil(LIVE / multiple) * multiple;
-    live((frame) => {
-      inputs.picture = tensor(fitted(frame, side, side), channels);
+    const side = Math.ceil(LIVE / multiple) * multiple;
+    const sides = frame ?? [side, side];
+    live((seen) => {
+      inputs.picture = tensor(fitted(seen, ...sides), channels);
       return translateNow();
     });
   }
@@ -119,10 +120,10 @@ export async function play({ name, about, size, multiple, channels, second, mask
     const image = new Image();
     image.src = example;
     await image.decode();
-    const canvas = fitted(image, ...(size ? [size, size] : sidesOf(image)));
+    const canvas = fitted(image, ...sidesOf(image));
     if (!inputs.picture) inputs.picture = tensor(canvas, channels);
     if (!drawn && !mask) $("source").replaceChildren(canvas);
     show();
   }
-  if (pen) layPaper(pen.side, pen.side, pen.palette, pen.paper, null, pen.brush);
+  if (pen) layPaper(pen.width, pen.height, pen.palette, pen.paper, null, pen.brush);
 }

@@ -15,6 +15,7 @@ import pretrained
 from pretrained import networks
 from pretrained.checkpoint import Config
 from pretrained.media.images import Levels
+from pretrained.networks.sizes import is_size
 from pretrained.pipelines.registry import Generate
 from pretrained.pipelines.translate import Translate
 from pretrained.system.errors import InputError
@@ -152,7 +153,7 @@ def read_pairs(config: Config, name: str, root: Path, how: Reading = AS_FOUND) -
         for field in fields(recipe.options)
         if type(saved.get(field.name)) is type(getattr(recipe.options, field.name))
     }
-    size = saved["size"] if type(saved.get("size")) is int else recipe.size
+    size = saved["size"] if is_size(saved.get("size")) else recipe.size
     channels = networks.complete(config.network)["channels"]
     dataset = recipe.method.read(replace(recipe.options, **known), name, size, root, channels, how)
     if not dataset.has_references:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 import pretrained
 from pretrained.inputs.seeds import parse_seeds
 from pretrained.media.images import Levels, encode_png, enlarge
+from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from trainer import data
@@ -72,7 +73,7 @@ class Command:
             raise InputError(f"`out` must end in .png, got {self.out}")
 
 
-# uint8 images (N, C, size, size) -> vectors, float64 (N, D), which are compared by Euclidean distance
+# uint8 images (N, C, *size) -> vectors, float64 (N, D), which are compared by Euclidean distance
 Embed = Callable[[Tensor], Tensor]
 
 
@@ -131,7 +132,7 @@ def _rounded(value: Tensor) -> float:
 
 
 def _held_out(training: Dataset, test: Dataset | None) -> tuple[Tensor, Tensor, str]:
-    """Held-out images, uint8 (N, C, size, size), their indices in the training set or -1, and a description."""
+    """Held-out images, uint8 (N, C, *size), their indices in the training set or -1, and a description."""
     images = (test or training).images
     chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
     if test:
@@ -139,9 +140,9 @@ def _held_out(training: Dataset, test: Dataset | None) -> tuple[Tensor, Tensor, 
     return images[chosen], chosen, f"{len(chosen)} images of {training.name}, each beside all others"
 
 
-def _embedding(command: Command, device: torch.device, size: int) -> tuple[Embed, str]:
+def _embedding(command: Command, device: torch.device, size: Size) -> tuple[Embed, str]:
     if command.features == "pixels" and command.feature_weights is None:
-        side = min(size, SIDE)
+        side = min(*sides(size), SIDE)
         return partial(pixels, side=side), f"root mean square of the differences of pixels, 0 to 255, at {side} px"
     kind = "auto" if command.features == "pixels" else command.features
     extractor = features.load(kind, command.feature_weights, device)
@@ -186,8 +187,8 @@ def image_grid(seeds: Sequence[int], samples: Tensor, neighbours: Tensor, distan
     """A row for each sample and its neighbours, with their distances -> uint8 (H, W, 3).
 
     Args:
-        samples: uint8 (N, C, size, size).
-        neighbours: uint8 (N, NEIGHBOURS, C, size, size).
+        samples: uint8 (N, C, *size).
+        neighbours: uint8 (N, NEIGHBOURS, C, *size).
         distances: (N, NEIGHBOURS).
     """
     scale = max(1, CELL // samples.shape[-1])

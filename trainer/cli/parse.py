@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_type_hints
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from pretrained.networks.sizes import is_size
 from pretrained.system.errors import InputError, as_flag, fail
 from trainer.base import defaults, open_base, recipe_of
 from trainer.loop.settings import Settings
@@ -106,7 +107,8 @@ def parse(arguments: Sequence[str]) -> Command:
     about = f"Train the recipe {name}: {RECIPES[name].summary}. All recipes: python -m trainer --help"
     arguments = _positive(arguments, RECIPES[name].options)
     size = _value_of("--size", arguments)
-    recipe = defaults(RECIPES[name], base, int(size) if size.isdecimal() else None) if base else RECIPES[name]
+    size = int(size) if size.isdecimal() else size
+    recipe = defaults(RECIPES[name], base, size if is_size(size) else None) if base else RECIPES[name]
     return _parse(Command, f"python -m trainer {name}", arguments, Command(recipe, Settings()), about)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pretrained.media.images import from_uint8
+from pretrained.networks.sizes import sides
 from trainer import distributed
 from trainer.data.files import memmap
 
@@ -21,7 +22,7 @@ DEVICE_BYTES = 4 << 30  # a data set up to this size is kept on the GPU
 
 
 class Batches:
-    """Endless shuffled batches (x, y): x float (B, C, size, size) in [-1, 1], y int64 (B,) or None.
+    """Endless shuffled batches (x, y): x float (B, C, *size) in [-1, 1], y int64 (B,) or None.
 
     Picture number i is a function of the seed and i alone: `images_seen` is the whole state, so resuming is exact.
     Each of several processes takes its part of a batch. Pictures that are stored larger than `dataset.size`
@@ -107,23 +108,25 @@ class Batches:
         return (x, y), to_device(indices, self.device)
 
     def _images(self, start: int) -> tuple[Tensor, Tensor]:
-        """A batch as it is stored, cut and mirrored: uint8 (B, C, size, size), and its indices."""
+        """A batch as it is stored, cut and mirrored: uint8 (B, C, *size), and its indices."""
         indices = self._indices(start)[self.part]
         x = to_device(self.stored[to_device(indices, self.stored.device)], self.device)
         self.touched += x.numel() + len(x) * memmap.AROUND
         if self.touched > memmap.HELD:
             memmap.release_pages(self.stored)
             self.touched = 0
-        room, place = x.shape[-1] - self.size, torch.arange(self.size)
-        if not room and not self.horizontal_flip:
+        places = torch.tensor(x.shape[2:]) - torch.tensor(sides(self.size)) + 1  # of the corner, down and across
+        most = int(places.max())
+        if most == 1 and not self.horizontal_flip:
             return x, indices
-        corners, columns = torch.zeros(len(x), 2, dtype=torch.int64), place
-        if room:
-            corners = torch.randint(room + 1, (self.batch_size, 2), generator=self._random(start, stream=2))[self.part]
+        corners, (rows, columns) = torch.zeros(len(x), 2, dtype=torch.int64), map(torch.arange, sides(self.size))
+        if most > 1:
+            drawn = torch.randint(most, (self.batch_size, 2), generator=self._random(start, stream=2))[self.part]
+            corners = drawn * places // most
         if self.horizontal_flip:
             flip = torch.rand(self.batch_size, generator=self._random(start, stream=1))[self.part] < 0.5
-            columns = torch.where(flip[:, None], place.flip(0), place)
-        places = torch.arange(len(x))[:, None, None], (corners[:, :1] + place)[:, :, None]
+            columns = torch.where(flip[:, None], columns.flip(0), columns)
+        places = torch.arange(len(x))[:, None, None], (corners[:, :1] + rows)[:, :, None]
         images, rows, columns = (to_device(p, self.device) for p in (*places, (corners[:, 1:] + columns)[:, None, :]))
         return x[images, :, rows, columns].permute(0, 3, 1, 2), indices
 

@@ -31,8 +31,9 @@ def contact_sheet(dataset: Dataset, batches: Batches) -> bytes:
     cells = [_as_cells(torch.cat(parts)[:wanted].cpu()) for parts in zip(*columns)]
     if labels:
         cells = [part[torch.cat(labels)[:wanted].argsort(stable=True)] for part in cells]
-    side = max(MIN_CELL, *(part.shape[-1] for part in cells))
-    cells = [F.interpolate(part, (side, side)) for part in cells]
+    height, width = max(part.shape[2:] for part in cells)
+    scale = max(MIN_CELL / max(height, width), 1)
+    cells = [F.interpolate(part, (round(height * scale), round(width * scale))) for part in cells]
     images = torch.stack(cells, dim=1).flatten(0, 1)
     return encode_png(grid(to_uint8(images), len(cells) if len(cells) > 1 else math.isqrt(wanted)))
 

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from pretrained.media.files import name_some
+from pretrained.networks.sizes import Size, sides, size_of
 from pretrained.system.errors import InputError
 from trainer.data import captions
 from trainer.data.batches import Batches
@@ -46,7 +47,7 @@ class Dataset:
     """Pictures, and labels where there are any.
 
     Attributes:
-        images: uint8 (N, C, size, size).
+        images: uint8 (N, C, *size).
         labels: int64 (N,), or None.
         classes: a name for each label.
         captions: a sentence for each picture, or None.
@@ -69,8 +70,8 @@ class Dataset:
     part: str = ""
 
     @property
-    def size(self) -> int:
-        return self.images.shape[-1]
+    def size(self) -> Size:
+        return size_of(*self.images.shape[2:])
 
     @property
     def channels(self) -> int:
@@ -94,13 +95,13 @@ class Dataset:
         return []
 
     def references(self, count: int) -> Tensor:
-        """At most `count` images that those made should be like -> uint8 (M, channels, size, size)."""
+        """At most `count` images that those made should be like -> uint8 (M, channels, *size)."""
         return self.images[:count]
 
 
 def load(
     data: str,
-    size: int,
+    size: Size,
     root: Path,
     channels: int | None = None,
     split: str = "train",
@@ -131,7 +132,7 @@ def load(
     return _load_folder(find(data, root), size, channels, split, how)
 
 
-def _load_folder(data: str, size: int, channels: int | None, split: str, how: Reading) -> Dataset:
+def _load_folder(data: str, size: Size, channels: int | None, split: str, how: Reading) -> Dataset:
     how.allow("plain", "classes")
     listing = reading.open_listing(data, f"{', '.join(NAMED)}, fake, a folder or .zip of pictures, or hub:user/dataset")
     found = layout.find_images(listing, how.layout)
@@ -169,13 +170,13 @@ def _load_folder(data: str, size: int, channels: int | None, split: str, how: Re
     )
 
 
-def fake(size: int, channels: int, count: int = 1024) -> Dataset:
+def fake(size: Size, channels: int, count: int = 1024) -> Dataset:
     """Soft blobs of two classes, wide and narrow: enough to see that training runs."""
     random = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % 2
     centre = torch.rand(count, 2, 1, 1, generator=random) * 1.2 - 0.6
-    axis = torch.linspace(-1, 1, size)
-    distance = (axis.view(1, -1, 1) - centre[:, 0]).square() + (axis.view(1, 1, -1) - centre[:, 1]).square()
+    down, across = (torch.linspace(-1, 1, side) for side in sides(size))
+    distance = (down.view(1, -1, 1) - centre[:, 0]).square() + (across.view(1, 1, -1) - centre[:, 1]).square()
     blobs = torch.exp(-distance / torch.where(labels == 0, 0.02, 0.1).view(-1, 1, 1))
     tint = 0.5 + 0.5 * torch.rand(count, channels, 1, 1, generator=random)
     classes = ["narrow", "wide"]
@@ -183,12 +184,22 @@ def fake(size: int, channels: int, count: int = 1024) -> Dataset:
     return Dataset("fake", (blobs[:, None] * tint * 255).to(torch.uint8), labels, classes, "CC0", captions)
 
 
-def resize(images: Tensor, size: int) -> Tensor:
-    """uint8 (N, C, S, S) -> uint8 (N, C, size, size)."""
-    if images.shape[-1] == size:
+def resize(images: Tensor, size: Size) -> Tensor:
+    """uint8 (N, C, H, W) -> uint8 (N, C, *size), of the part in the middle that has the shape of `size`."""
+    height, width = sides(size)
+    images = _middle(images, height / width)
+    if images.shape[2:] == (height, width):
         return images
     resized = [
-        F.interpolate(part.float(), (size, size), mode="bilinear", antialias=True).round().clamp(0, 255).byte()
+        F.interpolate(part.float(), (height, width), mode="bilinear", antialias=True).round().clamp(0, 255).byte()
         for part in images.split(4096)
     ]
     return torch.cat(resized)
+
+
+def _middle(images: Tensor, aspect: float) -> Tensor:
+    """The largest part (N, C, H', W') in the middle of (N, C, H, W) with H' / W' of about `aspect`."""
+    height, width = images.shape[2:]
+    kept = min(height, round(width * aspect)), min(width, round(height / aspect))
+    top, left = (height - kept[0]) // 2, (width - kept[1]) // 2
+    return images[:, :, top : top + kept[0], left : left + kept[1]]

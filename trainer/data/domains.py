@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pretrained.media.files import shown
+from pretrained.networks.sizes import Size
 from pretrained.system.errors import InputError
 from trainer import data
 from trainer.data.batches import Batches
@@ -23,20 +24,20 @@ class Domains(Dataset):
     """Two sets of pictures of which none belong together.
 
     Attributes:
-        images: uint8 (N, C, S, S), domain A; S at least `side`.
-        others: uint8 (M, C, S, S), domain B.
-        side: the size at which they are seen.
-        held_out, held_out_others: of each, uint8 (., C, side, side), never trained on.
+        images: uint8 (N, C, H, W), domain A; *crop or larger.
+        others: uint8 (M, C, H, W), domain B.
+        crop: the size that they are cropped to.
+        held_out, held_out_others: of each, uint8 (., C, *crop), never trained on.
     """
 
-    side: int = 0
+    crop: Size = 0
     others: Tensor = NONE
     held_out: Tensor = NONE
     held_out_others: Tensor = NONE
 
     @property
-    def size(self) -> int:
-        return self.side
+    def size(self) -> Size:
+        return self.crop
 
     def reversed(self) -> Domains:
         """B in place of A."""
@@ -82,7 +83,7 @@ class DomainBatches(Batches):
 
 def load(
     name: str,
-    size: int,
+    size: Size,
     channels: int | None,
     jitter: float,
     how: Reading = AS_FOUND,
@@ -100,7 +101,7 @@ def load(
         )
         cut = NUM_FAKE_HELD_OUT
         held_out = {"held_out": held_a[:cut], "held_out_others": held_b[:cut]}
-        return Domains(name, a[cut:], licence="CC0", side=size, others=b[cut:], **held_out)
+        return Domains(name, a[cut:], licence="CC0", crop=size, others=b[cut:], **held_out)
     how.allow("folders")
     listing = reading.open_listing(name)
     found = layout.find_kinds(listing, 2, how.layout)
@@ -130,7 +131,7 @@ def load(
         found=counts + split.where(found, [*a.left_out, *b.left_out]),
         contents=fingerprint(*sizes, [], a.contents.digest, b.contents.digest),
         num_held_out=len(a.held_out) + len(b.held_out),
-        side=size,
+        crop=size,
         others=b.train,
         held_out=a.held_out,
         held_out_others=b.held_out,

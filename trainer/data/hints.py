@@ -41,15 +41,17 @@ def _pen(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 def _dab(source: Tensor, target: Tensor, counts: Tensor, most: int) -> Tensor:
     """Discs of the colour in their middle, at `counts` (N,) places where the picture is coloured."""
-    num, _, side, _ = source.shape
+    num, _, height, width = source.shape
     coloured = (target.amax(1) - target.amin(1) > 2 * COLOURFUL).flatten(1).float()
     places = torch.multinomial(coloured + 1e-6, most)  # (N, most)
     colours = target.flatten(2).gather(2, places[:, None].expand(-1, target.shape[1], -1))
-    radii = torch.empty(num, most, device=source.device).uniform_(*RADIUS) * side
+    radii = torch.empty(num, most, device=source.device).uniform_(*RADIUS) * min(height, width)
     radii = torch.where(torch.arange(most, device=source.device) < counts[:, None], radii, 0)
-    axis = torch.arange(side, device=source.device)
-    rows, columns = places // side, places % side
-    down, across = (axis - rows[..., None]).square(), (axis - columns[..., None]).square()  # (N, most, S)
+    rows, columns = places // width, places % width
+    down, across = (  # (N, most, H) and (N, most, W)
+        (torch.arange(side, device=source.device) - place[..., None]).square()
+        for side, place in ((height, rows), (width, columns))
+    )
     for dab in range(most):
         disc = down[:, dab, :, None] + across[:, dab, None, :] < radii[:, dab, None, None].square()
         source = torch.where(disc[:, None], colours[:, :, dab, None, None], source)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pretrained.media.files import name_some
 from pretrained.media.images import from_source, from_uint8, to_pil
+from pretrained.networks.sizes import Size, scaled
 from pretrained.pipelines.degradations import DEGRADATIONS, check
 from pretrained.system.errors import InputError
 from trainer import data
@@ -47,18 +48,18 @@ class Pairs(Dataset):
     """Sources and targets.
 
     Attributes:
-        images: uint8 (N, stored, S, S) as `sources` takes them; S at least `side`.
-        side: the size at which they are seen.
-        held_out: uint8 (M, stored, side, side), never trained on.
+        images: uint8 (N, stored, H, W) as `sources` takes them; *crop or larger.
+        crop: the size that they are cropped to.
+        held_out: uint8 (M, stored, *crop), never trained on.
     """
 
-    side: int = 0
+    crop: Size = 0
     sources: Sources = ALONE
     held_out: Tensor = NONE
 
     @property
-    def size(self) -> int:
-        return self.side
+    def size(self) -> Size:
+        return self.crop
 
     @property
     def channels(self) -> int:
@@ -145,7 +146,7 @@ def pil(image: Tensor) -> Image.Image:
 
 def load_pairs(
     name: str,
-    size: int,
+    size: Size,
     root: Path,
     channels: int | None,
     options: PairOptions,
@@ -175,7 +176,7 @@ def load_pairs(
 
 def load_singles(
     name: str,
-    size: int,
+    size: Size,
     root: Path,
     channels: int | None,
     jitter: float,
@@ -191,7 +192,7 @@ def load_singles(
     if name in data.NAMED:
         train = data.load(name, stored_size, root, channels)
         held_out = data.load(name, size, root, channels, "test").images[:MAX_HELD_OUT]
-        return Pairs(name, train.images, licence=train.licence, side=size, sources=sources, held_out=held_out)
+        return Pairs(name, train.images, licence=train.licence, crop=size, sources=sources, held_out=held_out)
     if name.startswith(read.PREFIX):
         return _last_held_out(data.load(name, stored_size, root, channels, how=how), size, sources)
     how.allow("plain", "classes")
@@ -204,7 +205,7 @@ def load_singles(
 
 def load_stacks(
     name: str,
-    size: int,
+    size: Size,
     channels: int | None,
     jitter: float,
     kinds: tuple[str, ...],
@@ -235,14 +236,14 @@ def load_stacks(
     return _split(found, parts, size, stored_size, channels, how, stacked(channels), "pairs", len(kinds))
 
 
-def stored_size_of(size: int, jitter: float) -> int:
+def stored_size_of(size: Size, jitter: float) -> Size:
     """How large images are stored that are seen at `size` px."""
     if not 0 <= jitter <= 4:
         raise InputError(f"`jitter` must be 0 to 4, got {jitter}")
-    return round(size * (1 + jitter))
+    return scaled(size, 1 + jitter)
 
 
-def _last_held_out(dataset: Dataset, size: int, sources: Sources) -> Pairs:
+def _last_held_out(dataset: Dataset, size: Size, sources: Sources) -> Pairs:
     """The last images are held out rather than any: a part of a mapped file stays on the disk."""
     total = len(dataset.images)
     if total < 2:
@@ -250,12 +251,12 @@ def _last_held_out(dataset: Dataset, size: int, sources: Sources) -> Pairs:
     count = min(-(-total // layout.HELD_OUT), MAX_HELD_OUT)
     held_out = data.resize(dataset.images[-count:], size)
     images = dataset.images[:-count]
-    return Pairs(dataset.name, images, licence=dataset.licence, side=size, sources=sources, held_out=held_out)
+    return Pairs(dataset.name, images, licence=dataset.licence, crop=size, sources=sources, held_out=held_out)
 
 
-def _fake(images: Sequence[Tensor], size: int, sources: Sources) -> Pairs:
+def _fake(images: Sequence[Tensor], size: Size, sources: Sources) -> Pairs:
     train, held_out = images[0][NUM_FAKE_HELD_OUT:], images[1][:NUM_FAKE_HELD_OUT]
-    return Pairs("fake", train, licence="CC0", side=size, sources=sources, held_out=held_out)
+    return Pairs("fake", train, licence="CC0", crop=size, sources=sources, held_out=held_out)
 
 
 def _outline(blobs: Tensor) -> Tensor:
@@ -265,8 +266,8 @@ def _outline(blobs: Tensor) -> Tensor:
 def _split(
     found: layout.Found,
     parts: Mapping[str, split.Items],
-    size: int,
-    stored_size: int,
+    size: Size,
+    stored_size: Size,
     channels: int,
     how: Reading,
     sources: Sources,
@@ -286,7 +287,7 @@ def _split(
         found=counts + split.where(found, [alone, *images.left_out], columns),
         contents=images.contents,
         num_held_out=len(images.held_out),
-        side=size,
+        crop=size,
         sources=sources,
         held_out=images.held_out,
     )

@@ -70,10 +70,10 @@ def _rows(pipeline: Any, examples: Sequence[Example]) -> Preview:
         outputs.append(made[-1].convert("RGB"))
         shown = [example.source, *example.extras.values(), *made, *([example.target] if example.target else [])]
         cells += [image.convert("RGB") for image in shown]
-    size = max(cells[-1].size[0], cells[0].size[0])
-    squares = [np.asarray(cell.resize((size, size), Image.Resampling.NEAREST)) for cell in cells]
+    size = max(cells[-1].size, cells[0].size)
+    cells = [np.asarray(cell.resize(size, Image.Resampling.NEAREST)) for cell in cells]
     names = ["source", *example.extras, *(["output"] * len(strengths)), *(["target"] if example.target else [])]
-    shown = grid(np.stack(squares), columns=len(names))
-    return Preview(
-        np.stack([np.asarray(output) for output in outputs]), shown, {"id": pipeline.config.name, "columns": names}
-    )
+    shown = grid(np.stack(cells), columns=len(names))
+    text = {"id": pipeline.config.name, "columns": names}
+    text |= {"height": size[1]} if size[0] != size[1] else {}
+    return Preview(np.stack([np.asarray(output) for output in outputs]), shown, text)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
+from pretrained.networks.sizes import Size
 from trainer.data import pairs
 from trainer.data.batches import Batches
 from trainer.data.files.reading import AS_FOUND, Reading
@@ -70,7 +71,7 @@ class ContextEncoder(Method):
 
     @classmethod
     def read(
-        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+        cls, options: Options, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Pairs:
         made = PairOptions(degradation="mask", jitter=options.jitter)
         return pairs.load_pairs(name, size, root, channels, made, {"strokes": options.strokes}, how)

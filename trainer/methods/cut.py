@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrained import networks
+from pretrained.networks.sizes import Size
 from trainer.data import domains
 from trainer.data.batches import Batches
 from trainer.data.domains import Domains
@@ -78,6 +79,7 @@ def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
 class CUT(Method):
     """A translator with the heads of its contrast, one network to the optimiser, against a D that sees patches."""
 
+    any_shape = True
     optimizer = Adam(2e-4)
     published: ClassVar = {MAIN: Published("G.AB")}
     layout = torch.contiguous_format
@@ -95,7 +97,7 @@ class CUT(Method):
 
     @classmethod
     def read(
-        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+        cls, options: Options, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Domains:
         return domains.load(name, size, channels, options.jitter, how)
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrained import networks
+from pretrained.networks.sizes import Size, sides
 from trainer import distributed
 from trainer.data import domains
 from trainer.data.batches import Batches
@@ -48,10 +49,10 @@ class Options:
 class Pool(nn.Module):
     """Pool of past fakes (Shrivastava et al. 2016, arXiv:1612.07828), in buffers, so that a resumed run has it."""
 
-    def __init__(self, pool_size: int, channels: int, size: int):
+    def __init__(self, pool_size: int, channels: int, size: Size):
         super().__init__()
         # "images" is the name in the resume files of earlier runs.
-        self.register_buffer("pictures", torch.zeros(pool_size, channels, size, size))
+        self.register_buffer("pictures", torch.zeros(pool_size, channels, *sides(size)))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
@@ -76,6 +77,7 @@ class Pool(nn.Module):
 class CycleGAN(Method):
     """AB and BA, optimised together as G, against a PatchGAN D in each domain."""
 
+    any_shape = True
     optimizer = Adam(2e-4)
     published: ClassVar = {MAIN: Published("G.AB"), "reverse": Published("G.BA", Domains.reversed)}
     layout = torch.contiguous_format
@@ -92,7 +94,7 @@ class CycleGAN(Method):
 
     @classmethod
     def read(
-        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+        cls, options: Options, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Domains:
         return domains.load(name, size, channels, options.jitter, how)
 

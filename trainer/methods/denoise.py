@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
+from pretrained.networks.sizes import Size
 from trainer.data import pairs
 from trainer.data.batches import Batches
 from trainer.data.files.reading import AS_FOUND, Reading
@@ -39,6 +40,7 @@ class Options:
 class Denoiser(Method):
     """One network, trained with the squared error."""
 
+    any_shape = True
     optimizer = Adam(1e-3, (0.9, 0.999))
 
     def __init__(self, options: Options, data: Pairs):
@@ -50,7 +52,7 @@ class Denoiser(Method):
 
     @classmethod
     def read(
-        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+        cls, options: Options, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Pairs:
         made = PairOptions(degradation="noise", jitter=options.jitter)
         return pairs.load_pairs(name, size, root, channels, made, {"low": options.low, "high": options.high}, how)

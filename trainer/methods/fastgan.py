@@ -40,6 +40,7 @@ class Options(AugmentOptions):
 class FastGAN(Method):
     """A generator with skip-layer excitation against a D that describes what it sees."""
 
+    any_shape = True
     won_below = LOSS.won_below
 
     def __init__(self, options: Options, data: Dataset):

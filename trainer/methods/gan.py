@@ -62,6 +62,8 @@ class Options(AugmentOptions):
 class GAN(Method):
     """A generator G against a discriminator D."""
 
+    any_shape = True
+
     def __init__(self, options: Options, data: Dataset):
         super().__init__(options, data)
         self.loss = LOSSES[options.loss]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from pretrained import networks
+from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
 from trainer.data import hints, pairs
 from trainer.data.batches import Batches
@@ -69,9 +70,9 @@ class Options(PairOptions):
     """Strided convolutions in D: 1, 2, 3 or 4 give patches of 16, 34, 70 or 142 px."""
 
 
-def patch_discriminator(inputs: int, size: int, width: int, layers: int) -> nn.Module:
-    """A PatchGAN discriminator for images (N, inputs, size, size); InputError if they are too small for it."""
-    if size < 4 * 2**layers:
+def patch_discriminator(inputs: int, size: Size, width: int, layers: int) -> nn.Module:
+    """A PatchGAN discriminator for images (N, inputs, *size); InputError if they are too small for it."""
+    if min(sides(size)) < 4 * 2**layers:
         raise InputError(f"`size` must be >= {4 * 2**layers} with `layers` {layers}, got {size}")
     return networks.build({"class": "patchgan.Discriminator", "inputs": inputs, "width": width, "layers": layers})
 
@@ -79,6 +80,7 @@ def patch_discriminator(inputs: int, size: int, width: int, layers: int) -> nn.M
 class Pix2Pix(Method):
     """A translator G against D, which sees patches of (source, image)."""
 
+    any_shape = True
     optimizer = Adam(2e-4)
     layout = torch.contiguous_format
 
@@ -110,7 +112,7 @@ class Pix2Pix(Method):
 
     @classmethod
     def read(
-        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+        cls, options: Options, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Pairs:
         return pairs.load_pairs(name, size, root, channels, options, how=how)
 

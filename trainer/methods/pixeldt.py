@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pretrained import networks
+from pretrained.networks.sizes import Size
 from pretrained.system.errors import InputError
 from trainer.data import pairs
 from trainer.data.batches import Batches
@@ -55,7 +56,7 @@ class PixelDT(Method):
 
     @classmethod
     def read(
-        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+        cls, options: Options, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Pairs:
         return pairs.load_pairs(name, size, root, channels, options, how=how)
 

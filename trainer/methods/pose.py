@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
+from pretrained.networks.sizes import Size
 from trainer.data import pairs
 from trainer.data.batches import Batches
 from trainer.data.files.reading import AS_FOUND, Reading
@@ -78,14 +79,14 @@ class PoseGuided(Method):
 
     @classmethod
     def read(
-        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+        cls, options: Options, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Pairs:
         if name not in (FIGURES, "fake"):
             return pairs.load_stacks(name, size, 3, 0.0, ("A", "pose", "B"), how=how)
         count, held_out = (NUM_FIGURES, NUM_HELD_OUT) if name == FIGURES else (NUM_FAKE, NUM_FAKE_HELD_OUT)
         images = stick_figures.render(count + held_out, size)
         stacked = Stacked(6, second=3)
-        return Pairs(name, images[held_out:], licence="CC0", side=size, sources=stacked, held_out=images[:held_out])
+        return Pairs(name, images[held_out:], licence="CC0", crop=size, sources=stacked, held_out=images[:held_out])
 
     def phase(self, batches: Batches) -> bool:
         """Whether G still minimises L1 alone."""

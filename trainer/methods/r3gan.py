@@ -43,6 +43,7 @@ class Options(AugmentOptions):
 class R3GAN(Method):
     """A residual G against a residual D of the same shape, with a loss that has a proof of convergence."""
 
+    any_shape = True
     optimizer = Adam(2e-4, LOSS.betas)
     won_below = LOSS.won_below
 

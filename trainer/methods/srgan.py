@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pretrained import networks
+from pretrained.networks.sizes import Size
 from pretrained.system.errors import InputError
 from trainer.data import pairs
 from trainer.data.batches import Batches
@@ -66,7 +67,7 @@ class SRGAN(Method):
 
     @classmethod
     def read(
-        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+        cls, options: Options, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Pairs:
         made = PairOptions(degradation="downsample", jitter=options.jitter)
         return pairs.load_pairs(name, size, root, channels, made, {"scale": options.scale}, how)

@@ -14,6 +14,7 @@ import torch
 
 from pretrained import networks
 from pretrained.media.images import fit, open_image
+from pretrained.networks.sizes import Size
 from pretrained.system.errors import InputError
 from trainer.data import pairs
 from trainer.data.batches import Batches
@@ -80,7 +81,7 @@ class StyleTransfer(Method):
 
     @classmethod
     def read(
-        cls, options: Options, name: str, size: int, root: Path, channels: int | None, how: Reading = AS_FOUND
+        cls, options: Options, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Styled:
         style = next(
             (path for path in (Path(options.style).expanduser(), root / "style" / options.style) if path.is_file()),

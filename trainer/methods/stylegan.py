@@ -52,6 +52,7 @@ class Options(AugmentOptions):
 class StyleGAN(Method):
     """A style-based G against a residual D."""
 
+    any_shape = True
     optimizer = Adam(2e-3, (0.0, 0.99))
     won_below = LOSS.won_below
 

@@ -52,6 +52,7 @@ class Options:
 class VAE(Method):
     """An encoder and a decoder, published as one network."""
 
+    any_shape = True
     optimizer = Adam(1e-3, (0.9, 0.999))
     published: ClassVar = {MAIN: Published("autoencoder")}
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from pretrained import checkpoint
 from pretrained.checkpoint import CARD, MODEL, SAMPLES
 from pretrained.hub import model_card
+from pretrained.networks.sizes import Size, size_of
 from pretrained.pipelines.registry import Generate
 from pretrained.run_files import LOCK
 from pretrained.system.errors import InputError
@@ -80,11 +81,12 @@ class Result:
         return rows
 
 
-def shape(pipeline: Generate) -> tuple[int, int]:
+def shape(pipeline: Generate) -> tuple[Size, int]:
     """Size and channels of the generated images; InputError if the pipeline does not generate from seeds."""
     if not hasattr(pipeline, "sample"):
         raise InputError(f"{pipeline.config.name} does not generate images from seeds: choose a generator")
-    return pipeline.sample([0]).shape[2:]
+    _, height, width, channels = pipeline.sample([0]).shape
+    return size_of(height, width), channels
 
 
 def measure(
@@ -133,7 +135,7 @@ def comparable(protocol: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def choose(dataset: Dataset, count: int) -> Tensor:
-    """At most `count` images of a dataset in a fixed random order -> uint8 (M, C, size, size)."""
+    """At most `count` images of a dataset in a fixed random order -> uint8 (M, C, *size)."""
     if len(dataset.images) < MIN_IMAGES:
         raise InputError(f"`data` must have >= {MIN_IMAGES} images, got {dataset.name} with {len(dataset.images)}")
     order = torch.randperm(len(dataset.images), generator=torch.Generator().manual_seed(0))

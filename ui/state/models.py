@@ -17,6 +17,7 @@ import torch
 
 import pretrained
 from pretrained import checkpoint, loading
+from pretrained.networks.sizes import sides
 from pretrained.pipelines.registry import Generate, Translate
 from pretrained.pipelines.write import characters
 from pretrained.system import server
@@ -59,8 +60,10 @@ class Model:
         return _load(*self.key)
 
     @property
-    def size(self) -> int:
-        return self.pipeline.config.network["size"]
+    def frame(self) -> tuple[int, int]:
+        """Width and height of the pictures that a generator draws, in px."""
+        height, width = sides(self.pipeline.config.network["size"])
+        return width, height
 
 
 def choose_model(need: str) -> None:
@@ -254,11 +257,10 @@ memory.keep_low(DEVICE.idle, _forget, QUIET, FORGOTTEN)
 def _describe(model: Model) -> None:
     config, training = model.pipeline.config, model.pipeline.config.training
     kimg = training.get("kimg")
-    side = config.input.get("size") if "source" in config.input else config.network["size"]
     facts = {
         "Name": config.name,
         "Network": config.network["class"],
-        "Pictures": f"{side} × {side} px" if side else "of any size",
+        "Pictures": f"{' × '.join(map(str, sides(config.size)[::-1]))} px" if config.size else "of any size",
         "Labels": len(config.classes) or None,
         "Data": training.get("data"),
         "Trained on": f"{kimg * 1000:,.0f} pictures" if isinstance(kimg, (int, float)) else None,

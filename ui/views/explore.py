@@ -60,14 +60,15 @@ def seed_field(label: str, default: int, key: str, help: str) -> int:
 def show(png: bytes, side: int, caption: str, alt: str) -> None:
     """A picture, each pixel a whole number of those of the screen."""
     # Within the page: a file of its own may be gone before a browser that falls behind asks for it.
-    st.image(png_url(png), caption, width=model.size * max(1, side // model.size), alt=alt)
+    st.image(png_url(png), caption, width=model.frame[0] * max(1, side // max(model.frame)), alt=alt)
 
 
 def strips(seed: int, known: Mapping[str, Direction], how: How) -> dict[str, bytes]:
     """Of the sheet of directions each row, a few pictures of it, as PNG."""
     with Image.open(io.BytesIO(sweep(seed, known, how))) as sheet:
-        cells = np.asarray(sheet).reshape(len(known), model.size, len(STRENGTHS), model.size, -1)[:, :, STRIP]
-    rows = cells.reshape(len(known), model.size, len(STRIP) * model.size, -1)
+        width, height = model.frame
+        cells = np.asarray(sheet).reshape(len(known), height, len(STRENGTHS), width, -1)[:, :, STRIP]
+    rows = cells.reshape(len(known), height, len(STRIP) * width, -1)
     return {name: encode_png(row) for name, row in zip(known, rows)}
 
 
@@ -76,7 +77,7 @@ def rows_of(seed: int, known: Mapping[str, Direction], how: How) -> tuple[str, f
     png = sweep(seed, known, how)
     titles = [f"{name} at {strength:g}" for name in known for strength in STRENGTHS]
     with st.container(width=SHEET):
-        clicked = table(png, model.size, len(STRENGTHS), titles)
+        clicked = table(png, model.frame, len(STRENGTHS), titles)
     if clicked is None or clicked >= len(titles):
         return None
     return list(known)[clicked // len(STRENGTHS)], STRENGTHS[clicked % len(STRENGTHS)]
@@ -151,8 +152,8 @@ def one_number() -> None:
         clicked = rows_of(seed, known, how)
         if clicked:
             png = moved(seed, dict([clicked]), known, how)
-            scale = max(1, LARGE // model.size)
-            st.dialog(f"{clicked[0]} at {clicked[1]:g}")(show_large)(png, scale * model.size)
+            scale = max(1, LARGE // max(model.frame))
+            st.dialog(f"{clicked[0]} at {clicked[1]:g}")(show_large)(png, scale * model.frame[0])
     png = sweep(seed, known, how)
     download_png(model, png, file_name(model, f"seed-{seed}-axis-{number}", ".png"))
     copy_link()

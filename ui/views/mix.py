@@ -35,8 +35,9 @@ def render(model: Model, rows: list[int], columns: list[int], layers: int, scale
 
 def show_pair(model: Model, row: int, column: int, layers: int, how: Mapping[str, Any]) -> None:
     """The mixture of two seeds in a dialog, with what it is made of."""
-    width = 2 * model.size + image_grid.rim_gap(model.size)
-    scale = max(1, LARGE // width)
+    gap = image_grid.rim_gap(model.pipeline.config.size)
+    width, height = (2 * side + gap for side in model.frame)
+    scale = max(1, LARGE // max(width, height))
     show_large(render(model, [row], [column], layers, scale, how), scale * width)
     st.caption(f"On the left the seed of the coarse styles, {row}; above it that of the fine ones, {column}.")
     png = render(model, [row], [column], layers, 1, how)
@@ -61,7 +62,7 @@ def work(model: Model) -> None:
     titles = [None, *(f"Seed {seed}" for seed in columns)]
     for row in rows:
         titles += [f"Seed {row}", *(f"Seed {row} with the fine styles of seed {column}" for column in columns)]
-    clicked = table(png, model.size, 1 + len(columns), titles, image_grid.rim_gap(model.size))
+    clicked = table(png, model.frame, 1 + len(columns), titles, image_grid.rim_gap(model.pipeline.config.size))
     if clicked is not None and clicked < len(titles):
         down, across = divmod(clicked, 1 + len(columns))
         if down and across:

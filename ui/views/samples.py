@@ -1,5 +1,7 @@
 """Samples: the images of some seeds."""
 
+import math
+
 import streamlit as st
 
 from pretrained.inputs.latents import MAX_SEED
@@ -16,7 +18,7 @@ MAX_COUNT = fields_of(Sample)["seeds"].about.max_seeds
 @st.fragment
 def work(model: Model) -> None:
     """Fields and images: all that runs again when one of them is changed."""
-    most = min(MAX_COUNT, MAX_PIXELS // model.size**2)
+    most = min(MAX_COUNT, MAX_PIXELS // math.prod(model.frame))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = whole_number("Images", 1, most, min(64, most), "count", width=130)
         first = whole_number("First seed", 0, MAX_SEED, 0, "seed", width=150)

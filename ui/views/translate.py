@@ -38,7 +38,7 @@ Named = list[tuple[str, Image.Image, dict[str, Image.Image]]]  # a name, a pictu
 def draw(model: Model) -> Named:
     """What is on the canvas, as soon as drawing stops; before the first stroke, the link's drawing or an example."""
     pen, found = pen_for(model.pipeline.config), examples(model) if begins_drawn(model) else []
-    linked = text_to_drawing(st.query_params.get(DRAWING, ""), (pen.side, pen.side))
+    linked = text_to_drawing(st.query_params.get(DRAWING, ""), (pen.width, pen.height))
     paper, place = st.container(), None
     if found:
         forget = lambda: st.query_params.pop(DRAWING, None)
@@ -53,7 +53,7 @@ def draw(model: Model) -> Named:
         drawing = canvas(
             f"canvas {key}",
             "Draw here",
-            (pen.side, pen.side),
+            (pen.width, pen.height),
             pen.palette,
             pen.paper,
             brush=pen.brush,
@@ -62,7 +62,7 @@ def draw(model: Model) -> Named:
         )
     if drawing is None:
         return begins
-    is_empty = drawing.getcolors(1) == [(pen.side**2, ImageColor.getrgb(pen.paper))]
+    is_empty = drawing.getcolors(1) == [(pen.width * pen.height, ImageColor.getrgb(pen.paper))]
     return [] if is_empty else [("drawing", drawing, {})]
 
 

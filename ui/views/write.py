@@ -18,7 +18,7 @@ FRAMES, FPS, NUM_SEEDS = 150, 30, 5
 
 def times(model: Model, side: int) -> int:
     """How many times as large as the network draws it."""
-    return max(1, side // model.size)
+    return max(1, side // max(model.frame))
 
 
 def default_text(model: Model) -> str:
@@ -66,7 +66,7 @@ def work(model: Model) -> None:
             "image/png",
             on_click="ignore",
             icon=":material/download:",
-            help=f"At print size: letters of {model.size * times(model, PRINT):,} px",
+            help=f"At print size: letters of {model.frame[1] * times(model, PRINT):,} px",
         )
         copy_link()
         moves = st.toggle("Film", key="film", bind="query-params", help="From typeface to typeface, and back.")

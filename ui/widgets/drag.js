@@ -11,13 +11,13 @@ function element(name, attributes, parent) {
 
 function draw(root) {
   const { data, pairs, mask, svg } = root;
-  const unit = data.size / 100;
+  const unit = Math.min(data.width, data.height) / 100;
   svg.replaceChildren();
-  const cell = data.size / MASK_SIDE;
+  const [width, height] = [data.width / MASK_SIDE, data.height / MASK_SIDE]; // of a cell
   mask.forEach((free, place) => {
     if (free || !mask.includes(1)) return;
-    const [x, y] = [(place % MASK_SIDE) * cell, Math.floor(place / MASK_SIDE) * cell];
-    element("rect", { x, y, width: cell, height: cell, class: "fixed" }, svg);
+    const [x, y] = [(place % MASK_SIDE) * width, Math.floor(place / MASK_SIDE) * height];
+    element("rect", { x, y, width, height, class: "fixed" }, svg);
   });
   for (const [x0, y0, x1, y1] of pairs) {
     const middle = (value) => value + 0.5; // of a pixel
@@ -40,7 +40,8 @@ export default function ({ data, parentElement, setStateValue }) {
     root.pairs = data.pairs.map((pair) => [...pair]);
     root.mask = data.mask.length ? [...data.mask] : Array(MASK_SIDE ** 2).fill(0);
   }
-  root.svg.setAttribute("viewBox", `0 0 ${data.size} ${data.size}`);
+  root.svg.setAttribute("viewBox", `0 0 ${data.width} ${data.height}`);
+  root.style.aspectRatio = `${data.width} / ${data.height}`;
   draw(root);
 }
 
@@ -51,16 +52,19 @@ function setUp(root) {
   root.replaceChildren(root.image, root.svg);
   const at = (event) => {
     const box = root.svg.getBoundingClientRect();
-    const inside = (share) => Math.round(Math.min(0.999, Math.max(0, share)) * root.data.size * 10) / 10;
-    return [inside((event.clientX - box.left) / box.width), inside((event.clientY - box.top) / box.height)];
+    const inside = (share, side) =>
+      Math.min(side - 1, Math.round(Math.min(0.999, Math.max(0, share)) * side * 10) / 10);
+    return [
+      inside((event.clientX - box.left) / box.width, root.data.width),
+      inside((event.clientY - box.top) / box.height, root.data.height),
+    ];
   };
-  const clamp = (value) => Math.min(root.data.size - 1, value);
   const tell = () =>
     root.send("set", { pairs: root.pairs, mask: root.mask.includes(1) ? root.mask.join("") : "", count: Date.now() });
   const paint = ([x, y]) => {
-    const cell = root.data.size / MASK_SIDE;
+    const [width, height] = [root.data.width / MASK_SIDE, root.data.height / MASK_SIDE]; // of a cell
     for (const [dx, dy] of [[0, 0], [0.5, 0], [-0.5, 0], [0, 0.5], [0, -0.5]]) {
-      const [column, row] = [Math.floor(x / cell + dx), Math.floor(y / cell + dy)];
+      const [column, row] = [Math.floor(x / width + dx), Math.floor(y / height + dy)];
       if (column >= 0 && row >= 0 && column < MASK_SIDE && row < MASK_SIDE) root.mask[row * MASK_SIDE + column] = 1;
     }
   };
@@ -68,14 +72,14 @@ function setUp(root) {
     if (event.button !== 0 || (root.data.tool !== "mask" && root.pairs.length >= root.data.most)) return;
     root.svg.setPointerCapture(event.pointerId);
     root.drawing = true;
-    const place = at(event).map(clamp);
+    const place = at(event);
     if (root.data.tool === "mask") paint(place);
     else root.pairs.push([...place]);
     draw(root);
   };
   root.svg.onpointermove = (event) => {
     if (!root.drawing) return;
-    const place = at(event).map(clamp);
+    const place = at(event);
     if (root.data.tool === "mask") paint(place);
     else root.pairs[root.pairs.length - 1].splice(2, 2, ...place);
     draw(root);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -36,8 +35,8 @@ def _shelf(key: tuple) -> dict[str, Step]:
 
 def work(model: Model, seed: int, how: Mapping[str, Any]) -> None:
     """The picture of a seed to set points on, and what becomes of it."""
-    size, smooth = model.size, not is_pixel_art(model.pipeline.config)
-    pairs, mask = _pairs(st.query_params.get("drag", ""), size), _mask(st.query_params.get("mask", ""))
+    (width, height), smooth = model.frame, not is_pixel_art(model.pipeline.config)
+    pairs, mask = _pairs(st.query_params.get("drag", ""), model.frame), _mask(st.query_params.get("mask", ""))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         help = "Pull: press on a point, draw it to where it is to go. What may move: paint over it; the rest stays."
         tool = st.segmented_control("Tool", list(TOOLS), default="pull", format_func=TOOLS.get, key="tool", help=help)
@@ -57,7 +56,8 @@ def work(model: Model, seed: int, how: Mapping[str, Any]) -> None:
             data={
                 "source": png_url(encode_png(start)),
                 "label": f"Seed {seed}: set points here",
-                "size": size,
+                "width": width,
+                "height": height,
                 "smooth": smooth,
                 "pairs": [list(pair) for pair in pairs],
                 "mask": [int(cell) for cell in mask],
@@ -72,7 +72,7 @@ def work(model: Model, seed: int, how: Mapping[str, Any]) -> None:
             st.info("Draw an arrow on the picture, and see it follow.")
             return
         handles, targets = [pair[:2] for pair in pairs], [pair[2:] for pair in pairs]
-        allowed = _full(mask, size)
+        allowed = _full(mask, model.frame)
         key = (*model.key, "drag", seed, *how.values(), tuple(pairs), mask, num_steps)
         step = _find(key, partial(drag, pipeline, point, condition, handles, targets, allowed, num_steps), num_steps)
         png = encode_png(step.image)
@@ -115,7 +115,7 @@ def _clear() -> None:
         st.query_params.pop(name, None)
 
 
-def _pairs(text: str, size: int) -> list[tuple[float, float, float, float]]:
+def _pairs(text: str, frame: tuple[int, int]) -> list[tuple[float, float, float, float]]:
     """Points and targets of a link: "x,y,x,y_x,y,x,y"; what is none is left out."""
     pairs = []
     for part in text[:400].split("_"):
@@ -123,7 +123,7 @@ def _pairs(text: str, size: int) -> list[tuple[float, float, float, float]]:
             numbers = tuple(float(number) for number in part.split(","))
         except ValueError:
             continue
-        if len(numbers) == 4 and all(math.isfinite(number) and 0 <= number <= size - 1 for number in numbers):
+        if len(numbers) == 4 and all(0 <= number <= side - 1 for number, side in zip(numbers, 2 * frame)):
             pairs.append(numbers)
     return pairs[:MAX_POINTS]
 
@@ -135,10 +135,10 @@ def _mask(text: str) -> str:
     return f"{int(text, 16):0{MASK_SIDE**2}b}"
 
 
-def _full(mask: str, size: int) -> np.ndarray | None:
-    """The cells of a mask as bool (size, size)."""
+def _full(mask: str, frame: tuple[int, int]) -> np.ndarray | None:
+    """The cells of a mask as bool (height, width)."""
     if not mask:
         return None
     cells = np.array([cell == "1" for cell in mask]).reshape(MASK_SIDE, MASK_SIDE)
-    places = np.arange(size) * MASK_SIDE // size
-    return cells[places][:, places]
+    columns, rows = (np.arange(side) * MASK_SIDE // side for side in frame)
+    return cells[rows][:, columns]

@@ -23,11 +23,12 @@ LARGE = 448  # px of one picture alone, at most: what a small dialog has room fo
 _gallery = component("gallery", '<div class="gallery"></div>')
 
 
-def table(png: bytes, size: int, columns: int, titles: Sequence[str | None], gap: int = 0) -> int | None:
+def table(png: bytes, frame: tuple[int, int], columns: int, titles: Sequence[str | None], gap: int = 0) -> int | None:
     """Show the pictures of a sheet, each a button with its title -> the place of the one that is clicked just now.
 
     Args:
-        png: pictures of `size` px in rows of `columns`, those of the first row and column `gap` px away from the rest.
+        png: pictures in rows of `columns`, those of the first row and column `gap` px away from the rest.
+        frame: width and height of a picture, in px.
         titles: one for each picture, row by row; None is a place that stays empty.
     """
     return _gallery(
@@ -35,7 +36,7 @@ def table(png: bytes, size: int, columns: int, titles: Sequence[str | None], gap
         data={
             "source": f"data:image/png;base64,{base64.b64encode(png).decode()}",
             "columns": columns,
-            "size": size,
+            "frame": frame,
             "titles": list(titles),
             "gap": gap,
         },
@@ -50,7 +51,7 @@ def gallery(model: Model, seeds: Sequence[int], columns: int, how: Mapping[str, 
         how: what `Generate.sample` is given beside seeds, e.g. {"label": 3, "truncation": 0.7}.
     """
     png = render(model, seeds, columns, 1, how)
-    clicked = table(png, model.size, min(columns, len(seeds)), [f"Seed {seed}" for seed in seeds])
+    clicked = table(png, model.frame, min(columns, len(seeds)), [f"Seed {seed}" for seed in seeds])
     if clicked is not None and clicked < len(seeds):
         show_seed(model, seeds[clicked], how)
     return png
@@ -110,9 +111,10 @@ def _show(model: Model, how: Mapping[str, Any]) -> None:
         st.button("Previous", on_click=_step, args=(-1,), disabled=seed == 0, shortcut="Left")
         st.markdown(f"**Seed {seed}**", width="content")
         st.button("Next", on_click=_step, args=(1,), disabled=seed == MAX_SEED, shortcut="Right")
-    scale = max(1, LARGE // model.size)
-    show_large(render(model, [seed], 1, scale, how), scale * model.size)
-    about = [*_told(model, seed, how), f"{model.size} × {model.size} px"]
+    width, height = model.frame
+    scale = max(1, LARGE // max(width, height))
+    show_large(render(model, [seed], 1, scale, how), scale * width)
+    about = [*_told(model, seed, how), f"{width} × {height} px"]
     st.caption(" · ".join(map(escape_markdown, about)))
     with st.container(horizontal=True, vertical_alignment="center"):
         download_png(

@@ -14,6 +14,7 @@ import pretrained
 from pretrained import checkpoint, hub
 from pretrained.checkpoint import MODEL, SAMPLES, Config
 from pretrained.media.images import encode_png, open_image
+from pretrained.networks.sizes import is_size, sides
 from pretrained.system import server
 from pretrained.system.errors import InputError
 from ui.state.download import HUB_PATIENCE
@@ -42,7 +43,7 @@ def preview(card: Card) -> bytes | None:
     size = card.config.size if card.config else None
     if not card.samples or not card.samples.exists():
         return None
-    side = size if isinstance(size, int) and size > 0 else SIDE // CELLS
+    side = min(sides(size)) if is_size(size) and size != 0 else SIDE // CELLS
     return _corner(str(card.samples), card.samples.stat().st_mtime_ns, side)
 
 

@@ -50,7 +50,7 @@ def video_downloads(model: Model, key: tuple, draw: Draw, num_frames: int, fps: 
         key: as for `render_video`.
     """
     # They hold all frames in memory while they are made.
-    is_short = num_frames * max(video.MIN_SIZE, model.size) ** 2 <= MAX_PIXELS
+    is_short = num_frames * max(video.MIN_SIZE, *model.frame) ** 2 <= MAX_PIXELS
     done, asked = _cache((*key, fps)), None
     with st.container(horizontal=True):
         places = {suffix: st.empty() for suffix in video.FORMATS}

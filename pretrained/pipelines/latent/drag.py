@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrained.media.images import to_uint8
+from pretrained.networks.sizes import Size, sides
 from pretrained.pipelines.generate import Generate
 from pretrained.system.errors import InputError
 
@@ -145,13 +146,15 @@ def _movable(pipeline: Generate, point: Tensor, y: Tensor | None) -> tuple[Calla
     return projected, torch.zeros(1, len(spread), device=point.device, requires_grad=True)
 
 
-def _check(size: int | None, handles: Sequence[Point], targets: Sequence[Point], num_steps: int) -> None:
+def _check(size: Size | None, handles: Sequence[Point], targets: Sequence[Point], num_steps: int) -> None:
     if size is None:
         raise InputError("the config does not say of what size the pictures are")
     if not 1 <= len(handles) <= MAX_POINTS or len(handles) != len(targets):
         raise InputError(f"give 1 to {MAX_POINTS} points and a target for each, got {len(handles)} and {len(targets)}")
-    if not all(0 <= number <= size - 1 for place in (*handles, *targets) for number in place):
-        raise InputError(f"points and targets must lie in the picture, from 0 to {size - 1}")
+    height, width = sides(size)
+    if not all(0 <= x <= width - 1 and 0 <= y <= height - 1 for x, y in (*handles, *targets)):
+        most = width - 1 if height == width else f"{width - 1} across and {height - 1} down"
+        raise InputError(f"points and targets must lie in the picture, from 0 to {most}")
     if not 1 <= num_steps <= MAX_STEPS:
         raise InputError(f"the number of steps must be 1 to {MAX_STEPS}, got {num_steps}")
 
@@ -175,13 +178,12 @@ def _watched(network: nn.Module) -> Iterator[dict[int, Tensor]]:
 
 def _maps(seen: dict[int, Tensor], image: Tensor) -> Tensor:
     """Feature maps at half the side of the picture, enlarged to it -> (C, H, W)."""
-    size = image.shape[-1]
-    return F.interpolate(seen[size // 2], (size, size), mode="bilinear", align_corners=False)[0]
+    return F.interpolate(seen[image.shape[-1] // 2], image.shape[2:], mode="bilinear", align_corners=False)[0]
 
 
 def _sample(maps: Tensor, places: Tensor) -> Tensor:
     """What maps (C, H, W) hold at places (..., 2), x and y in px, between pixels too -> (..., C)."""
-    grid = (2 * places.reshape(1, 1, -1, 2) + 1) / maps.shape[-1] - 1
+    grid = (2 * places.reshape(1, 1, -1, 2) + 1) / places.new_tensor(maps.shape[:0:-1]) - 1
     found = F.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)
     return found[0, :, 0].T.reshape(*places.shape[:-1], -1)
 
@@ -195,14 +197,14 @@ def _disc(radius: float, places: Tensor) -> Tensor:
 
 def _supervise(maps: Tensor, places: Tensor, steps: Tensor) -> Tensor:
     """The distance of what lies around the handles from what lies one of `steps` (K, 2) further (eq. 1)."""
-    around = places[:, None] + _disc(REGION * maps.shape[-1], places)
+    around = places[:, None] + _disc(REGION * min(maps.shape[1:]), places)
     here, there = _sample(maps, around).detach(), _sample(maps, around + steps[:, None])
     return (here - there).abs().mean(dim=(1, 2)).sum()
 
 
 def _track(maps: Tensor, wanted: Tensor, places: Tensor) -> Tensor:
     """Where around its last place each handle looks most like `wanted` (K, C), as it did at first (eq. 2) -> (K, 2)."""
-    around = places[:, None] + _disc(SEARCH * maps.shape[-1], places)
-    around = around.clamp(0, maps.shape[-1] - 1)
+    around = places[:, None] + _disc(SEARCH * min(maps.shape[1:]), places)
+    around = around.clamp(min=0).minimum(places.new_tensor(maps.shape[:0:-1]) - 1)
     best = (_sample(maps, around) - wanted[:, None]).abs().sum(dim=2).argmin(dim=1)
     return around[torch.arange(len(places)), best]

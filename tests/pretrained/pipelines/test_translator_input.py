@@ -73,7 +73,7 @@ def test_a_network_that_is_none_of_images_is_refused(name):
 )
 def test_a_pen_has_the_colours_that_the_network_knows(row, palette, paper, side):
     pen = pen_for(make(row).config)
-    assert (pen.paper, pen.side) == (paper, side)
+    assert (pen.paper, pen.width, pen.height) == (paper, side, side)
     assert palette is None or pen.palette == palette
     assert 1 <= pen.brush <= side // 8
 

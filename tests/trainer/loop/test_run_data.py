@@ -101,11 +101,11 @@ def test_a_dry_run_says_what_was_found_and_draws_it(tmp_path, capsys):
         ("cyclegan-emoji --size 99", "choose 96 or 100"),
         ("pix2pix-colourise --size 50", "choose 48 or 52"),
         ("pix2pix-emoji --network resnet --size 90", "choose 88 or 92"),
-        ("pix2pix-emoji --size 90", "a power of two >= 32, got 90: choose 64 or 128"),
+        ("pix2pix-emoji --size 90", "a multiple of 16 >= 32, got 90: choose 80 or 96"),
         ("stackgan-emoji --size 28", "got 28: choose 16 or 32"),
-        ("dcgan-64 --size 28", "got 28: choose 16 or 32"),
+        ("dcgan-64 --size 50x64", "got 50x64: choose 48x64 or 56x64"),
         ("srgan-x4 --size 50", "a multiple of 16 >= 16, got 50: choose 48 or 64"),
-        ("context-encoder --size 50", "choose 32 or 64"),
+        ("context-encoder --size 50", "choose 48 or 56"),
     ],
 )
 def test_a_size_that_no_network_takes_is_refused_before_anything_is_written(tmp_path, capsys, command, words):

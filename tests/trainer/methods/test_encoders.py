@@ -61,10 +61,16 @@ def test_a_maxout_unit_is_the_largest_of_its_pieces():
     torch.testing.assert_close(unit(torch.tensor([[3.0], [-3.0]])), torch.tensor([[6.0, 3.0], [6.0, -3.0]]))
 
 
-@pytest.mark.parametrize("size", [12, 8, 48])
-@pytest.mark.parametrize("name", ["began.Generator", "began.Discriminator", "vae.VAE"])
-def test_sizes_that_cannot_be_built_are_refused(name, size):
-    with pytest.raises(InputError, match=f"`size` must be a power of two >= 16, got {size}"):
+@pytest.mark.parametrize(
+    ("name", "size", "kind"),
+    [
+        *[(f"began.{name}", size, "a power of two ") for name in ("Generator", "Discriminator") for size in (12, 48)],
+        ("vae.VAE", 12, ""),
+        ("vae.VAE", 50, "a multiple of 8 "),
+    ],
+)
+def test_sizes_that_cannot_be_built_are_refused(name, size, kind):
+    with pytest.raises(InputError, match=f"`size` must be {kind}>= 16, got {size}"):
         networks.build({"class": name, "size": size})
 
 

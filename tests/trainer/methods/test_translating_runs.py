@@ -83,7 +83,7 @@ def test_samples_are_source_output_and_target(tmp_path):
         ),
         ("style-transfer --style style.png --perceptual broken.pth", "--perceptual must hold VGG-16, got broken.pth"),
         ("style-transfer --style broken.pth --perceptual squeezenet.npz", "not a picture"),
-        ("pix2pix-facades --size 48", "power of two"),
+        ("pix2pix-facades --size 50", "multiple of 16"),
         ("pix2pix-facades --size 32 --layers 4", "--size must be >= 64 with --layers 4, got 32"),
         ("pix2pix-facades --degradation grey", "--direction has no effect with --degradation"),
         ("pix2pix-emoji --labels facades", "--labels has no effect with --degradation"),

@@ -1,4 +1,4 @@
-"""An image becomes square, and the images of a pair are brought to one frame, so that they lie upon each other."""
+"""Images are brought to the size asked for; those of a pair to one frame, so that they lie upon each other."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
+from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
 
 Resize = Literal["crop", "stretch", "pad"]
@@ -18,22 +19,23 @@ FLAT = 0.5  # grey levels from a pixel to the next
 HALVES = (1.9, 2.1)  # width over height of two pictures side by side; a photograph of 16:9 is none
 
 
-def square(image: Image.Image, size: int, resize: Resize = "crop") -> np.ndarray:
-    """An image made square: uint8 (channels, size, size).
+def to_size(image: Image.Image, size: Size, resize: Resize = "crop") -> np.ndarray:
+    """An image brought to `size`: uint8 (channels, *size).
 
     Args:
-        resize: "crop" scales the shorter side to `size` and cuts out the centre, "stretch" changes the shape, "pad"
-            scales the longer side and fills up with white.
+        resize: "crop" scales it to fill the size and cuts out the centre, "stretch" changes the shape, "pad" scales it
+            to fit into the size and fills up with white.
     """
+    height, width = sides(size)
     if resize == "stretch":
-        image = image.resize((size, size), Image.Resampling.LANCZOS)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
     elif resize == "pad":
         white = 255 if image.mode == "L" else (255, 255, 255)
-        image = ImageOps.pad(image, (size, size), Image.Resampling.LANCZOS, color=white)
+        image = ImageOps.pad(image, (width, height), Image.Resampling.LANCZOS, color=white)
     else:
-        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+        image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
     levels = np.asarray(image)
-    return levels.reshape(size, size, -1).transpose(2, 0, 1)
+    return levels.reshape(height, width, -1).transpose(2, 0, 1)
 
 
 def same_aspect(images: Sequence[Image.Image]) -> bool:

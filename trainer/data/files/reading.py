@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pretrained.media.files import BROKEN, Entry, Listing, list_images, opened, shown
 from pretrained.media.images import Levels, open_image
+from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
 from pretrained.system.files import cache_folder, locked, write_atomic
 from trainer.data.files import decoding, frame, memmap
@@ -122,7 +123,7 @@ def _file(find: Callable[[str], Path | BinaryIO], entry: Entry) -> AbstractConte
     return found.open("rb") if isinstance(found, Path) else found
 
 
-def read(path: Path, stacks: Sequence[Stack], size: int, channels: int, how: Reading, columns: int = 1) -> Decoded:
+def read(path: Path, stacks: Sequence[Stack], size: Size, channels: int, how: Reading, columns: int = 1) -> Decoded:
     """Images that belong together, one upon the other along the channels, from the cache or decoded into it.
 
     Args:
@@ -130,7 +131,7 @@ def read(path: Path, stacks: Sequence[Stack], size: int, channels: int, how: Rea
         columns: how many pictures of equal width stand side by side in a file.
 
     Returns:
-        uint8 (N, len(stack) * columns * channels, size, size). An item with a broken file is named and left out.
+        uint8 (N, len(stack) * columns * channels, *size). An item with a broken file is named and left out.
 
     Raises:
         InputError: none, or nearly none, can be read, or the pictures of an item do not lie upon each other.
@@ -181,7 +182,7 @@ class _Refused(Exception):
 
 
 def _decode(
-    path: Path, stacks: Sequence[Stack], size: int, channels: int, how: Reading, columns: int, stem: Path
+    path: Path, stacks: Sequence[Stack], size: Size, channels: int, how: Reading, columns: int, stem: Path
 ) -> None:
     """Write the array and its index: which items are left out, and what the array is checked by."""
     with opened(path) as find:
@@ -207,9 +208,9 @@ def _decode(
                 framed = frame.to_one_frame(found, stretch)
             except InputError as error:
                 raise _Refused(f"{' and '.join(shown(entry.name) for entry in stack)}: {error}") from error
-            return np.concatenate([frame.square(image, size, how.resize) for image in framed])
+            return np.concatenate([frame.to_size(image, size, how.resize) for image in framed])
 
-        shape = len(stacks[0]) * columns * channels, size, size
+        shape = len(stacks[0]) * columns * channels, *sides(size)
         try:
             sample = stacks[:: -(-len(stacks) // SAMPLED)]
             if columns > 1 and how.layout != "side-by-side":

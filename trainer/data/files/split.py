@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pretrained.media.files import shown
+from pretrained.networks.sizes import Size
 from pretrained.system.errors import InputError
 from trainer.data.contents import Contents, fingerprint
 from trainer.data.files import layout, reading
@@ -23,8 +24,8 @@ class Split:
     """Decoded images.
 
     Attributes:
-        train: uint8 (N, C, stored_size, stored_size).
-        held_out: uint8 (M, C, size, size).
+        train: uint8 (N, C, *stored_size).
+        held_out: uint8 (M, C, *size).
     """
 
     train: Tensor
@@ -37,8 +38,8 @@ def read_split(
     path: Path,
     train: Items,
     held_out: Items | None,
-    size: int,
-    stored_size: int,
+    size: Size,
+    stored_size: Size,
     channels: int,
     how: Reading,
     columns: int = 1,

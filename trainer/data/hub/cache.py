@@ -19,10 +19,11 @@ from tqdm import tqdm
 
 from pretrained.media.files import natural
 from pretrained.media.images import open_image
+from pretrained.networks.sizes import size_of
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from trainer.data.files import decoding, memmap
-from trainer.data.files.frame import square
+from trainer.data.files.frame import to_size
 from trainer.data.files.reading import Reading
 from trainer.data.hub import shards
 from trainer.data.hub.shards import Item
@@ -62,7 +63,7 @@ def fill(
     Args:
         said: captions of loose pictures, by their paths in the repository.
         fetch: downloads a file into the folder `work`, which is deleted after each shard.
-        shape: of a picture, (channels, size, size).
+        shape: of a picture, (channels, height, width).
 
     Raises:
         OSError: the disk is full, or nobody may write there.
@@ -127,7 +128,8 @@ def _decode(item: Item, shape: tuple[int, ...], how: Reading) -> np.ndarray | st
     if isinstance(item.data, str):
         return f"{item.name}: {item.data}"
     try:
-        return square(open_image(io.BytesIO(item.data), shape[0], levels=how.levels), shape[-1], how.resize)
+        image = open_image(io.BytesIO(item.data), shape[0], levels=how.levels)
+        return to_size(image, size_of(*shape[1:]), how.resize)
     except InputError as error:
         return f"{item.name}: {error}"
 

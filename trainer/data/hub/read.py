@@ -26,6 +26,7 @@ from pretrained.hub.account import check_name
 from pretrained.hub.errors import as_input_error, is_transient, retry
 from pretrained.hub.files import api, has_digest, is_offline
 from pretrained.hub.repository import COMMIT, REVISION
+from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
 from pretrained.system.files import cache_folder, locked, write_atomic
 from trainer import distributed
@@ -51,7 +52,7 @@ class Prepared:
 
     Attributes:
         name: as --data takes it, with the commit.
-        images: uint8 (N, channels, size, size).
+        images: uint8 (N, channels, *size).
         labels: int64 (N,), if all pictures have a class.
         captions: a sentence for each picture, if all have one.
     """
@@ -64,8 +65,8 @@ class Prepared:
     licence: str
 
 
-def read(name: str, size: int, channels: int, split: str = "train", how: Reading = AS_FOUND) -> Prepared:
-    """The pictures of a data set on the Hub, made square as `how` says.
+def read(name: str, size: Size, channels: int, split: str = "train", how: Reading = AS_FOUND) -> Prepared:
+    """The pictures of a data set on the Hub, at `size` px as `how` says.
 
     Offline, or when the Hub cannot be reached, it is what was prepared before.
 
@@ -91,7 +92,7 @@ def read(name: str, size: int, channels: int, split: str = "train", how: Reading
         busy = f"another process prepares `data` {PREFIX}{name}: wait for it"
         with locked(stem.with_suffix(".lock"), busy, remedy="set XDG_CACHE_HOME"):
             if not index.exists():
-                _prepare(repo_id, commit, (channels, size, size), split, how, stem)
+                _prepare(repo_id, commit, (channels, *sides(size)), split, how, stem)
     note = _note(place, revision)
     if revision != commit and not (note.exists() and note.read_text() == commit):
         write_atomic(note, commit.encode())

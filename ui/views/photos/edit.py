@@ -53,7 +53,7 @@ def draw(
 
 def show(png: bytes, caption: str) -> None:
     # Within the page: a file of its own may be gone before a browser that falls behind asks for it.
-    st.image(png_url(png), caption, width=model.size * max(1, SIDE // model.size), alt=caption)
+    st.image(png_url(png), caption, width=model.frame[0] * max(1, SIDE // max(model.frame)), alt=caption)
 
 
 def choose() -> tuple[Image.Image, bool]:
@@ -62,7 +62,7 @@ def choose() -> tuple[Image.Image, bool]:
     The field for uploads is there before anything is looked for: whoever brings a picture need not wait for an example.
     """
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        help = f"Any kind of picture, {MAX_MEGABYTES} MB at most. The square in its middle is redrawn."
+        help = f"Any kind of picture, {MAX_MEGABYTES} MB at most. Its middle is redrawn, in the model's shape."
         file = st.file_uploader("A picture", max_upload_size=MAX_MEGABYTES, help=help, width=420)
         if file is not None:
             return read(file), True
@@ -139,7 +139,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     only = bool(config.input.get("encode")) and control(Project, "encoder_only", key="only")
     known = direction_controls.choose(model)
 with as_input_error(Project):
-    fitted = fit(image, model.size, config.network["channels"])
+    fitted = fit(image, config.size, config.network["channels"])
     square = to_pil(to_uint8(fitted)[0])
     if only:
         with DEVICE:

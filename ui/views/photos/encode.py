@@ -27,12 +27,12 @@ def reconstruct(_model: Model, key: tuple, image: Image.Image, label: int | None
 
 
 def upload(label: str) -> Image.Image | None:
-    """The square of an image that the network reads."""
+    """The part of an image that the network reads."""
     file = st.file_uploader(label, max_upload_size=MAX_MEGABYTES)
     if file is None:
         return None
-    squares = fit(read(file), model.size, model.pipeline.config.network["channels"])
-    return to_pil(to_uint8(squares)[0])
+    config = model.pipeline.config
+    return to_pil(to_uint8(fit(read(file), config.size, config.network["channels"]))[0])
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -65,7 +65,7 @@ if is_example:
     first, last = examples(model, model.key, seed)
 # Samples and other pages have a field of that name with other choices.
 label = control(Reconstruct, "label", model.pipeline.config, key="drawn_as") if classes else None
-width = model.size * max(1, SIDE // model.size)
+width = model.frame[0] * max(1, SIDE // max(model.frame))
 with st.container(horizontal=True, gap="large"):
     for place, image in enumerate((first, last)):
         if image is None:

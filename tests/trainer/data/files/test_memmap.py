@@ -100,15 +100,15 @@ from pathlib import Path
 from trainer import data
 from trainer.data.files import decoding, frame
 
-decoding.NOTED_EVERY, square = 0, frame.square
+decoding.NOTED_EVERY, to_size = 0, frame.to_size
 looked = Path("looked")
 def count(picture, size, resize):
     with looked.open("a") as file:
         print(picture.getpixel((0, 0))[0], file=file)
     if "--die" in sys.argv and len(looked.read_text().split()) > 60:
         os.kill(os.getpid(), 9)
-    return square(picture, size, resize)
-frame.square = count
+    return to_size(picture, size, resize)
+frame.to_size = count
 print(data.load("pictures", 8, Path()).found, file=sys.stderr)
 """
 
