@@ -11,12 +11,13 @@ from PIL import Image
 from torch import nn
 
 from pretrained import checkpoint, networks
+from pretrained.networks.sizes import Size
 
 CLASSES = ["<b>coat</b>", "bag"]
 
 
 def save_small(
-    folder: Path, channels: int = 3, classes: list[str] | None = None, size: int = 32, batch: int = 256
+    folder: Path, channels: int = 3, classes: list[str] | None = None, size: Size = 32, batch: int = 256
 ) -> Path:
     """An untrained generator with lively weights, and norms that know what comes in -> `folder`."""
     torch.manual_seed(0)

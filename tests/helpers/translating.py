@@ -25,6 +25,7 @@ CONTEXT = {"class": "context.Generator", "size": 32, "inputs": 4, "channels": 3,
 # By what they do: a network, and the input of its config.
 ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "sketch": (UNET, {"source": {"kind": "sketch"}, "size": 32}),
+    "wide": (UNET | {"size": "48x32"}, {"source": {"kind": "sketch"}, "size": "48x32"}),
     "colour": (UNET, {"source": {"kind": "grey"}, "size": 32}),
     "label": (UNET | {"inputs": 3}, {"source": {"kind": "labels", "palette": PALETTE}, "size": 32}),
     "pose": (
@@ -56,8 +57,9 @@ def save(folder: Path, row: str) -> Path:
     pipeline = make(row)
     checkpoint.save(folder, pipeline.network, pipeline.config)
     columns = ["source", *(name for name in ("mask", "second") if pipeline.config.input.get(name)), "output"]
-    cells = np.random.RandomState(0).randint(0, 256, (2 * len(columns), 32, 32, 3), np.uint8)
-    png = encode_png(grid(cells, len(columns)), {"ganvas": json.dumps({"columns": columns})})
+    width, height = pipeline.frame or (32, 32)
+    cells = np.random.RandomState(0).randint(0, 256, (2 * len(columns), height, width, 3), np.uint8)
+    png = encode_png(grid(cells, len(columns)), {"ganvas": json.dumps({"columns": columns, "height": height})})
     (folder / checkpoint.SAMPLES).write_bytes(png)
     return folder
 

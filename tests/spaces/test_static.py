@@ -26,7 +26,7 @@ from pretrained import deploy
 from pretrained.inputs import latents
 
 Visit = Callable[..., AbstractContextManager[Page]]
-ROWS = {"small": "generate", "text": "generate", "sketch": "translate", "fill": "translate", "style": "translate"}
+ROWS = {"small": "generate", "text": "generate", "wide": "translate", "fill": "translate", "style": "translate"}
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -47,7 +47,7 @@ def site(folder) -> Callable[[str], Path]:
     @functools.cache
     def build(row: str) -> Path:
         if row == "small":
-            model = save_small(folder / row, classes=CLASSES)
+            model = save_small(folder / row, classes=CLASSES, size="48x32")
         else:
             model = save_able(folder / row, row) if row == "text" else translating.save(folder / row, row)
         deploy.write(deploy.build(str(model), "static"), folder / f"{row}-page")
@@ -209,7 +209,7 @@ def test_the_link_says_what_is_shown(browse, folder):
         with page.expect_download() as download:
             page.get_by_role("button", name="Save").click()
         with Image.open(download.value.path()) as image:
-            assert image.size == (512, 512)
+            assert image.size == (11 * 48, 11 * 32)
         shown = (folder / "small-page" / "index.html").read_text()
         assert '<meta property="og:image" content="preview.png">' in shown
         with Image.open(folder / "small-page" / "preview.png") as image:
@@ -217,10 +217,10 @@ def test_the_link_says_what_is_shown(browse, folder):
 
 
 def test_a_translator_begins_with_an_example_and_a_drawing_survives_a_reload(browse, folder):
-    with browse("sketch") as page:
-        pipeline = pretrained.load(str(folder / "sketch"), "cpu")
-        with Image.open(folder / "sketch" / "samples.png") as sheet:
-            source = sheet.crop((0, 0, 32, 32))
+    with browse("wide") as page:
+        pipeline = pretrained.load(str(folder / "wide"), "cpu")
+        with Image.open(folder / "wide" / "samples.png") as sheet:
+            source = sheet.crop((0, 0, 48, 32))
         until(page, lambda: difference(pixels(page, "#made"), np.asarray(pipeline.translate(source))) <= 1)
         page.get_by_role("button", name="Clear").click()
         stroke(page)
@@ -270,7 +270,7 @@ def stroke(page: Page) -> None:
 
 
 def test_a_stroke_makes_a_image(browse, folder):
-    with browse("sketch", viewport={"width": 390, "height": 844}, color_scheme="dark") as page:
+    with browse("wide", viewport={"width": 390, "height": 844}, color_scheme="dark") as page:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 20, 18)"
         page.get_by_role("button", name="Clear").click()  # the example that it opens with
@@ -278,7 +278,7 @@ def test_a_stroke_makes_a_image(browse, folder):
         stroke(page)
         ink = pixels(page, "#paper canvas")[..., 3]
         assert 0 < (ink > 0).mean() < 0.5
-        expected = pretrained.load(str(folder / "sketch"), "cpu").translate(Image.fromarray(255 - ink))
+        expected = pretrained.load(str(folder / "wide"), "cpu").translate(Image.fromarray(255 - ink))
         for _ in range(100):  # the cleared paper is translated too
             made = pixels(page, "#made")
             if difference(made, np.asarray(expected)) <= 1:

@@ -35,7 +35,6 @@ class Options:
 class IcGAN(Method):
     """A frozen generator and its two encoders, published as one network."""
 
-    any_shape = True
     published: ClassVar = {MAIN: Published("icgan")}
     optimizer = Adam(2e-4)
 

@@ -151,7 +151,7 @@ def test_a_translator_shows_its_samples(tmp_path, monkeypatch):
     facts = json.loads(files["model.json"])
     pen = pen_for(checkpoint.read_config(folder / checkpoint.MODEL))  # that of the app
     assert facts["pen"] == {"palette": translating.PALETTE, "paper": pen.paper, "side": 32, "brush": pen.brush}
-    assert (facts["size"], facts["multiple"], facts["channels"]) == (32, None, 3)
+    assert (facts["frame"], facts["multiple"], facts["channels"]) == ([32, 32], None, 3)
 
 
 # The command, with a page that is built already.

@@ -24,10 +24,10 @@ from pretrained.system.errors import InputError
 
 SMALL = {"size": 32, "channels": 1, "z_dim": 8}
 PLAIN = {
-    "mlp": {"class": "mlp.Generator", "width": 16, **SMALL},
+    "mlp": {"class": "mlp.Generator", "width": 16, **SMALL, "size": "20x12"},
     "began": {"class": "began.Generator", "width": 4, **SMALL},
     "progan": {"class": "progan.Generator", "width": 4, **SMALL},
-    "dcgan": {"class": "dcgan.Generator", "width": 4, "num_classes": 2, **SMALL},
+    "dcgan": {"class": "dcgan.Generator", "width": 4, "num_classes": 2, **SMALL, "size": "48x32"},
 }
 BESIDE = {"text": ["text"], "encode labels": ["label"], "dcgan": ["label"]}
 
