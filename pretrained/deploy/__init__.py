@@ -1,5 +1,5 @@
 """Hugging Face Spaces for a checkpoint."""
 
-from pretrained.deploy.spaces import KINDS, build, default_name, listing, publish, write
+from pretrained.deploy.spaces import KINDS, ROOT, build, default_name, listing, project_files, publish, write
 
-__all__ = ["KINDS", "build", "default_name", "listing", "publish", "write"]
+__all__ = ["KINDS", "ROOT", "build", "default_name", "listing", "project_files", "publish", "write"]

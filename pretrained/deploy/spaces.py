@@ -139,16 +139,17 @@ def _static(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
 
 def _docker(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     """The app, with the checkpoint among those that are bundled."""
-    return _app(APP) | ({} if id in pretrained.available() else _bundled(id, pipeline))
+    return project_files(APP) | ({} if id in pretrained.available() else _bundled(id, pipeline))
 
 
 def _zerogpu(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     """The Gradio app, with the checkpoint as the only one that is bundled."""
-    files = {name: data for name, data in _app(GRADIO_APP).items() if not name.startswith(f"{WEIGHTS}/")}
+    files = {name: data for name, data in project_files(GRADIO_APP).items() if not name.startswith(f"{WEIGHTS}/")}
     return files | _bundled(id, pipeline)
 
 
-def _app(names: Sequence[str]) -> dict[str, bytes]:
+def project_files(names: Sequence[str]) -> dict[str, bytes]:
+    """The project's own files that have these names or lie in folders of these names -> contents by path."""
     files = {}
     for name in names:
         path = ROOT / name

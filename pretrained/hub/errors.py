@@ -69,6 +69,8 @@ def raise_if_busy(response: Any) -> None:
 
 def raise_if_slow(response: Any) -> None:
     """Have the body of an answer end in an error if it comes slower than MIN_RATE: each part of it may be in time."""
+    if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+        return  # the log of a job comes when there is something to say
     read = response.iter_raw
 
     def watched(chunk_size: int | None = None) -> Iterator[bytes]:

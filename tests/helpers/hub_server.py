@@ -1,4 +1,4 @@
-"""A small Hugging Face Hub on this machine: the routes that the real client uses to create, publish, list and pull.
+"""A small Hugging Face Hub on this machine: the routes by which the real client publishes, lists, pulls and runs.
 
     cd tests && python -m helpers.hub_server --port 5050 --root /tmp/hub
     HF_ENDPOINT=http://127.0.0.1:5050 HF_TOKEN=hf_alice_writes python -m trainer --push-to-hub
@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from helpers.hub_faults import Dropped
+from helpers.hub_jobs import HARDWARE, Job
 from helpers.hub_store import Hub, described, pointer
 from helpers.hub_wire import Refusal, drop, obey, read_body, send
 
@@ -236,10 +237,43 @@ class Handler(BaseHTTPRequestHandler):
             return 206, headers, data[start:end]
         return 200, headers, data
 
+    def hardware(self) -> Any:
+        return HARDWARE
+
+    def run_job(self, owner: str) -> Any:
+        self._writer(owner)
+        spec = json.loads(self.body)
+        if spec["flavor"] not in [machine["name"] for machine in HARDWARE]:
+            raise Refusal(400, "no such flavor")
+        job = self.hub.jobs[f"job{len(self.hub.jobs)}"] = Job(f"job{len(self.hub.jobs)}", owner, spec)
+        job.start(self.hub.url, self._volume)
+        return job.info()
+
+    def _volume(self, volume: dict[str, Any]) -> dict[str, bytes]:
+        files = self._commit(f"{volume['type']}s", volume["source"], volume.get("revision", "main"))["files"]
+        top = f"{volume['path']}/" if volume.get("path") else ""
+        return {name.removeprefix(top): self.hub.read(files[name]) for name in files if name.startswith(top)}
+
+    def _job(self, owner: str, job: str) -> Job:
+        self._writer(owner)
+        if job not in self.hub.jobs:
+            raise Refusal(404, "Job not found")
+        return self.hub.jobs[job]
+
+    def job_info(self, owner: str, job: str) -> Any:
+        return self._job(owner, job).info()
+
+    def job_log(self, owner: str, job: str) -> Any:
+        return 200, {"Content-Type": "text/event-stream"}, self._job(owner, job).log()
+
 
 ROUTES = [
     ("GET", "/api/whoami-v2", Handler.whoami),
     ("GET", "/api/models", Handler.models),
+    ("GET", "/api/jobs/hardware", Handler.hardware),
+    ("POST", r"/api/jobs/(?P<owner>\w+)", Handler.run_job),
+    ("GET", r"/api/jobs/(?P<owner>\w+)/(?P<job>\w+)", Handler.job_info),
+    ("GET", r"/api/jobs/(?P<owner>\w+)/(?P<job>\w+)/logs", Handler.job_log),
     ("POST", "/api/repos/create", Handler.create),
     ("POST", "/api/validate-yaml", Handler.validate_yaml),
     ("POST", rf"/api/{KIND}/{REPO}/preupload/(?P<rev>[^/]+)", Handler.preupload),

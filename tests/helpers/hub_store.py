@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.hub_faults import Fault, Faults
+from helpers.hub_jobs import Job
 
 TOKENS = {
     "hf_alice_writes": {"name": "alice", "role": "write"},
@@ -24,7 +25,7 @@ TOKENS = {
 
 @dataclass
 class Hub:
-    """The state: repositories by "models/alice/name", tokens, the faults to come, the requests so far, their bodies."""
+    """The state: repositories by "models/alice/name", tokens, faults to come, requests so far, their bodies, jobs."""
 
     root: Path
     tokens: dict[str, dict[str, Any]] = field(default_factory=lambda: {name: dict(who) for name, who in TOKENS.items()})
@@ -32,6 +33,7 @@ class Hub:
     faults: Faults = field(default_factory=Faults)
     requests: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    jobs: dict[str, Job] = field(default_factory=dict)
     url: str = ""
     lock: Any = field(default_factory=threading.RLock)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -57,7 +57,17 @@ def read_body(handler: BaseHTTPRequestHandler) -> bytes:
 def send(
     handler: BaseHTTPRequestHandler, faults: Faults, request: str, status: int, headers: dict[str, str], data: Any
 ) -> None:
-    """Answer bytes, or anything else as JSON."""
+    """Answer bytes, pieces of them as they come until the connection ends, or anything else as JSON."""
+    if isinstance(data, Iterator):
+        handler.close_connection = True
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        with contextlib.suppress(ConnectionError):
+            for piece in data:
+                handler.wfile.write(piece)
+        return
     is_bytes = isinstance(data, bytes)
     body = data if is_bytes else json.dumps(data).encode()
     kind = "application/octet-stream" if is_bytes else "application/json"

@@ -9,20 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pretrained.__main__ import main
-from trainer.cli import compare, evaluate, nearest
+from pretrained.__main__ import find, main
+from pretrained.cli.parse import parse as parse_verb
+from trainer.cli import compare, evaluate, hf_job, nearest
 from trainer.cli.parse import Push, parse, parse_as, parse_known
 from trainer.losses import LOSSES, PENALTIES
 
 ROOT = Path(__file__).parents[2]
-KINDS = {"push": Push, "evaluate": evaluate.Command, "nearest": nearest.Command}
+KINDS = {"push": Push, "evaluate": evaluate.Command, "nearest": nearest.Command, "job": hf_job.Follow}
 PAGES = ("README.md", "docs/reference/commands.md", "docs/reference/api.md")
 README = "\n".join((ROOT / page).read_text() for page in PAGES)
+GUIDES = "\n".join(page.read_text() for page in [*sorted((ROOT / "docs/guides").glob("*.md")), ROOT / "Spaces.md"])
 
 
-def commands(module: str) -> list[str]:
-    """The arguments in all lines of README.md that run `python -m module`."""
-    return re.findall(rf"^python -m {module} (.*?)(?:\s+#.*)?$", README, re.M)
+def commands(module: str, text: str = README) -> list[str]:
+    """The arguments in all lines that run `python -m module`."""
+    return re.findall(rf"^python -m {module} (.*?)(?:\s+#.*)?$", text, re.M)
 
 
 @pytest.mark.parametrize(("flag", "rows"), [("--loss", LOSSES), ("--penalty", PENALTIES)])
@@ -49,7 +51,7 @@ def test_examples_run_one_after_the_other(tmp_path, monkeypatch):
             assert Path(arguments[arguments.index("--out") + 1]).stat().st_size > 300, line
 
 
-@pytest.mark.parametrize("line", [line for line in commands("trainer") if "--list" not in line])
+@pytest.mark.parametrize("line", [line for line in commands("trainer", README + GUIDES) if "--list" not in line])
 def test_training_example_is_understood(line):
     name, *arguments = shlex.split(line)
     if name == "compare":
@@ -60,6 +62,12 @@ def test_training_example_is_understood(line):
         parse_as(KINDS[name], name, arguments)
     else:
         parse([name, *arguments])
+
+
+@pytest.mark.parametrize("line", commands("pretrained", GUIDES))
+def test_example_of_a_guide_is_understood(line):
+    name, *words = shlex.split(line)
+    assert parse_verb(find(name)[0], words)
 
 
 def test_python_example_runs():

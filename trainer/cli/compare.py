@@ -104,8 +104,8 @@ def run(command: Command, arguments: Sequence[str]) -> str:
         raise InputError("compare trains one loss after the other in a single process: run it without torchrun")
     arguments = [word for word in arguments if word != "--resume"]
     base = command_line.parse(arguments)
-    if base.settings.push_to_hub or base.settings.dry_run:
-        raise InputError("compare does not support `push_to_hub` and `dry_run`: leave them out")
+    if base.settings.push_to_hub or base.settings.dry_run or base.settings.hf_job:
+        raise InputError("compare does not support `push_to_hub`, `dry_run` and `hf_job`: leave them out")
     recipe = base.recipe
     plan = [(loss, seed) for loss in command.names for seed in range(recipe.seed, recipe.seed + command.seeds)]
     commands = {

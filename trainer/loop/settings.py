@@ -60,6 +60,13 @@ class Settings:
     """Licence of the training images for the model card, such as "CC BY 4.0" or "my own"."""
     licence: str | None = None
     """Licence of the weights for the model card, such as apache-2.0 or cc-by-4.0."""
+    hf_job: str | None = None
+    """Train on this hardware of Hugging Face Jobs instead of here, such as t4-small; `hf jobs hardware` lists them.
+    The price is said, and you are asked, before anything is sent; the result comes back to --out."""
+    hf_job_hours: float = 6.0
+    """With --hf-job: hours after which the training is stopped and its result saved."""
+    yes: bool = False
+    """With --hf-job: start without asking."""
     dry_run: bool = False
     """Print the complete configuration without training or writing anything."""
     push_to_hub: bool = False
@@ -74,6 +81,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.threads is not None and not 1 <= self.threads <= 1024:
             raise InputError(f"`threads` must be 1 to 1024, got {self.threads}")
+        if not 0 < self.hf_job_hours <= 168:
+            raise InputError(f"`hf_job_hours` must be > 0 and <= 168, got {self.hf_job_hours}")
         if not 0 <= self.snapshots <= 10_000:
             raise InputError(f"`snapshots` must be 0 to 10000, got {self.snapshots}")
 
