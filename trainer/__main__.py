@@ -11,15 +11,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pretrained import checkpoint, hub
-from pretrained.system.errors import InputError, fail
+from pretrained.system.errors import InputError, as_flag, fail, spell_arguments
 from pretrained.system.files import full_output
 from pretrained.system.signals import Stopped
 from pretrained.system.symlinks import reject_escaping_symlink
 from trainer import distributed
-from trainer.cli import compare, evaluate, nearest
+from trainer.cli import compare, evaluate, hf_job, nearest
 from trainer.cli.parse import DEFAULT, Captions, Command, Push, parse, parse_as, parse_known
 from trainer.data import captions
 from trainer.data.sets.folder_sets import whence
+from trainer.data.sets.named import absent
 from trainer.distributed import Lost
 from trainer.loop import train as loop
 from trainer.loop.collapse import Collapsed
@@ -86,6 +87,12 @@ def find_nearest(arguments: Sequence[str]) -> None:
     print(json.dumps(nearest.run(parse_as(nearest.Command, "nearest", arguments)), indent=2))
 
 
+def follow_job(arguments: Sequence[str]) -> None:
+    """Follow a training that --hf-job has started on Hugging Face Jobs, and fetch its result."""
+    command = parse_as(hf_job.Follow, "job", arguments)
+    print(hf_job.follow(command.id, command.out), file=sys.stderr)
+
+
 def name_images(arguments: Sequence[str]) -> None:
     """Write captions for StackGAN from the names of image files."""
     folder = parse_as(Captions, "captions", arguments).folder
@@ -97,6 +104,11 @@ def train(arguments: Sequence[str]) -> None:
     command = parse(arguments)
     recipe, settings = command.recipe, command.settings
     folder = settings.out or Path("runs") / recipe.name
+    if settings.hf_job:
+        if settings.push_to_hub:
+            check_push(settings.repo_id, recipe.name, recipe.method.published)
+        print(hf_job.run(command, arguments, folder), file=sys.stderr)
+        return
     if settings.dry_run:
         with distributed.group(recipe.batch_size):
             planned = dry_run(command, folder)
@@ -114,7 +126,12 @@ def train(arguments: Sequence[str]) -> None:
 
 
 def dry_run(command: Command, folder: Path) -> str:
-    """The complete configuration of a training, as JSON."""
+    """The complete configuration of a training, as JSON; without what depends on the data where that is not there."""
+    settings = {name: value for name, value in asdict(command.settings).items() if name != "dry_run"}
+    if how := absent(command.recipe.data, command.settings.data_root):
+        data = {"name": command.recipe.data, "absent": spell_arguments(how, as_flag)}
+        plan = {"recipe": describe(command.recipe), "settings": settings, "data": data, "out": str(folder)}
+        return json.dumps(plan, indent=2, default=str)
     contents = Run(folder, command.recipe, "").load_contents() if command.settings.resume else None
     trainer = Trainer(command.recipe, command.settings, contents)
     if distributed.rank() == 0:
@@ -122,7 +139,7 @@ def dry_run(command: Command, folder: Path) -> str:
     return json.dumps(
         {
             "recipe": describe(command.recipe),
-            "settings": {name: value for name, value in asdict(command.settings).items() if name != "dry_run"},
+            "settings": settings,
             "data": {
                 "name": trainer.data.name,
                 "pictures": len(trainer.data.images),
@@ -170,6 +187,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "compare": compare_losses,
     "nearest": find_nearest,
     "captions": name_images,
+    "job": follow_job,
 }
 
 
@@ -195,7 +213,7 @@ def main(arguments: Sequence[str]) -> None:
         fail(error)
     except OSError as error:
         fail(full_output(error))
-    except (Collapsed, Lost) as error:
+    except (Collapsed, Lost, hf_job.Failed) as error:
         fail(str(error), 1)
     except Stopped as stopped:
         if distributed.rank():

@@ -54,6 +54,8 @@ class Method(nn.Module, ABC):
 
     Attributes:
         optimizer: the paper's settings.
+        shows_after: thousands of images after which samples usually show first shapes, as measured in
+            docs/guides/which-recipe.md; None where nobody has looked.
         won_below: a loss of D below which G gets no useful gradient; None where D's loss has no lower bound.
         published: the checkpoints by name, MAIN first. Another one lies in the sub-folder of its name, and is pushed as
             a repository with "-NAME" behind.
@@ -65,6 +67,7 @@ class Method(nn.Module, ABC):
     """
 
     optimizer: Adam = Adam()
+    shows_after: float | None = None
     won_below: float | None = None
     published: ClassVar[Mapping[str, Published]] = {MAIN: Published("G")}
     any_shape: ClassVar[bool] = False

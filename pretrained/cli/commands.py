@@ -17,7 +17,7 @@ from pretrained.cli.draw import DRAWING, plain
 from pretrained.cli.parse import opened
 from pretrained.formats.convert import convert
 from pretrained.formats.export_onnx import export
-from pretrained.hub.model_card import metrics, model_card
+from pretrained.hub.model_card import local_id, metrics, model_card
 from pretrained.pipelines import directions, image_grid
 from pretrained.pipelines.projection import encoded, project
 from pretrained.pipelines.registry import Generate, expect
@@ -146,7 +146,7 @@ def convert_file(verb: keeping.Convert) -> None:
     if config.pipeline == "generate":
         grid = image_grid.render(pretrained.load(str(verb.out), "cpu"), str(verb.out), range(64))
         write_atomic(verb.out / checkpoint.SAMPLES, grid)
-    card = model_card(config, samples=config.pipeline == "generate")
+    card = model_card(config, local_id(verb.out, config.name), config.pipeline == "generate")
     write_atomic(verb.out / checkpoint.CARD, card.encode())
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pretrained.checkpoint import SAMPLES, Config
@@ -72,6 +73,7 @@ FACTS = {
     "versions": "Versions",
     "losses": "Last losses",
 }
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights"  # the bundled checkpoints
 REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 MARK = re.compile(r"\n<!-- ganvas card ([0-9a-f]{64}) -->\s*\Z")
 
@@ -92,6 +94,16 @@ def model_card(config: Config, id: str | None = None, samples: bool = True) -> s
         raise InputError(f"unknown pipeline {config.pipeline!r}: one of {', '.join(USES)}")
     text = f"---\n{_front_matter(config)}---\n\n" + "\n\n".join(_sections(config, id or config.name, samples)) + "\n"
     return sign(text)
+
+
+def local_id(folder: Path, name: str) -> str:
+    """What a command calls the checkpoint in a folder, from where the folder was named; a bundled one by its `name`.
+
+    An absolute path may say who its owner is: "." stands for it, and the command works in the folder itself.
+    """
+    if folder.resolve().parent == WEIGHTS:
+        return name
+    return "." if folder.is_absolute() else str(folder)
 
 
 def sign(card: str) -> str:
@@ -194,7 +206,8 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
     yield _code("bash", "\n".join(lines))
     arguments = "".join(f', {name}=Image.open("{name}.png")' for name in extras)
     yield _code("python", python.format(id=json.dumps(id), extras=arguments))
-    yield f"Or run `streamlit run app.py` and choose {_plain(id)}."
+    if id != ".":
+        yield f"Or run `streamlit run app.py` and choose {_plain(id)}."
     if config.classes:
         yield f"Classes, from 0: {', '.join(map(_plain, config.classes))}."
     yield "## Training"

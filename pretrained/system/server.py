@@ -50,7 +50,7 @@ def allows_folder(name: str) -> bool:
 def max_memory() -> int:
     """Bytes that a network and what it computes may take: GANVAS_MAX_MEMORY, or what the machine has."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 2**63
-    return _bytes(MEMORY, DEFAULT_MEMORY if has_strangers() else machine)
+    return num_bytes(MEMORY, DEFAULT_MEMORY if has_strangers() else machine)
 
 
 def max_products() -> float:
@@ -60,14 +60,15 @@ def max_products() -> float:
 
 def max_cache() -> int:
     """Bytes that visitors' checkpoints may take on the disk."""
-    return _bytes(CACHE, DEFAULT_CACHE)
+    return num_bytes(CACHE, DEFAULT_CACHE)
 
 
 def _names(variable: str) -> list[str]:
     return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
 
 
-def _bytes(variable: str, default: int) -> int:
+def num_bytes(variable: str, default: int) -> int:
+    """Bytes that an environment variable names, as in 500MB; `default` where it is not set."""
     text = os.environ.get(variable, "").strip()
     if not text:
         return default

@@ -39,6 +39,14 @@ def class_diversity(images: np.ndarray, labels: np.ndarray) -> dict[int, float]:
     return {label: diversity(found) for label, found in members.items() if len(found) > 1}
 
 
+def outlook(shows_after: float | None, kimg: float) -> str | None:
+    """What to say at the beginning of a training of `kimg`, of a method whose samples are noise until `shows_after`."""
+    if shows_after is None:
+        return None
+    words = f"samples are noise at first, and usually show shapes after about {shows_after:g} thousand images"
+    return words if kimg > shows_after else f"{words}: this training ends before that, since `kimg` is {kimg:g}"
+
+
 class Guard:
     """Checks of a running training; each returns None, or one sentence that says what is wrong and what to try.
 
@@ -57,6 +65,7 @@ class Guard:
         self.num_won = self.num_alike = 0
         self.winning_since: int | None = None
         self.was_diverse = False
+        self.share: float | None = None
 
     def check_losses(self, means: Mapping[str, float], images_seen: int = 0) -> str | None:
         """Check the values of one log line."""
@@ -95,7 +104,7 @@ class Guard:
 
     def check_images(self, images: np.ndarray, labels: np.ndarray | None = None) -> str | None:
         """Check the diversity of the samples of the fixed seeds, uint8 (N, H, W, C), and per label (N,) if given."""
-        share = diversity(images) / max(self.real_diversity, 1e-9)
+        share = self.share = diversity(images) / max(self.real_diversity, 1e-9)
         if share >= DIVERSE:
             self.was_diverse = True
         if self.was_diverse and share < COLLAPSED:
@@ -105,6 +114,15 @@ class Guard:
             )
         # An untrained network gives the same image for all classes; collapse within classes means that classes differ.
         return self._check_classes(images, labels) if labels is not None and share >= COLLAPSED else None
+
+    def last_words(self) -> str | None:
+        """What to say at the end of a training whose last samples are grey or all alike; None if they are not."""
+        if self.share is None or self.share >= COLLAPSED:
+            return None
+        return (
+            f"the samples differ by {self.share:.0%} of what real images do: they are grey, noise or all alike; "
+            "train longer, with a larger `kimg`, or see docs/guides/when-training-goes-wrong.md"
+        )
 
     def _check_classes(self, images: np.ndarray, labels: np.ndarray) -> str | None:
         shares = {

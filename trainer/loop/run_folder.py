@@ -24,7 +24,7 @@ from torch import nn
 from pretrained import checkpoint, pipelines
 from pretrained.checkpoint import CARD, MODEL, SAMPLES
 from pretrained.config import RENAMED, Config
-from pretrained.hub.model_card import model_card
+from pretrained.hub.model_card import local_id, model_card
 from pretrained.loading import HUB_ID
 from pretrained.media import provenance
 from pretrained.media.files import is_litter
@@ -157,7 +157,11 @@ class Run:
             return False
         return config.training.get("kimg", -1) * 1000 == images_seen and card.read_text(
             "utf-8", errors="replace"
-        ) == model_card(config)
+        ) == self.card(MAIN, config)
+
+    def card(self, name: str, config: Config) -> str:
+        """The model card of the checkpoint `name`, whose commands work where the training was started."""
+        return model_card(config, local_id(self.folder / name, config.name))
 
     def snapshot(
         self, name: str, network: nn.Module, config: Config, dtype: torch.dtype, device: torch.device, data: Dataset
@@ -170,7 +174,7 @@ class Run:
         write_atomic(folder / SAMPLES, png)
         if name == MAIN:
             self.tracker.samples(round(config.training["kimg"] * 1000), folder / SAMPLES)
-        write_atomic(folder / CARD, model_card(config).encode())
+        write_atomic(folder / CARD, self.card(name, config).encode())
 
     def snapshot_raw(self, network: nn.Module, config: Config, dtype: torch.dtype) -> None:
         """Write the weights without EMA as a checkpoint in the sub-folder raw/, for comparison."""

@@ -15,7 +15,7 @@ from pretrained.system.errors import InputError, as_flag, spell_arguments
 from pretrained.system.out_of_memory import raise_on_oom
 from pretrained.system.signals import Stop, Stopped
 from trainer import distributed, finetune
-from trainer.loop.collapse import Collapsed
+from trainer.loop.collapse import Collapsed, outlook
 from trainer.loop.meters import MetricLogger
 from trainer.loop.run_folder import Run, describe
 from trainer.loop.settings import Settings
@@ -65,7 +65,9 @@ def _in_folder(trainer: Trainer, run: Run) -> None:
         distributed.broadcast(None)  # before anything is written
         if is_main_process:
             trainer.show_data()
-            for note in trainer.method.notes:
+            is_new = not state and not trainer.recipe.base
+            first = outlook(trainer.method.shows_after, trainer.recipe.kimg) if is_new else None
+            for note in filter(None, [*trainer.method.notes, first]):
                 tqdm.write(spell_arguments(note, as_flag), file=sys.stderr)
             run.rewind_log(trainer.batches.images_seen)
         with tracking(
@@ -75,6 +77,8 @@ def _in_folder(trainer: Trainer, run: Run) -> None:
             _loop(trainer, run)
         if is_main_process:
             run.timelapse()
+            if words := trainer.guard.last_words():
+                tqdm.write(spell_arguments(words, as_flag), file=sys.stderr)
 
 
 def _loop(trainer: Trainer, run: Run) -> None:
@@ -86,7 +90,7 @@ def _loop(trainer: Trainer, run: Run) -> None:
     is_main_process = distributed.rank() == 0
     bar = tqdm(
         total=total / 1000,
-        initial=batches.images_seen / 1000,
+        initial=min(batches.images_seen, total) / 1000,
         desc=trainer.recipe.name,
         unit="kimg",
         bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:g} kimg, {remaining} left{postfix}",
@@ -101,7 +105,7 @@ def _loop(trainer: Trainer, run: Run) -> None:
             means.add(trainer.step())
             seen, received = batches.images_seen, distributed.all_reduce_max(stop.received)
             trainer.seconds = time.monotonic() - started
-            bar.update((seen - before) / 1000)
+            bar.update(min(seen, total) / 1000 - bar.n)  # the last batch may go beyond the end
             if means.num_steps == LOG_EVERY or seen >= total:
                 values = means.take(seen)
                 if is_main_process:

@@ -78,6 +78,7 @@ class CycleGAN(Method):
     """AB and BA, optimised together as G, against a PatchGAN D in each domain."""
 
     any_shape = True
+    shows_after = 4.0
     optimizer = Adam(2e-4)
     published: ClassVar = {MAIN: Published("G.AB"), "reverse": Published("G.BA", Domains.reversed)}
     layout = torch.contiguous_format

@@ -63,6 +63,7 @@ class GAN(Method):
     """A generator G against a discriminator D."""
 
     any_shape = True
+    shows_after = 30.0
 
     def __init__(self, options: Options, data: Dataset):
         super().__init__(options, data)

@@ -81,6 +81,7 @@ class Pix2Pix(Method):
     """A translator G against D, which sees patches of (source, image)."""
 
     any_shape = True
+    shows_after = 8.0
     optimizer = Adam(2e-4)
     layout = torch.contiguous_format
 

@@ -53,6 +53,7 @@ class StyleGAN(Method):
     """A style-based G against a residual D."""
 
     any_shape = True
+    shows_after = 40.0
     optimizer = Adam(2e-3, (0.0, 0.99))
     won_below = LOSS.won_below
 

@@ -173,9 +173,10 @@ def write(result: Result, source: Path, target: Path) -> None:
     has_samples = (source / SAMPLES).exists()
     if has_samples and target != source:
         write_atomic(target / SAMPLES, (source / SAMPLES).read_bytes())
+    called = model_card.local_id(target, config.name)
     text = (target / CARD).read_text("utf-8") if (target / CARD).exists() else ""
     if not model_card.is_edited(text):
-        write_atomic(target / CARD, model_card.model_card(config, samples=has_samples).encode())
+        write_atomic(target / CARD, model_card.model_card(config, called, has_samples).encode())
     checkpoint.save_again(source / MODEL, target, config)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -144,6 +145,28 @@ def test_dry_run_prints_everything_and_writes_nothing(capsys, elsewhere):
     assert plan["out"] == "runs/dcgan-plain"
     assert plan["data"]["pictures"] == 1024
     assert not (elsewhere / "runs").exists()
+
+
+@pytest.mark.parametrize(("recipe", "how"), [("letters", "get or make it"), ("dcgan-mnist", "when training begins")])
+def test_a_dry_run_needs_no_data(capsys, elsewhere, recipe, how):
+    main([recipe, "--dry-run", "--kimg", "7"])
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["recipe"]["kimg"] == 7
+    assert how in plan["data"]["absent"]
+    assert not any(elsewhere.iterdir())
+
+
+def test_what_a_short_training_says(capsys, elsewhere, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # or there is no bar
+    main([*PLAIN, "--kimg", "0.01"])
+    said = capsys.readouterr().err
+    assert "shapes after about 30 thousand images: this training ends before that, since --kimg is 0.01" in said
+    assert "of what real images do: they are grey, noise or all alike" in said
+    assert max(map(int, re.findall(r"(\d+)%\|", said))) == 100  # the last batch goes beyond the end
+    card = (elsewhere / "runs/dcgan-plain/README.md").read_text()
+    (command,) = re.findall(r"^python -m (pretrained sample .*)$", card, re.M)
+    assert shlex.split(command)[2] == "runs/dcgan-plain"
+    assert checkpoint.read_config(Path(shlex.split(command)[2]) / "model.safetensors").training["kimg"] == 0.016
 
 
 def test_train_then_refuse_then_resume(capsys, elsewhere):
