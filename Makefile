@@ -13,10 +13,10 @@ app: $(VENV)/.app
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-$(VENV)/.app: requirements.txt
+$(VENV)/.app: requirements.txt requirements-onnx.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -r requirements.txt
+	$(BIN)/python -m pip install -r requirements.txt -r requirements-onnx.txt
 	touch $@
 
 $(VENV)/.test: requirements-dev.txt $(VENV)/.app

@@ -9,6 +9,8 @@ or one that `deploy --dry-run` wrote.
 from __future__ import annotations
 
 import contextlib
+import io
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,18 @@ def upload(page: Page) -> None:
     page.locator("input[type=file]").first.wait_for(state="attached")
     page.locator("input[type=file]").first.set_input_files(file)
     page.get_by_role("button", name="Download PNG").wait_for()
+
+
+def give_images(page: Page) -> None:
+    """A .zip of clothes that a generator has drawn."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for seed, image in enumerate(pretrained.load("dcgan-fashion").sample(range(240))):
+            archive.writestr(f"{seed}.png", encode_png(image))
+    file = {"name": "clothes.zip", "mimeType": "application/zip", "buffer": packed.getvalue()}
+    page.locator("input[type=file]").first.wait_for(state="attached")
+    page.locator("input[type=file]").first.set_input_files(file)
+    page.get_by_role("button", name="Start training").wait_for()
 
 
 def draw(page: Page) -> None:
@@ -95,6 +109,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Page], object]]] = {
         ".stImage img",
         nothing,
     ),
+    "train": ("train", "[data-testid=stFileUploader]", give_images),
     "watch": ("watch?model=dcgan-mnist", "[role=alert], [data-testid=stVegaLiteChart]", nothing),
     "refused": ("?model=nothing", "[role=alert]", nothing),
 }

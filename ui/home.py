@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui.menu import PAGES
+from ui.train import limits
 from ui.widgets.component import component
 
 FILM = Path(__file__).with_name("home.mp4")  # made by docs/home.py
@@ -36,3 +37,5 @@ with st.container(key="home"):
             with st.container(key=f"door-{name}"):
                 label = f"**{title}** · {line}"
                 st.page_link(PAGES[name].file, label=label, icon=PAGES[name].icon, width="stretch")
+    if not limits.refusal():
+        st.page_link(PAGES["train"].file, label="Train a model of your own images", icon=PAGES["train"].icon)

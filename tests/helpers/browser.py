@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,21 @@ def serve(folder: Path, env: Mapping[str, str]) -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(timeout=PATIENCE)
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def serve_files(folder: Path) -> Iterator[str]:
+    """A web server that only hands out the files of a folder -> its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Files, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 def _is_up(url: str) -> bool:
@@ -96,3 +114,14 @@ def pixels(page: Page) -> list[np.ndarray]:
             ".getImageData(0, 0, one.width, one.height).data), one.height, one.width])"
         )
     ]
+
+
+def canvas_pixels(page: Page, selector: str) -> np.ndarray:
+    """uint8 (H, W, 4) of a canvas."""
+    width, height, levels = page.locator(selector).evaluate("""canvas => {
+        const { width, height } = canvas;
+        const copy = new OffscreenCanvas(width, height).getContext("2d");
+        copy.drawImage(canvas, 0, 0);
+        return [width, height, [...copy.getImageData(0, 0, width, height).data]];
+    }""")
+    return np.array(levels, np.uint8).reshape(height, width, 4)

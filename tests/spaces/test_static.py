@@ -5,10 +5,8 @@ from __future__ import annotations
 import functools
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 from helpers import chromium, translating
-from helpers.browser import PATIENCE
+from helpers.browser import PATIENCE, serve_files
+from helpers.browser import canvas_pixels as pixels
 from helpers.small import CLASSES, save_able, save_small
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -27,11 +26,6 @@ from pretrained.inputs import latents
 
 Visit = Callable[..., AbstractContextManager[Page]]
 ROWS = {"small": "generate", "text": "generate", "wide": "translate", "fill": "translate", "style": "translate"}
-
-
-class Handler(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +52,8 @@ def site(folder) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="module")
 def url(folder) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serve_files(folder) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -96,17 +87,6 @@ def browse(browser, url, site) -> Visit:
         assert not problems
 
     return visit
-
-
-def pixels(page: Page, selector: str) -> np.ndarray:
-    """uint8 (H, W, 4) of a canvas."""
-    width, height, levels = page.locator(selector).evaluate("""canvas => {
-        const { width, height } = canvas;
-        const copy = new OffscreenCanvas(width, height).getContext("2d");
-        copy.drawImage(canvas, 0, 0);
-        return [width, height, [...copy.getImageData(0, 0, width, height).data]];
-    }""")
-    return np.array(levels, np.uint8).reshape(height, width, 4)
 
 
 def difference(shown: np.ndarray, made: np.ndarray) -> int:

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.browser import DESKTOP, IMAGES, serve, visit
+from helpers.browser import DESKTOP, canvas_pixels, pixels, serve, serve_files, visit
 from helpers.chromium import launch
 from helpers.hub_client import HubClient
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from pretrained import deploy
 from pretrained.system import server
 from pretrained.system.errors import InputError
-from ui.train import goals, intake, jobs, publish
+from ui.train import goals, intake, jobs, limits, publish
 
 TINY = "dcgan-mnist --data fake --size 16 --width 4 --z-dim 8 --batch-size 8 --device cpu --threads 1".split()
 PATIENCE = 120  # seconds
@@ -61,8 +62,8 @@ def test_from_images_to_a_page_on_the_hub(hub: HubClient, tmp_path: Path):
             page.locator("input[type=file]").set_input_files(images)
             expect(page.get_by_text("Found 60 images")).to_be_visible()
             expect(page.get_by_text("As training will see them")).to_be_visible()
-            page.get_by_role("textbox", name="Name", exact=True).fill("my blobs")
-            page.keyboard.press("Enter")
+            expect(page.get_by_text("reading pictures")).to_have_count(0)  # a bar is no sentence
+            page.get_by_role("textbox", name="Name", exact=True).fill("my blobs")  # and no Enter
             page.get_by_role("button", name="Start training").click()
             expect(page.get_by_text("Training", exact=True)).to_be_visible()
             await_file(runs / "my-blobs" / "samples.png")
@@ -77,6 +78,10 @@ def test_from_images_to_a_page_on_the_hub(hub: HubClient, tmp_path: Path):
         with serve(home, env) as url, visit(browser, f"{url}/train", **DESKTOP) as page:
             page.get_by_role("button", name="Stop").click()
             expect(page.get_by_text("Stopped", exact=True)).to_be_visible()
+            expect(page.get_by_text("It ended before shapes show")).to_be_visible()
+            link = page.get_by_role("link", name="Name directions")
+            expect(link).to_have_attribute("href", "./explore?model=runs%2Fmy-blobs")
+            expect(page.get_by_role("link", name="Compare with the base")).to_have_count(0)
             page.get_by_role("button", name="Publish …").click()
             dialog = page.get_by_role("dialog")
             dialog.get_by_role("textbox", name="Token with write access").fill(hub.token)
@@ -84,7 +89,16 @@ def test_from_images_to_a_page_on_the_hub(hub: HubClient, tmp_path: Path):
             dialog.get_by_role("button", name="Publish").click()
             expect(dialog.get_by_text("Published")).to_be_visible()
             page.goto(f"{url}/?model=runs%2Fmy-blobs&count=4")
-            page.locator(IMAGES).first.wait_for()
+            shown = pixels(page)[0]
+        site = tmp_path / "site"
+        names = hub.hub.head("spaces/alice/blobs")["files"]
+        deploy.write({name: hub.hub.content("alice/blobs", name, "spaces") for name in names}, site)
+        with serve_files(site) as url, visit(browser, url, **DESKTOP) as page:
+            page.get_by_label("Seed", exact=True).fill("0")
+            expect(page.locator("#picture")).to_have_attribute("data-seed", "0")
+            drawn = canvas_pixels(page, "#picture")[..., :3]
+    assert np.abs(drawn.astype(int) - shown).max() <= 1
+    assert shown.std() > 1
     assert hub.hub.content("alice/blobs", "model.safetensors") == (runs / "my-blobs/model.safetensors").read_bytes()
     for path in home.rglob("*"):
         assert path.is_dir() or hub.token.encode() not in path.read_bytes(), path
@@ -106,6 +120,7 @@ def test_a_queue_of_one(tmp_path: Path):
     await_status(tmp_path, "a", "stopped")
     await_status(tmp_path, "b", "finished")
     assert "finished" in jobs.message(tmp_path, "b")
+    assert [jobs.free_name(tmp_path, name) for name in "abx"] == ["a-2", "b-2", "x"]
     away = jobs.put_away(tmp_path, jobs.look(tmp_path, "b"))
     assert [job.name for job in jobs.all_jobs(tmp_path)] == ["a"]
     jobs.put_back(tmp_path, away, "b")
@@ -134,14 +149,14 @@ def test_a_training_that_was_killed_is_paused(tmp_path: Path):
 @pytest.mark.parametrize("name", ["../x.png", "/etc/x.png", "a/../../x.png", "..\\x.png"])
 def test_an_upload_stays_in_its_folder(tmp_path: Path, name: str):
     with pytest.raises(InputError, match="leads out of the folder"), open(os.devnull, "rb") as file:
-        intake.save(tmp_path, "upload", [(name, file)])
+        intake.save(tmp_path, "upload", [(name, file)], 10**6)
 
 
 def test_two_files_of_one_name_are_two_images(tmp_path: Path):
     path = tmp_path / "x"
     path.write_bytes(b"1")
     with path.open("rb") as first, path.open("rb") as second:
-        folder = intake.save(tmp_path, "upload", [("a.png", first), ("a.png", second)])
+        folder = intake.save(tmp_path, "upload", [("a.png", first), ("a.png", second)], 10**6)
     assert sorted(file.name for file in folder.iterdir()) == ["a (2).png", "a.png"]
 
 
@@ -150,22 +165,53 @@ def test_a_goal_is_a_command_of_the_trainer(name: str, tmp_path: Path):
     from trainer.cli.parse import parse
 
     goal = goals.GOALS[name]
-    words = goals.command(goal, str(tmp_path), goal.sizes[0] if goal.sizes else goal.size, goal.kimg[0], None, "my own")
+    size, second = goal.sizes[0] if goal.sizes else goal.size, "x.jpg" if goal.second else ""
+    words = goals.command(goal, str(tmp_path), size, goal.kimg[0], None, "my own", second)
     command = parse(words)
     assert command.recipe.kimg == goal.kimg[0]
-    assert command.recipe.size == (goal.sizes[0] if goal.sizes else goal.size)
+    assert command.recipe.size == size
 
 
 @pytest.mark.parametrize("place", ["space", "everywhere", "network"])
 def test_a_server_trains_only_if_its_owner_says_so(monkeypatch: pytest.MonkeyPatch, place: str):
     monkeypatch.setenv("HF_TOKEN", "hf_owner")
-    assert publish.refusal() == ""
+    assert limits.refusal() == ""
     assert publish.login()
     if place == "space":
         monkeypatch.setenv("SPACE_ID", "alice/demo")
     else:
         monkeypatch.setattr(server, "_address", None if place == "everywhere" else "192.168.0.7")
     assert not publish.login()
-    assert "GANVAS_TRAIN=1" in publish.refusal()
+    assert "GANVAS_TRAIN=1" in limits.refusal()
     monkeypatch.setenv("GANVAS_TRAIN", "1")
-    assert publish.refusal() == ""
+    assert limits.refusal() == ""
+    monkeypatch.setattr(limits, "ROOT", Path("nowhere"))
+    assert "The trainer is not here" in limits.refusal()
+
+
+def test_what_a_server_gives_to_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert limits.max_hours() is None
+    monkeypatch.setenv("SPACE_ID", "alice/demo")
+    assert (limits.max_hours(), limits.max_upload()) == (2.0, 200 * 10**6)
+    for name, value in {"HOURS": "0.5", "UPLOAD": "1KB", "DISK": "2KB"}.items():
+        monkeypatch.setenv(f"GANVAS_TRAIN_{name}", value)
+    assert (limits.max_hours(), limits.max_upload()) == (0.5, 1000)
+    large = tmp_path / "large"
+    large.write_bytes(bytes(1500))
+    with pytest.raises(InputError, match="at most 0 MB here"), large.open("rb") as file:
+        intake.save(tmp_path / "runs", "upload", [("a.png", file)], limits.max_upload())
+    assert not any((tmp_path / "runs" / intake.DATA).iterdir())
+    limits.check_disk(tmp_path)
+    (tmp_path / "more").write_bytes(bytes(1500))
+    with pytest.raises(InputError, match="take 0.0 GB of this server, which gives them 0.0 GB"):
+        limits.check_disk(tmp_path)
+    monkeypatch.setenv("GANVAS_TRAIN_HOURS", "ever")
+    with pytest.raises(InputError, match="GANVAS_TRAIN_HOURS is 'ever'"):
+        limits.max_hours()
+
+
+def test_a_training_ends_with_its_hours(tmp_path: Path):
+    jobs.start(tmp_path, jobs.Job("long", [*TINY, "--kimg", "1000"], "", hours=1e-6))
+    job = await_status(tmp_path, "long", "stopped")
+    with pytest.raises(InputError, match="long has trained for the 1e-06 hours that this server allows"):
+        jobs.start(tmp_path, job)

@@ -14,6 +14,7 @@ class Goal:
         title, explanation: what is chosen, in words, and what it needs.
         recipe: of the trainer, by name.
         flags: what it is given beside.
+        second: another image that it needs, in words; "" where it needs none.
         images: how many make a good start; below it the page says so.
         kimg: thousands of images for a first look, a good result and a long training.
         minutes: for one kimg at `size`, on one thread of a 2.5 GHz server processor; a guide until it is measured.
@@ -30,6 +31,7 @@ class Goal:
     size: int
     sizes: tuple[int, ...] = ()
     flags: tuple[str, ...] = ()
+    second: str = ""
 
 
 GOALS: dict[str, Goal] = {
@@ -86,6 +88,18 @@ GOALS: dict[str, Goal] = {
         64,
         (64, 128),
     ),
+    "style": Goal(
+        "In the style of this painting",
+        "A folder of photographs of anything, and one painting; later it paints any photograph.",
+        "style-transfer",
+        500,
+        (4, 16, 60),
+        0.85,
+        128,
+        (128, 256),
+        ("--perceptual", "squeezenet", "--width", "16", "--blocks", "3"),
+        "The painting",
+    ),
     "sharper": Goal(
         "Larger and sharper",
         "A folder of sharp images; the small ones are made from them.",
@@ -103,7 +117,9 @@ def folder_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].strip("-")
 
 
-def command(goal: Goal, data: str, size: int, kimg: float, base: str | None, licence: str) -> list[str]:
+def command(
+    goal: Goal, data: str, size: int, kimg: float, base: str | None, licence: str, second: str = ""
+) -> list[str]:
     """What follows `python -m trainer`.
 
     Args:
@@ -112,10 +128,13 @@ def command(goal: Goal, data: str, size: int, kimg: float, base: str | None, lic
         kimg: thousands of images to train on.
         base: a checkpoint to start from, or None.
         licence: of the images, for the model card; "" leaves it out.
+        second: the file of the image that the goal needs beside.
     """
     words = [goal.recipe, "--data", data, *goal.flags, "--kimg", f"{kimg:g}"]
     if goal.sizes:
         words += ["--size", str(size)]
+    if second:
+        words += ["--style", second]
     if base:
         words += ["--from", base]
     if licence:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +19,7 @@ from ui.train.jobs import ROOT
 
 DATA = ".data"
 MAX_FILES = 20_000
-MAX_MEGABYTES = 2_000  # of one upload
+BAR = re.compile(r"\d%\|")  # a state of a progress bar
 LONGEST = 300  # seconds until a look at the data is given up
 
 
@@ -44,20 +46,31 @@ class Found:
         return (self.plan["checkpoint"].get("condition") or {}).get("classes", [])
 
 
-def save(root: Path, name: str, files: Sequence[tuple[str, BinaryIO]]) -> Path:
+def save(root: Path, name: str, files: Sequence[tuple[str, BinaryIO]], max_bytes: int) -> Path:
     """Save uploaded files below runs/.data -> the folder, or the .zip where that is all.
 
     Args:
         files: names, of a folder with the path in it, and contents.
 
     Raises:
-        InputError: there are too many, or a name leads out of the folder.
+        InputError: there are too many, they take more than `max_bytes`, or a name leads out of the folder.
     """
     if len(files) > MAX_FILES:
         raise InputError(f"an upload takes at most {MAX_FILES:,} files, got {len(files):,}: name a folder")
     target = root / DATA
     target.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=target))
+    try:
+        _copy(folder, files, max_bytes)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    only = [*folder.iterdir()]
+    return only[0] if len(only) == 1 and only[0].suffix.lower() == ".zip" else folder
+
+
+def _copy(folder: Path, files: Sequence[tuple[str, BinaryIO]], max_bytes: int) -> None:
+    left = max_bytes
     for given, file in files:
         path = PurePosixPath(given.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
@@ -69,9 +82,10 @@ def save(root: Path, name: str, files: Sequence[tuple[str, BinaryIO]]) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("wb") as copy:
             while part := file.read(2**20):
+                left -= len(part)
+                if left < 0:
+                    raise InputError(f"an upload takes at most {max_bytes / 1e6:,.0f} MB here: choose fewer images")
                 copy.write(part)
-    only = [*folder.iterdir()]
-    return only[0] if len(only) == 1 and only[0].suffix.lower() == ".zip" else folder
 
 
 def inspect(command: Sequence[str]) -> Found:
@@ -91,7 +105,7 @@ def inspect(command: Sequence[str]) -> Found:
         except subprocess.TimeoutExpired:
             raise InputError(f"reading the images took more than {LONGEST} s: name a smaller folder") from None
         said = [one_line(line.rpartition("\r")[2].removeprefix("ganvas: ")) for line in done.stderr.splitlines()]
-        said = [line for line in said if line.strip() and "it/s" not in line]
+        said = [line for line in said if line.strip() and not BAR.search(line)]
         if done.returncode:
             raise InputError(said[-1] if said else f"the trainer ended with status {done.returncode}")
         return Found(said, json.loads(done.stdout), preview.read_bytes() if preview.exists() else b"")

@@ -5,6 +5,7 @@ A job is a JSON file in runs/.jobs. `ui.train.runner` runs what is queued, one a
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -39,6 +40,8 @@ class Job:
         wish: what it becomes when it is ended before its time.
         pid, born: the trainer's process, and when the system started it, since process numbers are used again.
         created: seconds since 1970.
+        hours: how long it may train in all; None is without end.
+        spent: seconds that it has trained.
     """
 
     name: str
@@ -49,6 +52,18 @@ class Job:
     pid: int = 0
     born: str = ""
     created: float = 0.0
+    hours: float | None = None
+    spent: float = 0.0
+
+    @property
+    def base(self) -> str | None:
+        """The checkpoint that it began from, if any."""
+        return next((after for word, after in zip(self.command, self.command[1:]) if word == "--from"), None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has used up its hours."""
+        return self.hours is not None and self.spent >= self.hours * 3600
 
 
 def path_of(root: Path, name: str, suffix: str = ".json") -> Path:
@@ -95,22 +110,38 @@ def look(root: Path, name: str) -> Job | None:
     return save(root, replace(job, status="paused" if (root / name / STATE).exists() else "failed"))
 
 
+def is_taken(root: Path, name: str) -> bool:
+    """Whether there is a run or a job of this name."""
+    return (root / name).exists() or path_of(root, name).exists()
+
+
+def free_name(root: Path, name: str) -> str:
+    """The name, or with the first number behind it that is not taken."""
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(one for one in names if not is_taken(root, one))
+
+
 def all_jobs(root: Path) -> list[Job]:
     """Every job, the oldest first."""
     found = (look(root, path.stem) for path in (root / JOBS).glob("*.json"))
     return sorted((job for job in found if job), key=lambda job: job.created)
 
 
-def message(root: Path, name: str) -> str:
-    """The last line that the trainer of a job has written and that is no progress bar."""
+def said(root: Path, name: str) -> list[str]:
+    """The last lines that the trainer of a job has written and that are no progress bar."""
     path = path_of(root, name, ".log")
     if not path.exists():
-        return ""
+        return []
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - MAX_MESSAGE, 0))
         text = file.read().decode("utf-8", "replace")
     lines = [line for line in re.split(r"[\r\n]+", text) if line.strip() and not re.search(r"\d%\|", line)]
-    return one_line(lines[-1].removeprefix("ganvas: "))[:1000] if lines else ""
+    return [one_line(line.removeprefix("ganvas: "))[:1000] for line in lines]
+
+
+def message(root: Path, name: str) -> str:
+    """The last of them."""
+    return next(reversed(said(root, name)), "")
 
 
 def start(root: Path, job: Job) -> None:
@@ -124,6 +155,8 @@ def start(root: Path, job: Job) -> None:
         raise InputError(f"{job.name} is {busy[job.name]} already")
     if len(busy) > 1:
         raise InputError(f"{' and '.join(busy)} are running or waiting: start this one when one of them has ended")
+    if job.is_over:
+        raise InputError(f"{job.name} has trained for the {job.hours:g} hours that this server allows")
     save(root, replace(job, status="queued", wish="paused", pid=0, born="", created=job.created or time.time()))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
     with path_of(root, "runner", ".log").open("ab") as log:

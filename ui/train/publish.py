@@ -1,27 +1,19 @@
-"""A run's way to the Hub, and who may train on a server; without a widget."""
+"""A run's way to the Hub; without a widget."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from pretrained.system.errors import InputError, one_line
 from pretrained.system.server import has_strangers
 from ui.train.jobs import ROOT
-
-ALLOWED = "GANVAS_TRAIN"
-
-
-def refusal() -> str:
-    """Why this server trains nothing, in a sentence; "" where it does."""
-    if has_strangers() and os.environ.get(ALLOWED) != "1":
-        return (
-            f"This server does not train. Its owner may allow it with {ALLOWED}=1; or run Ganvas on your own machine."
-        )
-    return ""
 
 
 def login() -> bool:
@@ -54,6 +46,22 @@ def publish(folder: Path, repo_id: str, private: bool, space: bool, token: str) 
         name = "/".join(link.rstrip("/").split("/")[-2:])
         words = ["pretrained", "deploy", str(folder), "--space", "static", "--repo-id", name, *flags]
         yield "Page", _run(words, token)
+
+
+def can_make_pages() -> bool:
+    """Whether the packages of requirements-onnx.txt are installed."""
+    return all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
+
+
+def page(folder: Path) -> bytes:
+    """The static page of a run as a .zip, for a web server of one's own.
+
+    Raises:
+        InputError: it cannot be exported; says why.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        _run(["pretrained", "deploy", str(folder), "--space", "static", "--dry-run", f"{place}/page"], "")
+        return Path(shutil.make_archive(f"{place}/page", "zip", f"{place}/page")).read_bytes()
 
 
 def embed(link: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +26,14 @@ def run(root: Path, job: Job) -> None:
     with path_of(root, job.name, ".log").open("ab") as log:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=root.parent)
     save(root, replace(job, status="running", pid=process.pid, born=born(process.pid)))
-    status = process.wait()
-    ended = read(root, job.name) or job
+    began = time.monotonic()
+    try:
+        status = process.wait(None if job.hours is None else max(job.hours * 3600 - job.spent, 0))
+    except subprocess.TimeoutExpired:
+        save(root, replace(read(root, job.name) or job, wish="stopped"))
+        process.terminate()
+        status = process.wait()
+    ended = replace(read(root, job.name) or job, spent=job.spent + time.monotonic() - began)
     outcome = "finished" if status == 0 else ended.wish if status in INTERRUPTED else "failed"
     save(root, replace(ended, status=outcome))
 

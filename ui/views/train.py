@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pretrained.checkpoint import MODEL
 from pretrained.system.errors import InputError
 from pretrained.system.server import has_strangers
 from ui.state import runs
 from ui.state.models import RUNS, as_input_error, error_text, escape_markdown, local_models
-from ui.train import intake, jobs, publish
+from ui.train import intake, jobs, limits, publish
 from ui.train.goals import GOALS, Goal, command, folder_name
 
 EVERY = 3.0  # seconds from one look at a training to the next
 IMAGES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "zip"]
+SHEET = 512  # px of the contact sheet: what follows it stays in sight
+MAX_SECOND = 20  # MB
 LENGTHS = ("A first look", "Good", "Long")
 STATES = {
     "queued": ":gray-badge[Waiting]",
@@ -46,6 +51,16 @@ def act(work: object, *args: object) -> None:
         work(*args)  # type: ignore[operator]
     except (InputError, OSError) as error:
         st.session_state["train error"] = error if isinstance(error, InputError) else InputError(str(error))
+
+
+def resume(job: jobs.Job) -> None:
+    limits.check_disk(RUNS)
+    jobs.start(RUNS, job)
+
+
+def start(job: jobs.Job) -> None:
+    resume(job)
+    st.session_state["started"] = job.name
 
 
 def remove(job: jobs.Job) -> None:
@@ -82,12 +97,38 @@ def show_job(name: str) -> None:
                 words = f"{progress.kimg:,.4g} of {progress.total:,.4g} thousand images seen"
                 if progress.seconds_left is not None and job.status == "running":
                     words += f", {about(progress.seconds_left / 60)} left on this machine"
+                elif job.status == "running":
+                    words += "; the time is known after the first 50 steps"
                 st.progress(share, words)
             if job.status == "failed":
                 st.error(escape_markdown(jobs.message(RUNS, name) or "The trainer ended without a word."))
             elif job.status == "running" and (said := jobs.message(RUNS, name)):
                 st.caption(escape_markdown(said))
+            elif job.status in ("paused", "stopped", "finished") and (words := why_grey(job, progress)):
+                st.info(escape_markdown(words))
+            if job.is_over:
+                st.caption(f"It has trained for the {job.hours:g} hours that this server allows.")
             buttons(job, folder)
+
+
+def why_grey(job: jobs.Job, progress: runs.Progress) -> str:
+    """What to say of a training that has ended with nothing to see; "" where there is something."""
+    goal = next((goal for goal in GOALS.values() if goal.title == job.goal), None)
+    if goal and progress.kimg < goal.kimg[0]:
+        return f"It ended before shapes show: they come after about {goal.kimg[0]:g} thousand images. Resume goes on."
+    return next((line for line in jobs.said(RUNS, job.name) if line.startswith("the samples differ")), "")
+
+
+def links(job: jobs.Job, folder: str) -> list[tuple[str, str, str]]:
+    """The pages that show a trained model: label, address, icon."""
+    found = [("Play", f"./?{urlencode({'model': folder})}", "palette")]
+    config = runs.config(Path(folder))
+    if config and config.pipeline == "generate":
+        found.append(("Name directions", f"./explore?{urlencode({'model': folder})}", "explore"))
+    if base := job.base:
+        sides = [("model", folder), ("checkpoints", folder), ("checkpoints", base)]
+        found.append(("Compare with the base", f"./compare?{urlencode(sides)}", "compare"))
+    return [*found, ("Losses", f"./watch?{urlencode({'run': folder})}", "monitoring")]
 
 
 def buttons(job: jobs.Job, folder: Path) -> None:
@@ -102,13 +143,13 @@ def buttons(job: jobs.Job, folder: Path) -> None:
             button("Stop", "stop", jobs.end, RUNS, job, "stopped", help="End it here and keep what it has learned.")
         else:
             if job.status != "finished":
-                button("Resume", "play_arrow", jobs.start, RUNS, job, type="primary")
+                button("Resume", "play_arrow", resume, job, type="primary", disabled=job.is_over)
             if (folder / MODEL).exists() and st.button("Publish …", f"Publish {job.name}", icon=":material/publish:"):
                 publish_dialog(job.name)
             button("Remove", "delete", remove, job, help="It goes to runs/.removed and can be brought back.")
         if (folder / MODEL).exists():
-            st.link_button("Play", f"./?model={folder}", icon=":material/palette:")
-            st.link_button("Losses", f"./watch?run={folder}", icon=":material/monitoring:")
+            for label, link, icon in links(job, str(folder)):
+                st.link_button(label, link, icon=f":material/{icon}:")
 
 
 @st.dialog("Publish")
@@ -123,8 +164,23 @@ def publish_dialog(name: str) -> None:
         st.caption("Without one, the login found on this machine is used.")
     repo_id = st.text_input("Name on the Hub", name, help="NAME, or USER/NAME.")
     private = st.toggle("Private", help="Only you see it.")
-    space = st.toggle("A page that runs in the visitor's browser, too", True)
-    if st.button("Publish", type="primary", disabled=not (token or found)):
+    pages = publish.can_make_pages()
+    space = st.toggle("A page that runs in the visitor's browser, too", pages, disabled=not pages)
+    if not pages:
+        st.caption("A page needs `pip install -r requirements-onnx.txt`.")
+    with st.container(horizontal=True):
+        is_asked = st.button("Publish", type="primary", disabled=not (token or found))
+        if pages:
+            st.download_button(
+                "Download the page",
+                partial(publish.page, RUNS / name),
+                f"{name}.zip",
+                "application/zip",
+                on_click="ignore",
+                icon=":material/download:",
+                help="The page as files, without an account: unpack them on any web server.",
+            )
+    if is_asked:
         try:
             with st.status("Publishing …") as status:
                 for words, link in publish.publish(RUNS / name, repo_id, private, space, token):
@@ -158,18 +214,28 @@ def choose_images() -> str | None:
         "Drop many images, or a .zip" if many is True else "Choose a folder",
         IMAGES,
         accept_multiple_files=many,
-        max_upload_size=intake.MAX_MEGABYTES,
-        key=f"upload {way}",
+        max_upload_size=max(limits.max_upload() // 10**6, 1),
+        key=f"upload {way} {st.session_state.get('forms', 0)}",
     )
-    if not files:
-        return None
-    key = tuple(file.file_id for file in files)
-    saved = st.session_state.get("saved")
-    if not saved or saved[0] != key:
+    return str(saved("images", files)) if files else None
+
+
+def saved(what: str, files: list[UploadedFile]) -> Path:
+    """Where an upload lies in runs/, once it is saved."""
+    ids, known = tuple(file.file_id for file in files), st.session_state.get(f"saved {what}")
+    if not known or known[0] != ids:
         with st.spinner("Saving …"), as_input_error():
-            saved = key, str(intake.save(RUNS, "upload", [(file.name, file) for file in files]))
-        st.session_state["saved"] = saved
-    return saved[1]
+            limits.check_disk(RUNS)
+            given = [(file.name, file) for file in files]
+            known = ids, intake.save(RUNS, what, given, limits.max_upload())
+        st.session_state[f"saved {what}"] = known
+    return known[1]
+
+
+def choose_second(goal: Goal) -> str:
+    """The file of the image that a goal needs beside the others; "" until there is one."""
+    file = st.file_uploader(goal.second, IMAGES[:-1], max_upload_size=MAX_SECOND, key=f"second {goal.title}")
+    return str(next(saved("second", [file]).iterdir())) if file else ""
 
 
 @st.cache_data(max_entries=16, show_spinner="Looking at the images …")
@@ -189,11 +255,15 @@ def show_found(found: intake.Found, goal: Goal) -> None:
     if found.num_images < goal.images:
         st.warning(f"{goal.images} images or more give better results for this; fewer work, and look more alike.")
     if found.preview:
-        st.image(found.preview, "As training will see them", width="stretch")
+        st.image(found.preview, "As training will see them", width=SHEET)
 
 
 def new_training() -> None:
-    """The form of a new training."""
+    """The form of a new training, empty once one was started: that stands at the top of the page."""
+    if started := st.session_state.pop("started", None):
+        st.session_state["forms"] = st.session_state.get("forms", 0) + 1
+        st.session_state["name"] = ""
+        st.toast(f"{started} is at the top of the page.", icon=":material/model_training:")
     st.subheader("A new training")
     data = choose_images()
     name = st.radio(
@@ -204,6 +274,7 @@ def new_training() -> None:
         key="goal",
     )
     goal = GOALS[name]
+    second = choose_second(goal) if goal.second else ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         length = st.select_slider("How long", LENGTHS, LENGTHS[1], key="length", width=240)
         size = goal.size
@@ -219,29 +290,32 @@ def new_training() -> None:
     with st.expander("More"):
         base = st.selectbox("Start from", local_models(), index=None, placeholder="nothing", key="base")
         licence = st.text_input("Licence of the images, for the model card", key="licence", placeholder="my own")
-    if not data:
-        st.info("Choose images above to go on.")
+    if not data or (goal.second and not second):
+        st.info(f"Choose {'images' if not data else goal.second.lower()} above to go on.")
         return
-    words = command(goal, data, size, kimg, base, licence)
+    words = command(goal, data, size, kimg, base, licence, second)
     try:
         found = look_at(tuple(words))
     except InputError as error:
         st.error(error_text(error), icon=":material/error:")
         return
     show_found(found, goal)
-    folder = folder_name(called or "") or folder_name(goal.title)
-    taken = (RUNS / folder).exists() or jobs.look(RUNS, folder) is not None
+    folder = folder_name(called or "") or jobs.free_name(RUNS, folder_name(goal.title))
+    taken = jobs.is_taken(RUNS, folder)
     if taken:
         st.warning(f"runs/{folder} is there already: choose another name.")
-    job = jobs.Job(folder, words, goal.title)
-    st.button("Start training", type="primary", disabled=taken, on_click=act, args=(jobs.start, RUNS, job))
+    job = jobs.Job(folder, words, goal.title, hours=limits.max_hours())
+    # No callback: its arguments would be those of the page before a name that was typed last.
+    if st.button("Start training", type="primary", disabled=taken):
+        act(start, job)
+        st.rerun()
     with st.expander("The same from a shell", icon=":material/terminal:"):
         st.code(shlex.join(["python", "-m", "trainer", *words, "--out", str(RUNS / folder)]), "bash", wrap_lines=True)
 
 
 st.title("Train")
 st.caption("A model of your own images, on this machine. It goes on when this page is closed.")
-if refused := publish.refusal():
+if refused := limits.refusal():
     st.info(refused)
     st.stop()
 if error := st.session_state.pop("train error", None):
