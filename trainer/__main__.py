@@ -19,8 +19,7 @@ from trainer import distributed
 from trainer.cli import compare, evaluate, hf_job, nearest
 from trainer.cli.parse import DEFAULT, Captions, Command, Push, parse, parse_as, parse_known
 from trainer.data import captions
-from trainer.data.sets.folder_sets import whence
-from trainer.data.sets.named import absent
+from trainer.data.sets.folder_sets import absent, whence
 from trainer.distributed import Lost
 from trainer.loop import train as loop
 from trainer.loop.collapse import Collapsed

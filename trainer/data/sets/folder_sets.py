@@ -96,3 +96,15 @@ def whence(name: str) -> str:
     if name in FOLDER_SETS:
         return f"not downloaded, get or make it: {FOLDER_SETS[name].origin}"
     return f"stands for images of your own: --data FOLDER; no set is called {name}"
+
+
+def absent(data: str, root: Path) -> str | None:
+    """How a set that recipes name is come by, where it is not below `root`; None where it is, and for other data."""
+    if data in NAMED:
+        is_there = any((root / folder).is_dir() for folder in NAMED[data].folders)
+        return None if is_there else f"{data} is not in {root}: it is downloaded when training begins"
+    try:
+        find(data, root)
+    except InputError as error:
+        return str(error)
+    return None

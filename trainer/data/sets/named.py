@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from pretrained.system.errors import InputError
-from trainer.data.sets.folder_sets import find
 
 MAX_IDX = 256 << 20  # bytes, five times those of MNIST
 
@@ -39,18 +38,6 @@ NAMED = {
     ),
     "cifar10": Named(("cifar-10-batches-py",), "CIFAR10", "CIFAR-10 (Krizhevsky 2009), for research", CIFAR),
 }
-
-
-def absent(data: str, root: Path) -> str | None:
-    """How a set that recipes name is come by, where it is not below `root`; None where it is, and for other data."""
-    if data in NAMED:
-        is_there = any((root / folder).is_dir() for folder in NAMED[data].folders)
-        return None if is_there else f"{data} is not in {root}: it is downloaded when training begins"
-    try:
-        find(data, root)
-    except InputError as error:
-        return str(error)
-    return None
 
 
 def _read_idx(path: Path) -> Tensor:
