@@ -127,7 +127,8 @@ def train(arguments: Sequence[str]) -> None:
 def dry_run(command: Command, folder: Path) -> str:
     """The complete configuration of a training, as JSON; without what depends on the data where that is not there."""
     settings = {name: value for name, value in asdict(command.settings).items() if name != "dry_run"}
-    if how := absent(command.recipe.data, command.settings.data_root):
+    is_default = command.recipe.data == RECIPES[command.recipe.name].data
+    if how := absent(command.recipe.data, command.settings.data_root, is_default):
         data = {"name": command.recipe.data, "absent": spell_arguments(how, as_flag)}
         plan = {"recipe": describe(command.recipe), "settings": settings, "data": data, "out": str(folder)}
         return json.dumps(plan, indent=2, default=str)

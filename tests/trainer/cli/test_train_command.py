@@ -147,7 +147,10 @@ def test_dry_run_prints_everything_and_writes_nothing(capsys, elsewhere):
     assert not (elsewhere / "runs").exists()
 
 
-@pytest.mark.parametrize(("recipe", "how"), [("letters", "get or make it"), ("dcgan-mnist", "when training begins")])
+@pytest.mark.parametrize(
+    ("recipe", "how"),
+    [("letters", "get or make it"), ("dcgan-mnist", "when training begins"), ("style-transfer", "images of your own")],
+)
 def test_a_dry_run_needs_no_data(capsys, elsewhere, recipe, how):
     main([recipe, "--dry-run", "--kimg", "7"])
     plan = json.loads(capsys.readouterr().out)

@@ -98,13 +98,17 @@ def whence(name: str) -> str:
     return f"stands for images of your own: --data FOLDER; no set is called {name}"
 
 
-def absent(data: str, root: Path) -> str | None:
-    """How a set that recipes name is come by, where it is not below `root`; None where it is, and for other data."""
+def absent(data: str, root: Path, is_default: bool) -> str | None:
+    """How the data is come by where it is not here; None where it is, and for what a user has named wrongly.
+
+    Args:
+        is_default: a recipe names it, not the user.
+    """
     if data in NAMED:
         is_there = any((root / folder).is_dir() for folder in NAMED[data].folders)
         return None if is_there else f"{data} is not in {root}: it is downloaded when training begins"
     try:
-        find(data, root)
+        found = find(data, root)
     except InputError as error:
         return str(error)
-    return None
+    return whence(data) if is_default and data not in DRAWN and not Path(found).exists() else None
