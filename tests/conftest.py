@@ -52,7 +52,7 @@ def _hub_process(_hub_server: Hub, tmp_path_factory: pytest.TempPathFactory) -> 
             text=True,
         )
     yield Client(_hub_server, process, log, home)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert "Traceback" not in log.read_text()
     assert "hf_alice_writes" not in log.read_text()
 
