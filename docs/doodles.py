@@ -14,6 +14,19 @@ def sketches(size: int) -> list[Image.Image]:
     return [_sketch(draw, size) for draw in SKETCHES]
 
 
+def dabbed(size: int) -> list[Image.Image]:
+    """The first drawings, "RGB", every other one with two dabs of the colour that is wanted."""
+    drawn = [sketch.convert("RGB") for sketch in sketches(size)[: 2 * len(DABS)]]
+    for sketch, colour in zip(drawn[1::2], DABS):
+        pen = ImageDraw.Draw(sketch)
+        for x, y, radius in ((0.5, 0.52, 0.04), (0.4, 0.42, 0.03)):
+            pen.ellipse([size * (x - radius), size * (y - radius), size * (x + radius), size * (y + radius)], colour)
+    return drawn
+
+
+DABS = ("#fdd835", "#e53935", "#8d5524", "#8e24aa", "#43a047", "#1e88e5")
+
+
 def _sketch(draw: Callable[[ImageDraw.ImageDraw, Callable[..., list[float]]], None], size: int) -> Image.Image:
     paper = Image.new("L", (size * FINE, size * FINE), 255)
     scale = size * FINE / 100

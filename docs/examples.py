@@ -52,6 +52,7 @@ def _made(pipeline: Generate | Translate) -> list[Image.Image]:
 # What is drawn for networks that read drawings, by the kind of their sources.
 DRAWINGS: dict[str, Callable[[Translate], list[Image.Image]]] = {
     "sketch": lambda pipeline: doodles.sketches(pipeline.size),
+    "drawing": lambda pipeline: doodles.dabbed(pipeline.size),
     "labels": lambda pipeline: doodles.fronts(pipeline.size, pipeline.config.input["source"]["palette"]),
 }
 
