@@ -69,6 +69,7 @@ FACTS = {
     "kimg": "Length, thousands of real images",
     "seed": "Seed",
     "minutes": "Time, minutes",
+    "nearness": "Nearest training image",
     "hardware": "Hardware",
     "versions": "Versions",
     "losses": "Last losses",

@@ -259,3 +259,14 @@ def test_few_images_are_warned_of(tmp_path, count, warned):
         Image.new("RGB", (16, 16), (number, 0, 0)).save(tmp_path / f"{number}.png")
     trainer = loop.Trainer(replace(shrink("dcgan-plain"), data=str(tmp_path)), Settings(device="cpu", threads=1))
     assert any(f"only {count} images" in note for note in trainer.method.notes) == warned
+
+
+def test_the_card_of_few_images_says_how_near_the_samples_are(tmp_path):
+    (tmp_path / "few").mkdir()
+    for number in range(8):
+        Image.new("RGB", (16, 16), (30 * number, 0, 0)).save(tmp_path / "few" / f"{number}.png")
+    recipe = replace(shrink("dcgan-plain", kimg=0.016), data=str(tmp_path / "few"))
+    train(recipe, tmp_path / "run")
+    said = checkpoint.read_config(tmp_path / "run/model.safetensors").training["nearness"]
+    assert "from 64 samples, 17.3 from one training image to another" in said  # 30 in one of three channels
+    assert "Nearest training image" in (tmp_path / "run/README.md").read_text()

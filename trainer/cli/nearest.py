@@ -29,12 +29,11 @@ from trainer.data.files.layout import Name
 from trainer.data.files.reading import Reading
 from trainer.loop.settings import Settings
 from trainer.metrics import features, score
+from trainer.metrics.neighbours import NEIGHBOURS, SIDE, nearest, pixels
 
 GRID = "nearest.png"
-NEIGHBOURS = 5
 MAX_SEEDS = 64
 HELD_OUT = 1000  # real images for the comparison of distances
-SIDE = 32  # px at which pixels are compared
 CHUNK = 4096  # images at a time, so that memory stays flat
 CELL = 96  # px of an image in the grid; smaller ones are enlarged
 QUANTILES = {"nearest 1%": 0.01, "median": 0.5}
@@ -149,38 +148,12 @@ def _embedding(command: Command, device: torch.device, size: Size) -> tuple[Embe
     return lambda images: score.extract_once(images, extractor), f"Euclidean, in {extractor.name}, {extractor.layer}"
 
 
-def pixels(images: Tensor, side: int) -> Tensor:
-    """uint8 (N, C, H, W) -> float64 (N, D), so that a distance is the root mean square difference of pixels."""
-    vectors = features.resize(images, side).double().flatten(1)
-    return vectors / vectors.shape[1] ** 0.5
-
-
 def _chunks(views: Sequence[Tensor], embed: Embed) -> Iterator[list[Tensor]]:
     """Vectors (n, D) of each view of the same `n` images, in chunks."""
     parts = zip(*(view.split(CHUNK) for view in views))
     total = -(-len(views[0]) // CHUNK)
     for part in tqdm(parts, "training images", total, disable=None, leave=False, unit_scale=CHUNK):
         yield [embed(images) for images in part]
-
-
-def nearest(queries: Tensor, chunks: Iterator[list[Tensor]], own: Tensor) -> tuple[Tensor, Tensor]:
-    """The NEIGHBOURS nearest images of a set -> distances and indices, (Q, NEIGHBOURS) each, the nearest first.
-
-    Args:
-        queries: (Q, D).
-        chunks: vectors (n, D) of consecutive images, in one or more views; the nearest view counts.
-        own: (Q,) the index of each query in the set, which is excluded, or -1.
-    """
-    distances = torch.full((len(queries), NEIGHBOURS), torch.inf, dtype=torch.float64)
-    places, start = torch.full((len(queries), NEIGHBOURS), -1), 0
-    for views in chunks:
-        found = torch.stack([torch.cdist(queries, view) for view in views]).amin(0)
-        here = torch.arange(start, start + found.shape[1])
-        found[own[:, None] == here] = torch.inf
-        distances, order = torch.cat([distances, found], 1).topk(NEIGHBOURS, largest=False)
-        places = torch.cat([places, here.expand(len(queries), -1)], 1).gather(1, order)
-        start += found.shape[1]
-    return distances, places
 
 
 def image_grid(seeds: Sequence[int], samples: Tensor, neighbours: Tensor, distances: Tensor) -> np.ndarray:
@@ -191,17 +164,18 @@ def image_grid(seeds: Sequence[int], samples: Tensor, neighbours: Tensor, distan
         neighbours: uint8 (N, NEIGHBOURS, C, *size).
         distances: (N, NEIGHBOURS).
     """
-    scale = max(1, CELL // samples.shape[-1])
-    cell, gap, line = scale * samples.shape[-1], 8, 22
+    height, width = samples.shape[2:]
+    scale = max(1, CELL // max(height, width))
+    height, width, gap, line = scale * height, scale * width, 8, 22
     font = ImageFont.load_default(14)
-    image = Image.new("RGB", ((1 + NEIGHBOURS) * (cell + gap) + 2 * gap, len(seeds) * (cell + line) + gap), "white")
+    image = Image.new("RGB", ((1 + NEIGHBOURS) * (width + gap) + 2 * gap, len(seeds) * (height + line) + gap), "white")
     draw = ImageDraw.Draw(image)
     rows = torch.cat([samples[:, None], neighbours], 1).expand(-1, -1, 3, -1, -1).permute(0, 1, 3, 4, 2).numpy()
     for row, seed in enumerate(seeds):
         words = [f"seed {seed}", *(f"{_rounded(distance):.4g}" for distance in distances[row])]
-        top = gap + row * (cell + line)
+        top = gap + row * (height + line)
         for column, (word, one) in enumerate(zip(words, enlarge(rows[row], scale))):
-            left = gap + column * (cell + gap) + gap * (column > 0)  # a gap after the sample
+            left = gap + column * (width + gap) + gap * (column > 0)  # a gap after the sample
             image.paste(Image.fromarray(np.ascontiguousarray(one)), (left, top))
-            draw.text((left + cell / 2, top + cell + line / 2 - 1), word, "black", font, anchor="mm")
+            draw.text((left + width / 2, top + height + line / 2 - 1), word, "black", font, anchor="mm")
     return np.asarray(image)

@@ -29,10 +29,11 @@ from trainer.loop.ema import EMA
 from trainer.loop.run_folder import Run, make_config
 from trainer.loop.settings import Settings
 from trainer.method import MAIN, Adam, Method
-from trainer.metrics import best
+from trainer.metrics import best, neighbours
 from trainer.recipe import Recipe
 
 FEW = 30  # images, below which there is a warning
+SMALL = 1000  # images; up to so many, the card says how near the samples are to them
 STORED = {"fp32": torch.float32, "fp16": torch.float16}
 
 
@@ -89,6 +90,7 @@ class Trainer:
         if recipe.base:
             finetune.freeze(self.method, self.networks, recipe.freeze_d, recipe.freeze_g)
         self.base: dict[str, Any] = {}  # what the model card says of it
+        self.nearness = ""
         self.alone_since: Tensor | None = None  # while D is trained alone: its first loss
         self.optimizers = {
             network: make_optimizer(network, recipe, self.method.optimizer, self.device)
@@ -146,6 +148,7 @@ class Trainer:
             licences["licence"] = check_licence(self.base, self.settings.licence)
         said = {name: licence for name, licence in licences.items() if licence}
         said |= {"base": self.base} if self.base else {}
+        said |= {"nearness": self.nearness} if self.nearness and name == MAIN else {}
         said |= {"discriminator": DISCRIMINATOR} if self.judges else {}
         return replace(config, training=config.training | said)
 
@@ -173,6 +176,8 @@ class Trainer:
         if distributed.rank():
             return
         run.save_state(self.state_dict(), self.data)
+        if self.batches.images_seen >= round(self.recipe.kimg * 1000) and len(self.data.images) <= SMALL:
+            self.nearness = self.look_nearby(run)
         dtype = STORED[self.settings.weights]
         if kept := finetune.unpublished(self.method, self.networks):
             run.save_discriminator(checkpoint.as_stored(kept, dtype))
@@ -183,6 +188,14 @@ class Trainer:
             run.snapshot(name, self.averages[name].network, self.config(run, name), dtype, self.device, dataset)
         if self.feature_extractor:
             run.log(self.batches.images_seen, {"KID": best.keep(run.folder, self.data, self.feature_extractor)})
+
+    def look_nearby(self, run: Run) -> str:
+        """How near the samples are to the training images; "" for a translator."""
+        pipeline = pipelines.make(self.average.network, self.config(run), self.device)
+        if not hasattr(pipeline, "sample"):
+            return ""
+        samples = torch.from_numpy(pipeline.sample(preview.SEEDS)).permute(0, 3, 1, 2)
+        return neighbours.summary(samples, self.data.images, self.recipe.horizontal_flip)
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and numbers: networks, optimisers, EMA, random state, position in the data, time spent."""

@@ -40,11 +40,12 @@ def test_any_image_gives_a_image_of_the_size_that_is_said(row, fit):
     pipeline = make(row)
     given, more = image(), extras(make(row))
     made, seen = pipeline.translate(given, fit=fit, **more), pipeline.source(given, fit=fit, mask=more.get("mask"))
-    sizes = {"crop": (32, 32), "stretch": (44, 32), "tile": (60, 44)} if pipeline.size else {fit: (60, 44)}
+    stretched = (48, 35) if row == "wide" else (44, 32)
+    sizes = {"crop": pipeline.frame, "stretch": stretched, "tile": (60, 44)} if pipeline.size else {fit: (60, 44)}
     assert made.size == tuple(side * pipeline.scale for side in sizes[fit])
-    assert seen.size == ((32, 32) if pipeline.size and fit == "stretch" else sizes[fit])
+    assert seen.size == (pipeline.frame if pipeline.size and fit == "stretch" else sizes[fit])
     assert made.mode == ("L" if row == "sharpen" else "RGB")
-    assert seen.mode == ("L" if row in ("sketch", "colour", "sharpen") else "RGB")
+    assert seen.mode == ("L" if row in ("sketch", "wide", "colour", "sharpen") else "RGB")
     assert np.asarray(made).std() > 0
     assert made.tobytes() == pipeline.translate(given, fit=fit, **more).tobytes()
 
@@ -57,7 +58,7 @@ def test_a_degraded_image_is_the_source_of_itself(row):
     seen, made = (run(given, degrade=True, seed=3) for run in (pipeline.source, pipeline.translate))
     if row != "fill":
         assert pipeline.translate(seen).tobytes() == made.tobytes()
-    assert made.size == ((32, 32) if pipeline.size else (60, 44))
+    assert made.size == (pipeline.frame or (60, 44))
     assert seen.tobytes() == pipeline.source(given, degrade=True, seed=3).tobytes()
     if row in ("clean", "sharpen", "fill"):
         assert seen.tobytes() != pipeline.source(given, degrade=True, seed=4).tobytes()

@@ -16,6 +16,7 @@ import pretrained
 from pretrained.media.images import to_pil
 from trainer.__main__ import main
 from trainer.cli import nearest
+from trainer.metrics import neighbours
 
 NUM_IMAGES = 60
 
@@ -85,6 +86,12 @@ def test_pixels_by_hand():
     vectors = nearest.pixels(torch.cat([a, b]), 4)
     assert vectors.shape == (2, 48)
     assert (vectors[0] - vectors[1]).norm().item() == pytest.approx(30)
+
+
+def test_what_the_card_says_by_hand():
+    flat = lambda *levels: torch.stack([torch.full((1, 8, 8), level, dtype=torch.uint8) for level in levels])
+    said = neighbours.summary(flat(10, 50, 94), flat(0, 40, 100, 160), mirrored=False)
+    assert said.startswith("10 from 3 samples, 40 from one training image to another")
 
 
 def test_pieces_and_views_give_what_the_whole_gives():
