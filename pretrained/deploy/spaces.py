@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import re
@@ -31,7 +32,7 @@ from pretrained.system.symlinks import reject_escaping_symlink
 from pretrained.titles import is_pixel_art, title_of
 
 ROOT = Path(__file__).parents[2]
-README, PREVIEW, EXAMPLE = "README.md", "preview.png", "example.png"
+README, INDEX, PREVIEW, EXAMPLE = "README.md", "index.html", "preview.png", "example.png"
 PREVIEW_SIDE = 128  # px of a picture in the preview, at least: links show it large
 PREVIEW_SEEDS = range(32)
 # Beside spaces/docker and spaces/zerogpu: the app, in Streamlit and in Gradio. Beside Streamlit's settings lie a user's
@@ -121,6 +122,24 @@ def listing(files: Mapping[str, bytes]) -> str:
     return "\n".join(f"{len(data):>12,}  {name}" for name, data in sorted(files.items()))
 
 
+def _page(pipeline: Generate | Translate) -> bytes:
+    """The page, which says in its head what the model is called: whoever previews a link runs no script."""
+    title, caption = title_of(pipeline.config)
+    said = {"title": f"{title} · Ganvas", "description": caption or "Images made in your browser, by a small network."}
+    page = (ROOT / "spaces/static/index.html").read_text("utf-8")
+    for name, text in said.items():
+        before, start, after = page.partition(f'<meta property="og:{name}" content="')
+        page = before + start + html.escape(text) + after[after.index('"') :]
+    return page.encode()
+
+
+def _with_address(page: bytes, repo_id: str) -> bytes:
+    """The page as a Space, where the image for previews has a whole address: crawlers follow no other."""
+    host = re.sub(r"[^a-z0-9]+", "-", repo_id.lower())
+    address = f"https://{host}.static.hf.space/{PREVIEW}"
+    return page.replace(f'content="{PREVIEW}"'.encode(), f'content="{address}"'.encode())
+
+
 def _static(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     """A page that plays the checkpoint in the visitor's browser: model, runtime, what they have of the app."""
     model, _ = export(pipeline)
@@ -128,6 +147,7 @@ def _static(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     example = _example(id, pipeline) if isinstance(pipeline, Translate) else {}
     facts = json.dumps(_facts(id, pipeline), indent=1, ensure_ascii=False).encode()
     return {
+        INDEX: _page(pipeline),
         "model.onnx": model,
         "model.json": facts,
         **_preview(id, pipeline),
@@ -278,6 +298,8 @@ def publish(files: dict[str, bytes], repo_id: str, kind: str, private: bool = Fa
         InputError: the Space is another's work, or the Hub refuses or is out of reach.
     """
     check_secrets(files)
+    if INDEX in files:
+        files = files | {INDEX: _with_address(files[INDEX], repo_id)}
     with as_input_error(repo_id, remedy="the same command sends it again"):
         return retry(lambda: _publish(files, repo_id, kind, private), "publish")
 
