@@ -160,6 +160,25 @@ def test_a_image_of_any_mode_is_reconstructed(open_page, mode):
     assert "reconstruct runs/encoder --input in.png" in app.code[0].value
 
 
+@pytest.mark.parametrize(
+    ("page", "field", "link"),
+    [
+        ("encode.py", "example", {"model": "runs/encoder", "frames": "2"}),
+        ("edit.py", "example", {"model": "runs/plain", "steps": "50"}),
+        ("compare.py", "seeds", {"checkpoints": ["runs/plain", "runs/labelled"]}),
+    ],
+)
+def test_a_page_is_full_on_arrival_and_surprises(open_page, page, field, link):
+    app = open_page(page, **link)
+    before = app.session_state[field]
+    assert app.image
+    next(button for button in app.button if button.label == "Surprise me").click().run()
+    assert not app.exception
+    assert not app.error
+    assert app.session_state[field] != before
+    assert app.image
+
+
 def test_a_image_is_drawn_as_one_of_another_class(open_page):
     app = open_page("encode.py", model="runs/editor")
     app.file_uploader[0].set_value(("mine.png", image_file(), "image/png")).run()

@@ -5,19 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import re
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.browser import DESKTOP, PHONE, visit
 from helpers.translating import photo, save
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 import pretrained
+from pretrained.__main__ import main
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +139,12 @@ def test_a_large_image_says_how_far_it_is_and_can_be_cancelled(browser, url, tmp
         expect(page.get_by_text("Translating …")).to_be_visible()
 
 
-def test_an_upload_is_translated_as_by_the_command_line(browser, url, folder, env, tmp_path):
+def test_an_upload_is_translated_as_by_the_command_line(browser, url, folder, tmp_path, monkeypatch):
     path, out = photo(tmp_path / "photo.jpg"), tmp_path / "out.png"
     command = ["translate", "runs/style", "--input", str(path), "--strength", "0.5", "--out", str(out)]
-    subprocess.run([sys.executable, "-m", "pretrained", *command], cwd=folder, env=env, check=True)
+    monkeypatch.chdir(folder)
+    torch.set_num_threads(1)  # as the app
+    main(command)
     with visit(browser, f"{url}/?model=runs/style&way=Upload&strength=0.5", **PHONE) as page:
         page.locator("input[type=file]").set_input_files(path)
         before, after = curtain(page)

@@ -22,6 +22,7 @@ from ui.widgets.canvas import png_url
 from ui.widgets.controls import conditions, copy_link, random_seed, say_what, surprise, whole_number
 from ui.widgets.image_grid import LARGE, download_png, show_large, table
 
+FIRST = 1  # seed
 SIDE = 256  # px of the picture that is moved, about
 SMALL = 128  # and of those that are added up
 STRENGTHS = [float(strength) for strength in range(-4, 5)]
@@ -104,8 +105,8 @@ def turn(seed: int, known: Mapping[str, Direction], how: How) -> None:
             f"Seed {seed}" + (", moved" if moves else ""),
             f"Seed {seed}" + (said and f" moved: {said}"),
         )
-    download_png(model, png, file_name(model, f"seed-{seed}-moved", ".png"))
-    copy_link()
+        download_png(model, png, file_name(model, f"seed-{seed}-moved", ".png"))
+        copy_link()
     direction_controls.keep(model, known, moves)
     shell("sample", model, "moved.png", seeds=seed, **how, **direction_controls.shell_moves(model, moves))
 
@@ -127,7 +128,7 @@ def overview(seed: int, known: Mapping[str, Direction], how: How) -> None:
 @st.fragment
 def by_directions() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        seed = seed_field("Seed", 0, "seed", "The picture to start from.")
+        seed = seed_field("Seed", FIRST, "seed", "The picture to start from.")
         surprise(lambda: {"seed": random_seed()}, "Another seed, at random")
         known = direction_controls.choose(model)
         how = conditions(model)
@@ -139,7 +140,7 @@ def by_directions() -> None:
 def one_number() -> None:
     space, dim = model.pipeline.space, direction_controls.dim(model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        seed = seed_field("Seed", 0, "seed", "The picture in the middle.")
+        seed = seed_field("Seed", FIRST, "seed", "The picture in the middle.")
         surprise(
             lambda: {"seed": random_seed(), "number": 1 + random_seed() % dim}, "Another seed and number, at random"
         )
@@ -186,7 +187,7 @@ def arithmetic() -> None:
 @st.fragment
 def by_hand() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        seed = seed_field("Seed", 0, "seed", "The picture to pull at.")
+        seed = seed_field("Seed", FIRST, "seed", "The picture to pull at.")
         surprise(lambda: {"seed": random_seed()}, "Another seed, at random")
         how = conditions(model)
     with as_input_error():

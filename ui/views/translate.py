@@ -8,7 +8,7 @@ import random
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -31,6 +31,7 @@ from ui.widgets.controls import control, copy_link, surprise
 from ui.widgets.image_grid import download_png
 from ui.widgets.upload import MAX_FILES, MAX_MEGABYTES, read
 
+DRAWN = ("sketch", "labels")  # kinds of sources that people draw
 DRAWING = "drawing"  # what a link may say: a drawing as a whole
 Named = list[tuple[str, Image.Image, dict[str, Image.Image]]]  # a name, a picture, and what goes with it
 
@@ -39,50 +40,44 @@ def draw(model: Model) -> Named:
     """What is on the canvas, as soon as drawing stops; before the first stroke, the link's drawing or an example."""
     pen, found = pen_for(model.pipeline.config), examples(model) if begins_drawn(model) else []
     linked = text_to_drawing(st.query_params.get(DRAWING, ""), (pen.width, pen.height))
-    paper, place = st.container(), None
-    if found:
-        forget = lambda: st.query_params.pop(DRAWING, None)
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            place = which(model, "Begin with an example", forget)
-    begins: Named = [("drawing", linked, {})] if linked else [(f"example-{place}", *found[place - 1])] if place else []
+    numbers = [str(number) for number in range(1, len(found) + 1)]
+    place = st.query_params.get("example")
+    place = place if place in numbers else next(iter(numbers), None)
+    begins: Named = [("drawing", linked, {})] if linked else []
+    if place and not linked:
+        begins = [(f"example-{place}", *found[int(place) - 1])]
     start = encode_png(begins[0][1]) if begins else None
     # Each beginning has a canvas of its own, and what was drawn on it is kept.
     key = f"{model.id} {zlib.crc32(start) if start else ''}"
-    with paper:
-        st.caption("Add to it, or press Clear and draw your own." if begins else "Draw here.")
-        drawing = canvas(
-            f"canvas {key}",
-            "Draw here",
-            (pen.width, pen.height),
-            pen.palette,
-            pen.paper,
-            brush=pen.brush,
-            start=start,
-            store=f"ganvas {key}",
-        )
+
+    def another() -> dict[str, Any]:
+        st.query_params.pop(DRAWING, None)
+        st.query_params["example"] = random.choice([number for number in numbers if number != place])
+        return {}
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Add to it, or press Clear and draw your own." if begins else "Draw here.", width="stretch")
+        if len(numbers) > 1:
+            surprise(another, "Another example to begin with, at random")
+    drawing = canvas(
+        f"canvas {key}",
+        "Draw here",
+        (pen.width, pen.height),
+        pen.palette,
+        pen.paper,
+        brush=pen.brush,
+        start=start,
+        store=f"ganvas {key}",
+    )
     if drawing is None:
         return begins
     is_empty = drawing.getcolors(1) == [(pen.width * pen.height, ImageColor.getrgb(pen.paper))]
     return [] if is_empty else [("drawing", drawing, {})]
 
 
-def which(model: Model, label: str, on_change: Callable[[], object] = lambda: None) -> int | None:
-    """The number of an example, from 1, or None where none is wanted."""
-    places = range(1, len(examples(model)) + 1)
-    place = st.segmented_control(label, places, default=1, key="example", bind="query-params", on_change=on_change)
-
-    def another() -> dict[str, int]:
-        on_change()
-        return {"example": random.choice([one for one in places if one != place])}
-
-    if len(places) > 1:
-        surprise(another, "Another example, at random")
-    return place
-
-
 def begins_drawn(model: Model) -> bool:
     """Whether its sources are what people draw, so that an example can be gone on with."""
-    return model.pipeline.kind in ("sketch", "labels") and bool(examples(model))
+    return model.pipeline.kind in DRAWN and bool(examples(model))
 
 
 def upload(model: Model) -> Named:
@@ -109,8 +104,12 @@ def photograph(model: Model) -> Named:
 def choose(model: Model) -> Named:
     """One of the sources that came with the checkpoint."""
     found = examples(model)
+    numbers = range(1, len(found) + 1)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        place = which(model, "Example")
+        place = st.segmented_control("Example", numbers, default=1, key="example", bind="query-params")
+        if len(numbers) > 1:
+            others = [number for number in numbers if number != place]
+            surprise(lambda: {"example": random.choice(others)}, "Another example, at random")
     return [] if place is None else [(f"example-{place}", *found[place - 1])]
 
 
@@ -248,7 +247,7 @@ def work(model: Model) -> None:
 
 title = st.empty()
 model = chosen_model("source")
-title.title("Draw" if pen_for(model.pipeline.config) else "Translate")
+title.title("Draw" if model.pipeline.kind in DRAWN else "Translate")
 kind, config = model.pipeline.kind, model.pipeline.config
 made = escape_markdown(str(config.input["source"].get("target", "a picture")))[:100]
 st.caption(

@@ -20,6 +20,7 @@ from ui.widgets.pad import pad
 
 COUNT = 8  # directions that are offered of those that a method finds
 REACH, STEP = 5.0, 0.1
+BESIDE = 150  # px of a slider, and of the images beside it: both fit on a phone
 METHODS = {"named": "Named", "sefa": "SeFa", "pca": "PCA"}
 ABOUT = {
     "named": "Named directions come with the model, and change what they are called after.",
@@ -134,11 +135,11 @@ def steer(model: Model, known: Mapping[str, Direction], strips: Mapping[str, byt
                 STEP,
                 key=key(name),
                 bind="query-params",
-                width=150 if strips else "stretch",
+                width=BESIDE if strips else "stretch",
                 help="The strength: 1 is as much as pictures of seeds usually differ. " + _made_of(known[name], name),
             )
             if strips:
-                row.image(png_url(strips[name]), width="stretch", alt=f"{name}, from little to much")
+                row.image(png_url(strips[name]), width=BESIDE, alt=f"{name}, from little to much")
     with beside:
         pad(
             "pad",
