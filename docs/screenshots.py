@@ -33,15 +33,6 @@ def nothing(page: Page) -> None:
     """The link says it all."""
 
 
-def upload(page: Page) -> None:
-    """A digit that a generator has drawn."""
-    digit = encode_png(pretrained.load("dcgan-mnist").sample([3])[0])
-    file = {"name": "digit.png", "mimeType": "image/png", "buffer": digit}
-    page.locator("input[type=file]").first.wait_for(state="attached")
-    page.locator("input[type=file]").first.set_input_files(file)
-    page.get_by_role("button", name="Download PNG").wait_for()
-
-
 def give_images(page: Page) -> None:
     """A .zip of clothes that a generator has drawn."""
     packed = io.BytesIO()
@@ -87,31 +78,27 @@ def enlarge(page: Page) -> None:
 IMAGES = ".gallery button canvas"
 # What each is called, its link, what is there when it is done, and what is done then.
 PAGES: dict[str, tuple[str, str, Callable[[Page], object]]] = {
-    "samples": ("?model=dcgan-mnist&count=24", IMAGES, nothing),
-    "samples-large": ("?model=stylegan-fashion&count=24", IMAGES, enlarge),
-    "walk": ("walk?model=dcgan-fashion&frames=60", "video", nothing),
-    "explore": ("explore?model=dcgan-mnist&seed=7&move-sefa-1=2", IMAGES, nothing),
+    "home": ("", ".hero video", nothing),
+    "draw": ("translate?model=draw-emoji", ".curtain", nothing),
+    "draw-own": ("translate?model=draw-emoji", ".curtain", draw),
+    "draw-labels": ("translate?model=labels-facades", ".curtain", nothing),
+    "translate": ("translate?model=style-starry-night", ".curtain", nothing),
+    "explore": ("explore?model=letters&seed=7", IMAGES, nothing),
+    "explore-drag": ("explore?model=letters&way=Drag", ".drag canvas, .drag img", nothing),
     "explore-number": ("explore?model=stylegan-fashion&way=One+number", IMAGES, nothing),
     "explore-arithmetic": ("explore?model=dcgan-mnist&way=Arithmetic", ".stImage img", nothing),
+    "write": ("write?model=letters", ".st-key-written img", nothing),
+    "samples": ("samples?model=letters&count=26", IMAGES, nothing),
+    "samples-large": ("samples?model=stylegan-fashion&count=24", IMAGES, enlarge),
+    "walk": ("walk?model=dcgan-fashion&frames=60", "video", nothing),
+    "gallery": ("gallery", ".stImage img", nothing),
     "mix": ("mix?model=stylegan-fashion", IMAGES, nothing),
-    "encode": ("encode?model=icgan-mnist", "[data-testid=stFileUploader]", upload),
-    "edit": ("edit?model=dcgan-mnist&way=Example&steps=50", ".pad .plane", nothing),
-    "translate-draw": ("translate?model=draw-emoji", ".canvas canvas", draw),
-    "translate-example": ("translate?model=labels-facades&way=Examples", ".curtain", nothing),
-    "gallery": ("gallery?model=dcgan-mnist", ".stImage img", nothing),
-    "compare": (
-        "compare?model=dcgan-mnist&checkpoints=dcgan-mnist&checkpoints=icgan-mnist",
-        ".stImage img",
-        nothing,
-    ),
-    "compare-translators": (
-        "compare?model=draw-emoji&checkpoints=draw-emoji&checkpoints=style-starry-night",
-        ".stImage img",
-        nothing,
-    ),
+    "encode": ("encode?model=icgan-mnist", "video", nothing),
+    "edit": ("edit?model=dcgan-mnist&steps=50", ".pad .plane", nothing),
+    "compare": ("compare", ".stImage img", nothing),
     "train": ("train", "[data-testid=stFileUploader]", give_images),
-    "watch": ("watch?model=dcgan-mnist", "[role=alert], [data-testid=stVegaLiteChart]", nothing),
-    "refused": ("?model=nothing", "[role=alert]", nothing),
+    "watch": ("watch", "[data-testid=stVegaLiteChart]", nothing),
+    "refused": ("samples?model=nothing", "[role=alert]", nothing),
 }
 
 
@@ -132,14 +119,14 @@ class Options:
 def photograph(
     browser: Browser, url: str, name: str, shown: str, act: Callable[[Page], object], options: Options
 ) -> None:
-    for width in WIDTHS:
-        window = browser.new_context(viewport={"width": width, "height": 1000})
-        with contextlib.closing(window):
-            page = window.new_page()
-            page.set_default_timeout(PATIENCE)
-            page.goto(url)
-            page.locator(shown).first.wait_for()
-            act(page)
+    with contextlib.closing(browser.new_context(viewport={"width": WIDTHS[0], "height": 1000})) as window:
+        page = window.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(url)
+        page.locator(shown).first.wait_for()
+        act(page)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 1000})
             page.wait_for_timeout(1000 * options.seconds)
             # The app scrolls within its window.
             height = page.evaluate("(document.querySelector('.stMain') ?? document.documentElement).scrollHeight")
