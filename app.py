@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from pretrained.system import server
+from pretrained.system.visitors import UploadLimit
 
 
 @asynccontextmanager
@@ -19,4 +21,5 @@ async def ready(app: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(Path(__file__).parent / "ui" / "main.py", lifespan=ready)
+limits = [Middleware(UploadLimit)]
+app = st.App(Path(__file__).parent / "ui" / "main.py", lifespan=ready, middleware=limits)

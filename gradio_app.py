@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from gradio_ui.line import take_turns
 from gradio_ui.page import build
 from pretrained.system import server
 from pretrained.system.errors import InputError, fail
+from pretrained.system.visitors import UploadLimit
 
 HERE = Path(__file__).parent
 MAX_FILE_SIZE = "20mb"
-MAX_WAITING = 32  # calls in the queue; who comes later is told so
+MAX_WAITING = 64  # calls in the queue; who comes later is told so
 ACCENT = gr.themes.Color(
     *("#fdf3f0", "#fbe4de", "#f6c8bc", "#efa491", "#e57f64", "#d9603f"),
     *("#b8432a", "#9c3823", "#7f2f1f", "#66281c", "#3b150e"),
@@ -34,8 +37,11 @@ def launch(**options: Any) -> None:
     if mcp and importlib.util.find_spec("mcp") is None:
         raise InputError("GANVAS_MCP asks for an MCP server, which needs one more package: pip install 'gradio[mcp]'")
     server.listen_on(options.get("server_name") or os.environ.get("GRADIO_SERVER_NAME") or "localhost")
-    build().queue(max_size=MAX_WAITING).launch(
+    page = build().queue(max_size=MAX_WAITING)
+    take_turns(page)
+    page.launch(
         share=False,
+        app_kwargs={"middleware": [Middleware(UploadLimit)]},
         show_error=False,
         max_file_size=MAX_FILE_SIZE,
         mcp_server=mcp,

@@ -71,6 +71,18 @@ def test_visitors_are_served_in_the_order_of_asking(monkeypatch):
         assert list(takewhile(bool, words)) == words[:-1]
 
 
+def test_who_opens_many_pages_waits_for_others_in_between(monkeypatch):
+    Page(monkeypatch)
+    device, served = device_queue.DeviceQueue(), []
+    monkeypatch.setattr(device_queue, "_visitor", lambda: threading.current_thread().name[0])
+    with device:
+        threads = queue_up(device, ["a1", "a2", "a3", "b1", "b2"], served)
+    for thread in threads:
+        thread.join(10)
+    assert served == ["a1", "b1", "a2", "b2", "a3"]
+    assert device._visitors == {}
+
+
 def test_who_has_the_device_at_once_is_told_nothing(monkeypatch):
     page, device = Page(monkeypatch), device_queue.DeviceQueue()
     with device:
