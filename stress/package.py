@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -60,12 +61,29 @@ def check_wheel(data: bytes, commit: str) -> list[str]:
     return wrong + [f"{name} does not belong there" for name in sorted(names - committed)]
 
 
+def check_licences(data: bytes) -> list[str]:
+    """Licences of bundled weights, as their cards say, that the wheel's licence does not name."""
+    with zipfile.ZipFile(io.BytesIO(data)) as wheel:
+        files = {
+            name: wheel.read(name).decode() for name in wheel.namelist() if name.endswith(("METADATA", "/README.md"))
+        }
+    about = next(text for name, text in files.items() if name.endswith(".dist-info/METADATA"))
+    named = re.search("^License-Expression: (.*)$", about, re.M)[1].lower()
+    wrong = []
+    for name, text in files.items():
+        card = re.search("^license_name: (.*)$", text, re.M) or re.search("^license: (.*)$", text, re.M)
+        if "/weights/" in name and (card is None or card[1].lower() not in named):
+            wrong.append(f"{name} says {card and card[1]}, the wheel {named}")
+    return wrong
+
+
 def main() -> None:
     commit = git("rev-parse", "HEAD").decode().strip()
     epoch = int(git("log", "-1", "--format=%ct", commit))
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory(suffix="elsewhere") as second:
         ours, theirs = (build(Path(folder), commit, epoch) for folder in (first, second))
-    wrong = check_wheel(next(data for name, data in ours.items() if name.endswith(".whl")), commit)
+    wheel = next(data for name, data in ours.items() if name.endswith(".whl"))
+    wrong = check_wheel(wheel, commit) + check_licences(wheel)
     wrong += [f"{name} differs from build to build" for name in ours if ours[name] != theirs.get(name)]
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in ours.items()}
     print(json.dumps({"sha256": sums, "findings": wrong}, indent=2))

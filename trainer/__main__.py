@@ -17,6 +17,7 @@ from pretrained.system.signals import Stopped
 from pretrained.system.symlinks import reject_escaping_symlink
 from trainer import distributed
 from trainer.cli import compare, evaluate, hf_job, nearest
+from trainer.cli.alone import check_alone
 from trainer.cli.parse import DEFAULT, Captions, Command, Push, parse, parse_as, parse_known
 from trainer.data import captions
 from trainer.data.sets.folder_sets import absent, whence
@@ -202,6 +203,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run one command. A mistake of the user is one line on stderr and exit status 2."""
     name = arguments[0] if arguments else ""
     try:
+        check_alone()
         if name in ("-h", "--help"):
             show_help()
         elif name in COMMANDS:

@@ -43,7 +43,7 @@ WEIGHTS = "pretrained/weights"
 # What the project's files are called where git cannot say which they are.
 SUFFIXES = {".py", ".css", ".js", ".html", ".svg"}
 RECORDED = ROOT / "ui" / "recorded"  # of which each file is
-NAMES = {"Dockerfile", "README.md", "requirements.txt", "config.toml", "onnxruntime-LICENSE.txt"}
+NAMES = {"Dockerfile", "README.md", "requirements.txt", "requirements.lock", "config.toml", "onnxruntime-LICENSE.txt"}
 NAMES |= {"home.mp4", checkpoint.MODEL, checkpoint.CONFIG, checkpoint.SAMPLES, directions.FILE}
 log = logging.getLogger(__name__)
 # Of the app, what the page has in common with it.

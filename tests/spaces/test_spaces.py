@@ -15,9 +15,15 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "spaces/docker/Dockerfile").read_text()
+
+
+def requirements(path: Path) -> dict[str, Requirement]:
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    return {found.name: found for found in map(Requirement, filter(None, lines))}
 
 
 @pytest.fixture
@@ -37,9 +43,20 @@ def test_front_matter_is_what_the_hub_reads(space):
 
 
 def test_torch_of_the_image_is_what_requirements_ask_for(space):
-    wanted = set(re.findall(r"^torch(?:vision)?>=\S+", (space / "requirements.txt").read_text(), re.M))
-    assert set(re.findall(r'"(torch\S*)"', DOCKERFILE)) == wanted
-    assert len(wanted) == 2
+    needed = requirements(space / "requirements.txt")
+    pinned = dict(re.findall(r'"(torch\w*)==([\d.]+)"', DOCKERFILE))
+    assert pinned.keys() == {"torch", "torchvision"}
+    assert all(needed[name].specifier.contains(version) for name, version in pinned.items())
+
+
+def test_the_lock_holds_all_else_with_digests_and_above_the_floors(space):
+    text = (space / "requirements.lock").read_text()
+    blocks = re.findall(r"^([\w.-]+)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.M)
+    assert len(blocks) == len(re.findall(r"^\w", text, re.M)), "each has a version and a digest"
+    locked = {name.replace("_", "-"): version for name, version, _ in blocks}
+    for name, needed in requirements(space / "requirements.txt").items():
+        assert name.startswith("torch") or needed.specifier.contains(locked[name.replace("_", "-")]), name
+    assert not any(name.startswith(("torch", "nvidia", "cuda", "triton")) for name in locked)
 
 
 def test_the_command_of_the_dockerfile_serves_the_app(space):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +12,7 @@ import pytest
 from helpers import translating
 from helpers.small import CLASSES, save_able, save_small
 from PIL import Image
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 import pretrained
@@ -278,3 +280,16 @@ def test_a_film_is_drawn_without_the_name_that_streamlit_may_take_back(open_page
     app = open_page("walk.py", model="runs/plain", seeds="11-12", frames="7")
     assert not app.exception
     assert len(app.get("video")) == 1
+
+
+def test_a_program_error_shows_no_line_of_the_server(monkeypatch):
+    said = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["client"]["showErrorDetails"]
+    before = config.get_option("client.showErrorDetails")
+    config.set_option("client.showErrorDetails", said)
+    try:
+        app = AppTest.from_string("raise ValueError('/home/secret')").run()
+    finally:
+        config.set_option("client.showErrorDetails", before)
+    shown = app.exception[0]
+    assert not [*shown.stack_trace]
+    assert "/home/secret" not in f"{shown.message} {shown.value}"
