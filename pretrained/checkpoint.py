@@ -47,6 +47,11 @@ def save(folder: Path, network: nn.Module, config: Config, dtype: torch.dtype = 
     _write(folder, published_state(network, dtype), config)
 
 
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write tensors beside a checkpoint, with the digest that `load_tensors` compares."""
+    write_atomic(path, safetensors.torch.save(tensors, {"format": "pt", "sha256": _digest(tensors, "")}))
+
+
 def save_again(path: Path, folder: Path, config: Config) -> None:
     """Write the checkpoint `path` with another config and bit-identical tensors."""
     _write(folder, _tensors(path), config)
@@ -107,10 +112,13 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file, floating-point ones as float32; at most twice the size of the file.
 
     Raises:
-        InputError: the file is incomplete, or has values that are not finite.
+        InputError: the file is incomplete or damaged, or has values that are not finite.
     """
-    with _open(path):
-        tensors = _tensors(path)
+    with _open(path) as file:
+        said = file.metadata() or {}
+    tensors = _tensors(path)
+    if "sha256" in said and said["sha256"] != _digest(tensors, said.get("ganvas", "")):
+        raise InputError(f"{path} is damaged: its digest is another")
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise InputError(f"{path} is refused: {name} has values that are not finite")

@@ -69,7 +69,9 @@ def verify(path: Path, source: Image.Image | None = None, device: str = "cpu") -
     try:
         data = DRAW[recipe["verb"]](pipeline, recipe, source, suffix)
         if enlarged := recipe.get("enlarged"):
-            data = image_grid.enlarge_png(data, _small(enlarged["side"]), bool(enlarged["smooth"]))
+            if not isinstance(enlarged["smooth"], bool):
+                raise InputError("it was enlarged by a browser, which no recipe draws again: save it as pixels there")
+            data = image_grid.enlarge_png(data, _small(enlarged["side"]), enlarged["smooth"])
     except InputError as error:
         return Verdict("unknown", str(error))
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:

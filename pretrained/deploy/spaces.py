@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pretrained
 from pretrained import checkpoint, hub, loading
+from pretrained.checkpoint import Config
 from pretrained.deploy import onnx_runtime_web
 from pretrained.formats.export_onnx import export
 from pretrained.hub.account import check_secrets
@@ -213,6 +214,7 @@ def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
     title, caption = title_of(config)
     facts = {"name": config.name, "title": title, "caption": caption, "pixel_art": is_pixel_art(config)}
     facts |= {"pipeline": config.pipeline}
+    facts["recipe"] = image_grid.recipe_of(pipeline, _public(id, config))  # of what is saved there
     facts["link"] = f"https://huggingface.co/{repository}" if repository else ""
     if isinstance(pipeline, Generate):
         text = config.input.get("text")
@@ -247,7 +249,8 @@ def _example(id: str, pipeline: Translate) -> dict[str, bytes]:
 def _preview(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     if isinstance(pipeline, Generate):
         scale = max(1, PREVIEW_SIDE // max(sides(pipeline.config.size or PREVIEW_SIDE)))
-        return {PREVIEW: image_grid.render(pipeline, id, PREVIEW_SEEDS, columns=8, scale=scale)}
+        name = _public(id, pipeline.config)
+        return {PREVIEW: image_grid.render(pipeline, name, PREVIEW_SEEDS, columns=8, scale=scale)}
     samples = reject_escaping_symlink(pretrained.resolve(id)[0].with_name(checkpoint.SAMPLES))
     return {PREVIEW: samples.read_bytes()} if samples.exists() else {}
 
@@ -256,6 +259,11 @@ def _repository(id: str) -> str:
     """ "user/name" of a checkpoint that lies on the Hub, else ""."""
     match = loading.HUB_ID.fullmatch(id)
     return match["repo_id"] if match and not Path(id).expanduser().exists() else ""
+
+
+def _public(id: str, config: Config) -> str:
+    """What may be said of a checkpoint: a bundled name or a repository; of a folder here, not where it lies."""
+    return id if id in pretrained.available() or _repository(id) else config.name
 
 
 def default_name(id: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping
@@ -155,7 +156,10 @@ def _video(path: Path) -> dict[str, str]:
 
     with av.open(str(path)) as container:
         said = next((text for key, text in container.metadata.items() if key.lower() == "comment"), "")
-    return {"mark": said, "recipe": said}
+    with path.open("rb") as file:  # a browser's MP4 has no comment, but XMP at its end
+        file.seek(-min(path.stat().st_size, MAX_SEGMENT), os.SEEK_END)
+        packet = file.read().rpartition(UUID)[2].decode("utf-8", "replace")
+    return {"mark": said + packet, "recipe": said or _between(packet)}
 
 
 def _recipe(text: str) -> dict[str, Any] | None:

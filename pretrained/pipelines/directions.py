@@ -6,6 +6,7 @@ strengths mean the same everywhere: most pictures lie between -2 and 2.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -166,7 +167,8 @@ def read(path: Path, config: Config) -> dict[str, Direction]:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"more than {MAX_BYTES:,} bytes")
         with safetensors.safe_open(path, "pt") as file:
-            about = _about((file.metadata() or {}).get("ganvas", ""), config.space)
+            said = file.metadata() or {}
+            about = _about(said.get("ganvas", ""), config.space)
             if set(file.keys()) != {"directions"}:
                 raise InputError("it must hold one tensor, 'directions'")
             stored = file.get_slice("directions")
@@ -174,6 +176,8 @@ def read(path: Path, config: Config) -> dict[str, Direction]:
             if shape != [len(about), _dim(config)] or dtype != "F32":
                 raise InputError(f"{dtype} {shape} instead of F32 {[len(about), _dim(config)]}")
             vectors = file.get_tensor("directions").numpy().copy()  # the file may be cut short one day
+        if "sha256" in said and said["sha256"] != _digest(said["ganvas"], vectors):
+            raise InputError("it is damaged: its digest is another")
         if not np.isfinite(vectors).all():
             raise InputError("it holds numbers that are not finite")
     except (InputError, safetensors.SafetensorError, OSError) as error:
@@ -225,7 +229,12 @@ def encode(named: Mapping[str, Direction], config: Config) -> bytes:
     entries = [{"name": name, "moves": direction.moves} for name, direction in named.items()]
     about = json.dumps({"format": FORMAT, "space": config.space, "directions": entries}, ensure_ascii=False)
     vectors = np.stack([direction.vector for direction in named.values()]).astype(np.float32)
-    return safetensors.torch.save({"directions": torch.from_numpy(vectors)}, {"ganvas": about})
+    said = {"ganvas": about, "sha256": _digest(about, vectors)}
+    return safetensors.torch.save({"directions": torch.from_numpy(vectors)}, said)
+
+
+def _digest(about: str, vectors: np.ndarray) -> str:
+    return hashlib.sha256(about.encode() + vectors.tobytes()).hexdigest()
 
 
 def add(named: Mapping[str, Direction], name: str, direction: Direction) -> dict[str, Direction]:

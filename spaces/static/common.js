@@ -7,6 +7,13 @@ export const say = (text, wrong = false) => {
   $("status").classList.toggle("wrong", wrong);
 };
 
+// Hand a file to the visitor.
+export function download(blob, name) {
+  const link = Object.assign(document.createElement("a"), { download: name, href: URL.createObjectURL(blob) });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
 // Draw picture number `place` of (N, channels, height, width) in [-1, 1] on a canvas, which takes its size.
 export function paint(canvas, { data, dims: [, channels, height, width] }, place = 0) {
   const plane = height * width;

@@ -16,7 +16,7 @@ function encode(sentence, { vocabulary, num_words }) {
   return [...row, ...Array(num_words - row.length).fill(0)];
 }
 
-export async function play({ name, noise, z_dim: width, classes, text }, run) {
+export async function play({ name, recipe, noise, z_dim: width, classes, text }, run) {
   let walking = null, place = 0, keys = [];
   const seed = () => Math.min(NUM_SEEDS - 1, Math.max(0, Math.floor(Number($("seed").value)) || 0));
   const labelOf = (ofSeed) => ($("label").value === "" ? ofSeed % classes.length : Number($("label").value));
@@ -71,15 +71,27 @@ export async function play({ name, noise, z_dim: width, classes, text }, run) {
     large.dataset.name = `${name}-${shown}`.replace(/[^\p{L}\p{N}_.-]+/gu, "-");
   }
 
+  const recipeOf = (ofSeed) =>
+    JSON.stringify({
+      ...recipe,
+      verb: "sample",
+      seeds: [ofSeed],
+      label: classes.length ? labelOf(ofSeed) : null,
+      truncation: Number($("truncation").value),
+      text: text ? sentenceOf(ofSeed) : null,
+    });
+
   const show = newest(async () => {
     stop();
     write();
     const shown = seed();
     const following = Array.from({ length: NUM_FOLLOWING }, (_, i) => (shown + i + 1) % NUM_SEEDS);
+    const said = recipeOf(shown);
     const output = await draw([latent(shown, width, noise)], [shown]);
     paint(large, output);
     describe(shown);
     large.dataset.seed = shown;
+    large.dataset.recipe = said;
     const others = await draw(following.map((one) => latent(one, width, noise)), following);
     [...$("gallery").children].forEach((button, i) => {
       paint(button.firstChild, others, i);
@@ -96,6 +108,7 @@ export async function play({ name, noise, z_dim: width, classes, text }, run) {
     if (walking === null) return; // it was stopped meanwhile, and the seed is shown again
     paint(large, output);
     large.dataset.place = now;
+    large.dataset.recipe = JSON.stringify({ ...recipe, verb: "walk in a browser" });
   });
 
   function stop() {

@@ -1,5 +1,6 @@
 // Camera or screen through the network, frame by frame, and a film of what comes out.
-import { $, say } from "./common.js";
+import { $, download, say } from "./common.js";
+import { markVideo } from "./mark.js";
 
 const SOURCES = {
   camera: () => navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } }),
@@ -57,12 +58,11 @@ export function live(draw) {
     const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
     const made = new MediaRecorder($("made").captureStream(RECORDED_AT), { mimeType });
     made.ondataavailable = ({ data }) => parts.push(data);
-    made.onstop = () => {
-      const link = document.createElement("a");
-      link.download = `${$("made").dataset.name}.${mimeType.slice(6).split(";")[0]}`;
-      link.href = URL.createObjectURL(new Blob(parts, { type: mimeType }));
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    made.onstop = async () => {
+      const { name, recipe } = $("made").dataset;
+      const data = new Uint8Array(await new Blob(parts).arrayBuffer());
+      const marked = new Blob([markVideo(data, JSON.parse(recipe))], { type: mimeType });
+      download(marked, `${name}.${mimeType.slice(6).split(";")[0]}`);
     };
     made.start();
     recorder = made;

@@ -1,5 +1,6 @@
 // The page: load the runtime and the model that lie beside it, and play what model.json says.
-import { $, say } from "./common.js";
+import { $, download, say } from "./common.js";
+import { digest, markPng } from "./mark.js";
 import * as ort from "./ort.wasm.bundle.min.mjs";
 
 const SAVED = 512; // px of the longer side of a saved picture, at least
@@ -48,7 +49,7 @@ function runner(session) {
   };
 }
 
-function save({ target }, isPixelArt) {
+async function save({ target }, isPixelArt) {
   const small = $(target.dataset.save);
   const scale = Math.max(1, Math.ceil(SAVED / Math.max(small.width, small.height)));
   const large = document.createElement("canvas");
@@ -57,10 +58,12 @@ function save({ target }, isPixelArt) {
   context.imageSmoothingEnabled = !isPixelArt;
   context.imageSmoothingQuality = "high";
   context.drawImage(small, 0, 0, large.width, large.height);
-  const link = document.createElement("a");
-  link.download = `${small.dataset.name}.png`;
-  link.href = large.toDataURL("image/png");
-  link.click();
+  const enlarged = scale > 1 ? { enlarged: { side: SAVED, smooth: isPixelArt ? false : "by a browser" } } : {};
+  const recipe = { ...JSON.parse(small.dataset.recipe), ...enlarged };
+  const pixels = await digest(large);
+  const png = await new Promise((done) => large.toBlob(done, "image/png"));
+  const marked = markPng(new Uint8Array(await png.arrayBuffer()), pixels ? { ...recipe, pixels } : recipe);
+  download(new Blob([marked], { type: "image/png" }), `${small.dataset.name}.png`);
 }
 
 async function copyLink({ target }) {

@@ -33,7 +33,7 @@ function tensor(canvas, channels) {
   return [numbers, [1, channels, canvas.height, canvas.width]];
 }
 
-export async function play({ name, about, frame, multiple, channels, second, mask, strength, pen, example, drawn: isDrawn }, run) {
+export async function play({ name, recipe, about, frame, multiple, channels, second, mask, strength, pen, example, drawn: isDrawn }, run) {
   const drawn = isDrawn ? example : null; // on the canvas at first
   const inputs = {};
   let source = null; // the picture that was chosen last, which a mask belongs to
@@ -44,6 +44,7 @@ export async function play({ name, about, frame, multiple, channels, second, mas
     const output = await run({ ...inputs });
     paint($("made"), output);
     $("made").classList.toggle("small", output.dims[3] < 200);
+    $("made").dataset.recipe = JSON.stringify({ ...recipe, verb: "translate in a browser" });
     $("made").dataset.name = name.replace(/[^\p{L}\p{N}_.-]+/gu, "-");
     $("made").dataset.count = Number($("made").dataset.count ?? 0) + 1;
     $("made").ariaLabel = "What the model makes of it";

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -23,6 +24,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 import pretrained
 from pretrained import deploy
 from pretrained.inputs import latents
+from pretrained.media import provenance
+from pretrained.pipelines import image_grid
 
 Visit = Callable[..., AbstractContextManager[Page]]
 ROWS = {"small": "generate", "text": "generate", "wide": "translate", "fill": "translate", "style": "translate"}
@@ -190,6 +193,15 @@ def test_the_link_says_what_is_shown(browse, folder):
             page.get_by_role("button", name="Save").click()
         with Image.open(download.value.path()) as image:
             assert image.size == (11 * 48, 11 * 32)
+            assert provenance.MARK in image.info["xmp" if "xmp" in image.info else "XML:com.adobe.xmp"]
+            saved = image_grid.digest(image)
+        (folder / "saved.png").write_bytes(Path(download.value.path()).read_bytes())
+        is_marked, recipe = provenance.read(folder / "saved.png")
+        assert is_marked
+        assert recipe["pixels"] == saved
+        assert recipe["digest"] == pipeline.network.digest
+        said = ("id", "verb", "seeds", "label", "truncation")
+        assert [recipe[name] for name in said] == ["small", "sample", [9], 1, 0.5]
         shown = (folder / "small-page" / "index.html").read_text()
         assert '<meta property="og:image" content="preview.png">' in shown
         with Image.open(folder / "small-page" / "preview.png") as image:
@@ -211,7 +223,7 @@ def test_a_translator_begins_with_an_example_and_a_drawing_survives_a_reload(bro
         until(page, lambda: difference(pixels(page, "#made"), drawn[..., :3]) <= 1)
 
 
-def test_a_camera_is_translated_and_recorded(browse):
+def test_a_camera_is_translated_and_recorded(browse, folder):
     with browse("style", permissions=["camera"]) as page:
         page.get_by_role("button", name="Live camera").click()
         page.wait_for_function("Number(document.getElementById('rate').dataset.rate) > 0")
@@ -223,7 +235,12 @@ def test_a_camera_is_translated_and_recorded(browse):
         with page.expect_download() as download:
             page.get_by_role("button", name="Record").click()
         assert download.value.suggested_filename == "style.webm"
-        assert download.value.path().read_bytes().startswith(b"\x1a\x45\xdf\xa3")
+        (folder / "camera.webm").write_bytes(Path(download.value.path()).read_bytes())
+        is_marked, recipe = provenance.read(folder / "camera.webm")
+        assert is_marked
+        assert recipe["verb"] == "translate in a browser"
+        with av.open(str(folder / "camera.webm")) as container:
+            assert sum(1 for _ in container.decode(video=0)) > 3
         page.get_by_role("button", name="Live camera").click()
         expect(page.get_by_role("button", name="Live camera")).to_have_attribute("aria-pressed", "false")
 

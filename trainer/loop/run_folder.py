@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import nn
 
@@ -182,7 +181,7 @@ class Run:
 
     def save_discriminator(self, tensors: dict[str, torch.Tensor]) -> None:
         """Keep what is not published, so that others can go on from it."""
-        write_atomic(self.folder / DISCRIMINATOR, safetensors.torch.save(tensors, {"format": "pt"}))
+        checkpoint.save_tensors(self.folder / DISCRIMINATOR, tensors)
 
     def timelapse(self) -> None:
         """Write an animation of the fixed seeds over training."""

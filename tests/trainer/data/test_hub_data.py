@@ -111,15 +111,35 @@ def test_an_interrupted_preparation_goes_on_with_the_next_shard(client, images, 
     assert not asked(client, FIRST)
 
 
-def test_a_journal_without_its_array_begins_anew(client, images, tmp_path):
+@pytest.mark.parametrize(
+    ("suffix", "spoil"),
+    [
+        (".npy", lambda data: data[:200]),
+        (".npy", lambda data: data[:-1] + bytes([data[-1] ^ 1])),
+        (".jsonl", lambda data: data.replace(b"cat", b"cow")),
+        (".journal", lambda data: data[:9]),
+    ],
+)
+def test_what_was_damaged_before_a_preparation_goes_on_begins_anew(client, images, tmp_path, suffix, spoil):
     publish(client.hub, KINDS["zip"](images))
     whole = load(client, tmp_path / "whole")["value"]
     client.hub.fail(f"GET .*{SECOND}", 403, 9)
     load(client, tmp_path / "cache")
-    (array,) = (tmp_path / "cache").rglob("*.npy")
-    array.write_bytes(array.read_bytes()[:200])
+    (file,) = (tmp_path / "cache").rglob(f"*{suffix}")
+    file.write_bytes(spoil(file.read_bytes()))
     client.hub.faults.clear()
     assert load(client, tmp_path / "cache")["value"] == whole
+
+
+def test_a_prepared_set_that_was_damaged_is_prepared_again(client, images, tmp_path):
+    publish(client.hub, KINDS["zip"](images))
+    whole = load(client, tmp_path)["value"]
+    for suffix, old, new in ((".npy", b"", b""), (".json", b'"labels": [0', b'"labels": [1')):
+        (file,) = tmp_path.rglob(f"*{suffix}")
+        data = file.read_bytes().replace(old, new) if old else file.read_bytes()[:-1] + b"?"
+        assert data != file.read_bytes()
+        file.write_bytes(data)
+        assert load(client, tmp_path)["value"] == whole
 
 
 @pytest.mark.parametrize("send", [altered, cut])

@@ -358,10 +358,21 @@ def test_a_damaged_array_is_made_again(tmp_path, cache, capsys):
     path = write_folder(tmp_path / "set", named("", 6))
     whole = load(path).images.clone()
     (array,) = cache.rglob("*.npy")
-    for spoil in (lambda data: data[:-9], lambda data: data[:-9] + bytes(9)):
-        array.write_bytes(spoil(array.read_bytes()))
+    index = array.with_suffix(".json")
+    spoilt = [
+        (array, lambda data: data[:-9]),
+        (array, lambda data: data[:-9] + bytes(9)),
+        (index, lambda data: data[:-9]),
+        (index, lambda data: data.replace(b'"left_out": []', b'"left_out": [0]')),
+        (index, lambda data: b"[]"),
+        (index, lambda data: bytes(len(data))),
+    ]
+    for file, spoil in spoilt:
+        before = file.read_bytes()
+        file.write_bytes(spoil(before))
+        assert file.read_bytes() != before
         assert load(path).images.equal(whole)
-        assert "damaged, and is made again" in capsys.readouterr().err
+        assert "is damaged or of an earlier version, and is made again" in capsys.readouterr().err
 
 
 def test_contents_move_with_the_files(tmp_path):

@@ -3,13 +3,15 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from helpers.tiny import recipe, settings
 from PIL import Image
 
 from pretrained import checkpoint
-from pretrained.run_files import LOG, NEXT, PREVIOUS, SNAPSHOTS, STATE, TIMELAPSE
+from pretrained.pipelines import directions
+from pretrained.run_files import DISCRIMINATOR, LOG, NEXT, PREVIOUS, SNAPSHOTS, STATE, TIMELAPSE
 from pretrained.system.errors import InputError
 from trainer.loop import state_file
 from trainer.loop.collapse import Guard
@@ -71,6 +73,27 @@ def test_swapped_tensors_are_refused(trained, tmp_path):
     (tmp_path / checkpoint.MODEL).write_bytes(data)
     with pytest.raises(InputError, match="is damaged"):
         checkpoint.load(tmp_path / checkpoint.MODEL)
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_discriminator_is_refused(tmp_path, kind):
+    path = tmp_path / DISCRIMINATOR
+    checkpoint.save_tensors(path, {"weight": torch.linspace(-1, 1, 400)})
+    assert checkpoint.load_tensors(path)["weight"].shape == (400,)
+    path.write_bytes(DAMAGE[kind](path.read_bytes()))
+    with pytest.raises(InputError):
+        checkpoint.load_tensors(path)
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damaged_directions_are_refused(trained, tmp_path, kind):
+    path, config = tmp_path / directions.FILE, checkpoint.read_config(trained / checkpoint.MODEL)
+    vectors = np.random.RandomState(0).randn(30, config.network["z_dim"]).astype(np.float32)
+    path.write_bytes(directions.encode({f"d{n}": directions.Direction(v, {}) for n, v in enumerate(vectors)}, config))
+    assert len(directions.read(path, config)) == 30
+    path.write_bytes(DAMAGE[kind](path.read_bytes()))
+    with pytest.raises(InputError):
+        directions.read(path, config)
 
 
 @pytest.fixture(scope="module")

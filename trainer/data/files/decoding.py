@@ -38,11 +38,13 @@ class Journal:
         items: how many have been looked at.
         left_out: the numbers of those that cannot be read.
         broken: why, for the first of them.
+        pieces: what the array holds, as `memmap.Images` counts it.
     """
 
     items: int = 0
     left_out: list[int] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    pieces: list[tuple[int, str]] = field(default_factory=list)
 
 
 def fill(
@@ -101,6 +103,7 @@ def _fill(
             bar.update()
             if time.monotonic() - noted > NOTED_EVERY:
                 images.flush()
+                journal.pieces = images.pieces
                 write_atomic(note, json.dumps(asdict(journal)).encode())
                 noted = time.monotonic()
         images.flush()
@@ -109,9 +112,12 @@ def _fill(
 
 def _go_on(part: Path, note: Path, shape: tuple[int, ...]) -> tuple[Journal, memmap.Images]:
     """What an interrupted reading left, or a beginning."""
-    with contextlib.suppress(FileNotFoundError, EOFError):
+    with contextlib.suppress(FileNotFoundError, EOFError, ValueError, TypeError):  # it may be damaged
         journal = Journal(**json.loads(note.read_bytes()))
-        return journal, memmap.Images(part, shape, journal.items - len(journal.left_out))
+        images = memmap.Images(part, shape, journal.pieces)
+        if images.count == journal.items - len(journal.left_out):
+            return journal, images
+        images.close()
     return Journal(), memmap.Images(part, shape)
 
 

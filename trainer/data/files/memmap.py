@@ -6,7 +6,9 @@ import hashlib
 import math
 import mmap
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -24,28 +26,32 @@ class Images:
 
     Attributes:
         count: how many there are.
+        pieces: how many were appended between two calls of `flush`, and the SHA-256 of them.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, ...], count: int = 0):
-        """Go on behind the first `count` pictures, uint8 and each of `shape`; 0 begins a new file.
+    def __init__(self, path: Path, shape: tuple[int, ...], pieces: Sequence[tuple[int, str]] = ()):
+        """Go on behind the pictures of some `pieces`, uint8 and each of `shape`; none begins a new file.
 
         Raises:
             OSError: it cannot be written.
-            EOFError: it holds fewer.
+            EOFError: it holds fewer, or others.
         """
-        self.count, self._shape = count, shape
-        self._file = path.open("r+b" if count else "w+b")
+        self.pieces = [(count, digest) for count, digest in pieces]
+        self.count, self._shape = sum(count for count, _ in self.pieces), shape
+        self._file = path.open("r+b" if self.count else "w+b")
         self._write_header()
-        end = self._file.tell() + count * math.prod(shape)
-        if self._file.seek(0, os.SEEK_END) < end:
-            self._file.close()
-            raise EOFError(f"{path.name} holds fewer than {count:,} pictures")
-        self._file.truncate(end)
-        self._file.seek(end)
+        for count, digest in self.pieces:
+            if _digest_of(self._file, count * math.prod(shape)) != digest:
+                self._file.close()
+                raise EOFError(f"{path.name} does not hold the {self.count:,} pictures that were written")
+        self._file.truncate(self._file.tell())
+        self._new, self._digest = 0, hashlib.sha256()
 
     def append(self, image: np.ndarray) -> None:
-        self._file.write(image.tobytes())
-        self.count += 1
+        data = image.tobytes()
+        self._file.write(data)
+        self._digest.update(data)
+        self.count, self._new = self.count + 1, self._new + 1
 
     def flush(self) -> None:
         """See to it that all that was appended is on the disk, and that the header counts it."""
@@ -55,6 +61,9 @@ class Images:
         self._file.seek(end)
         self._file.flush()
         os.fsync(self._file.fileno())
+        if self._new:
+            self.pieces.append((self._new, self._digest.hexdigest()))
+            self._new, self._digest = 0, hashlib.sha256()
 
     def close(self) -> None:
         self._file.close()
@@ -75,10 +84,16 @@ def read(path: Path) -> Tensor:
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, which is read piece by piece."""
-    found = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        while piece := file.read(1 << 20):
-            found.update(piece)
+        return _digest_of(file, path.stat().st_size)
+
+
+def _digest_of(file: BinaryIO, num_bytes: int) -> str:
+    """SHA-256 of the next bytes of a file, which is read piece by piece."""
+    found = hashlib.sha256()
+    while num_bytes > 0 and (piece := file.read(min(1 << 20, num_bytes))):
+        found.update(piece)
+        num_bytes -= len(piece)
     return found.hexdigest()
 
 

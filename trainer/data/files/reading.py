@@ -6,12 +6,11 @@ import contextlib
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -22,7 +21,7 @@ from pretrained.media.images import Levels, open_image
 from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
 from pretrained.system.files import cache_folder, locked, write_atomic
-from trainer.data.files import decoding, frame, memmap
+from trainer.data.files import decoding, frame, memmap, sealed
 from trainer.data.files.frame import Resize
 from trainer.data.files.layout import LAYOUTS, Name
 
@@ -138,30 +137,16 @@ def read(path: Path, stacks: Sequence[Stack], size: Size, channels: int, how: Re
     """
     key = [size, channels, how.resize, how.levels, columns, how.layout == "side-by-side"]
     stem = _stem(path, str(size), _digest(path, stacks, *key))
-    index, array = stem.with_suffix(".json"), stem.with_suffix(".npy")
     busy = f"another process reads the pictures of {shown(str(path))}: waiting for it"
-    if not index.exists() or not _is_whole(array, index):
+    if (found := sealed.read(stem)) is None:
         with locked(stem.with_suffix(".lock"), busy, patient=True, remedy="set XDG_CACHE_HOME"):
-            if not index.exists() or not _is_whole(array, index):
-                index.unlink(missing_ok=True)
-                _decode(path, stacks, size, channels, how, columns, stem)
-    found = json.loads(index.read_text())
+            if (found := sealed.read(stem)) is None:
+                stem.with_suffix(".json").unlink(missing_ok=True)
+                found = _decode(path, stacks, size, channels, how, columns, stem)
     left_out = set(found["left_out"])
     kept = [number for number in range(len(stacks)) if number not in left_out]
     lost = decoding.left_out(found["broken"], len(left_out), len(stacks))
-    return Decoded(memmap.read(array), kept, found["digest"], lost)
-
-
-def _is_whole(array: Path, index: Path) -> bool:
-    """Whether an array is what its index says; one that was damaged is said, and made again."""
-    try:
-        found = json.loads(index.read_text())
-        if array.stat().st_size == found["num_bytes"] and memmap.digest(array) == found["digest"]:
-            return True
-    except (OSError, ValueError, KeyError):
-        pass
-    print(f"{array} is damaged, and is made again", file=sys.stderr)
-    return False
+    return Decoded(memmap.read(stem.with_suffix(".npy")), kept, found["digest"], lost)
 
 
 def _stem(path: Path, what: str, digest: str) -> Path:
@@ -183,8 +168,8 @@ class _Refused(Exception):
 
 def _decode(
     path: Path, stacks: Sequence[Stack], size: Size, channels: int, how: Reading, columns: int, stem: Path
-) -> None:
-    """Write the array and its index: which items are left out, and what the array is checked by."""
+) -> dict[str, Any]:
+    """Write the array and its index -> the index: which items are left out, and what the array is checked by."""
     with opened(path) as find:
 
         def pictures(stack: Stack) -> list[Image.Image]:
@@ -217,10 +202,7 @@ def _decode(
                 _check_seams(sample, find, columns)
             stretch = how.resize == "stretch" or (len(stacks[0]) > 1 and _are_squeezed(sample, pictures))
             journal = decoding.fill(stem, shape, stacks, decode, f"`data` {shown(str(path))}")
-            array = stem.with_suffix(".npy")
-            index = {"left_out": journal.left_out, "broken": journal.broken}
-            index |= {"num_bytes": array.stat().st_size, "digest": memmap.digest(array)}
-            write_atomic(stem.with_suffix(".json"), json.dumps(index).encode())
+            return sealed.write(stem, {"left_out": journal.left_out, "broken": journal.broken})
         except _Refused as error:
             raise InputError(f"`data` {shown(str(path))}: {error}") from error
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import shutil
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -22,7 +23,7 @@ from pretrained.media.images import open_image
 from pretrained.networks.sizes import size_of
 from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
-from trainer.data.files import decoding, memmap
+from trainer.data.files import decoding, memmap, sealed
 from trainer.data.files.frame import to_size
 from trainer.data.files.reading import Reading
 from trainer.data.hub import shards
@@ -44,13 +45,16 @@ class Journal:
     Attributes:
         shards: those that are in the array as a whole.
         pictures: how many these held.
-        line_bytes: of what is said of these pictures, a line for each.
+        pieces: these, as `memmap.Images` counts them.
+        line_bytes, line_digest: of what is said of these pictures, a line for each.
         num_broken, broken: how many were left out, and the first of them.
     """
 
     shards: int = 0
     images: int = 0
+    pieces: list[tuple[int, str]] = field(default_factory=list)
     line_bytes: int = 0
+    line_digest: str = ""
     num_broken: int = 0
     broken: list[str] = field(default_factory=list)
 
@@ -87,7 +91,8 @@ def fill(
                         bar.set_postfix_str(f"{images.count:,} pictures")
             images.flush()
             lines.flush()
-            journal.shards, journal.images, journal.line_bytes = journal.shards + 1, images.count, lines.tell()
+            journal.shards, journal.images, journal.pieces = journal.shards + 1, images.count, images.pieces
+            journal.line_bytes, journal.line_digest = lines.tell(), _digest_of_lines(stem, lines.tell())
             write_atomic(stem.with_suffix(".journal"), json.dumps(asdict(journal)).encode())
             shutil.rmtree(work, ignore_errors=True)
             bar.update()
@@ -95,11 +100,19 @@ def fill(
 
 def _go_on(stem: Path, shape: tuple[int, ...]) -> tuple[Journal, memmap.Images]:
     """What an interrupted preparation left, or a beginning."""
-    with contextlib.suppress(FileNotFoundError, EOFError):
+    with contextlib.suppress(FileNotFoundError, EOFError, ValueError, TypeError):  # it may be damaged
         journal = Journal(**json.loads(stem.with_suffix(".journal").read_bytes()))
-        if stem.with_suffix(".jsonl").stat().st_size >= journal.line_bytes:
-            return journal, memmap.Images(stem.with_suffix(".npy"), shape, journal.images)
+        if _digest_of_lines(stem, journal.line_bytes) == journal.line_digest:
+            images = memmap.Images(stem.with_suffix(".npy"), shape, journal.pieces)
+            if images.count == journal.images:
+                return journal, images
+            images.close()
     return Journal(), memmap.Images(stem.with_suffix(".npy"), shape)
+
+
+def _digest_of_lines(stem: Path, num_bytes: int) -> str:
+    with stem.with_suffix(".jsonl").open("rb") as file:
+        return hashlib.sha256(file.read(num_bytes)).hexdigest()
 
 
 def _items(
@@ -139,8 +152,8 @@ def _note_broken(journal: Journal, what: str) -> None:
     journal.broken = [*journal.broken, what][: decoding.SHOWN]
 
 
-def finish(name: str, licence: str, stem: Path) -> None:
-    """Write the index of an array that is whole, and delete what led there.
+def finish(name: str, licence: str, stem: Path) -> dict[str, Any]:
+    """Write and return the index of an array that is whole, and delete what led there.
 
     Raises:
         InputError: no picture of the data set `name` could be read.
@@ -161,6 +174,7 @@ def finish(name: str, licence: str, stem: Path) -> None:
         "captions": list(said) if None not in said else None,
         "licence": licence,
     }
-    write_atomic(stem.with_suffix(".json"), json.dumps(index).encode())
+    found = sealed.write(stem, index)
     for suffix in (".journal", ".jsonl"):
         stem.with_suffix(suffix).unlink()
+    return found

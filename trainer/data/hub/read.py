@@ -8,14 +8,13 @@ is: a preparation that was interrupted goes on with the next one.
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import torch
@@ -31,7 +30,7 @@ from pretrained.system.errors import InputError
 from pretrained.system.files import cache_folder, locked, write_atomic
 from trainer import distributed
 from trainer.data import captions
-from trainer.data.files import decoding, memmap
+from trainer.data.files import decoding, memmap, sealed
 from trainer.data.files.reading import AS_FOUND, Reading
 from trainer.data.hub import cache, shards, splits
 from trainer.data.hub.splits import Part
@@ -87,19 +86,19 @@ def read(name: str, size: Size, channels: int, split: str = "train", how: Readin
     commit = _commit(repo_id, revision, place)
     ways = [how.resize] * (how.resize != "crop") + [f"{level:g}" for level in how.levels or ()]
     stem = place / "-".join([commit, split, str(size), str(channels), *ways])
-    index = stem.with_suffix(".json")
-    if not index.exists():
+    if (found := sealed.read(stem)) is None:
         busy = f"another process prepares `data` {PREFIX}{name}: wait for it"
         with locked(stem.with_suffix(".lock"), busy, remedy="set XDG_CACHE_HOME"):
-            if not index.exists():
-                _prepare(repo_id, commit, (channels, *sides(size)), split, how, stem)
+            if (found := sealed.read(stem)) is None:
+                stem.with_suffix(".json").unlink(missing_ok=True)
+                found = _prepare(repo_id, commit, (channels, *sides(size)), split, how, stem)
     note = _note(place, revision)
     if revision != commit and not (note.exists() and note.read_text() == commit):
         write_atomic(note, commit.encode())
-    found = json.loads(index.read_text())
     labels = None if found["labels"] is None else torch.tensor(found["labels"])
     images = memmap.read(stem.with_suffix(".npy"))
-    return Prepared(f"{PREFIX}{repo_id}@{commit}", images, **found | {"labels": labels})
+    said = {name: found[name] for name in ("classes", "captions", "licence")}
+    return Prepared(f"{PREFIX}{repo_id}@{commit}", images, labels, **said)
 
 
 def _note(place: Path, revision: str) -> Path:
@@ -135,8 +134,10 @@ def _ask(repo_id: str, revision: str) -> DatasetInfo:
     return retry(lambda: api().dataset_info(repo_id, revision=revision, timeout=timeout))
 
 
-def _prepare(repo_id: str, commit: str, shape: tuple[int, int, int], split: str, how: Reading, stem: Path) -> None:
-    """Write the array, then its index: the index exists only when the array is whole."""
+def _prepare(
+    repo_id: str, commit: str, shape: tuple[int, int, int], split: str, how: Reading, stem: Path
+) -> dict[str, Any]:
+    """Write the array, then its index, and return that: the index exists only when the array is whole."""
     work = stem.with_suffix(".shard")
     try:
         shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
@@ -149,7 +150,7 @@ def _prepare(repo_id: str, commit: str, shape: tuple[int, int, int], split: str,
             shards.import_pyarrow()
         cache.fill(part, said, fetch, shape, how, stem, work)
         licences = [tag.removeprefix("license:") for tag in info.tags or [] if tag.startswith("license:")]
-        cache.finish(f"{PREFIX}{repo_id}", ", ".join(licences) or "unknown", stem)
+        return cache.finish(f"{PREFIX}{repo_id}", ", ".join(licences) or "unknown", stem)
     except OSError as error:
         raise decoding.cannot_write(stem.parent, error) from error
     finally:

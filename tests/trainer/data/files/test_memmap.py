@@ -40,14 +40,18 @@ def test_a_file_goes_on_where_it_was_whole(tmp_path):
     images.flush()
     images.append(image(99))  # what an interruption leaves behind
     images.close()
-    images = memmap.Images(path, (3, 4, 4), count=3)
+    images = memmap.Images(path, (3, 4, 4), images.pieces)
     for number in range(3, 12):
         images.append(image(number))
     images.flush()
     images.close()
     np.testing.assert_array_equal(np.load(path), np.stack([image(number) for number in range(12)]))
-    with pytest.raises(EOFError, match="fewer than 13"):
-        memmap.Images(path, (3, 4, 4), count=13)
+    assert [count for count, _ in images.pieces] == [3, 9]
+    data = path.read_bytes()
+    for spoilt in (data[:-1], data[:-200] + bytes([data[-200] ^ 1]) + data[-199:]):
+        path.write_bytes(spoilt)
+        with pytest.raises(EOFError, match="does not hold the 12 pictures"):
+            memmap.Images(path, (3, 4, 4), images.pieces)
 
 
 def resident() -> float:
