@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from gradio_ui import endpoints
 from gradio_ui.components import Canvas, Labels, Upload
+from gradio_ui.dropped import SUFFIXES, link_of, set_as
 from gradio_ui.endpoints import ENDPOINTS, open_upload, save_image
 from gradio_ui.models import as_input_error, offered, resolve
 from pretrained.checkpoint import SAMPLES, Config
@@ -31,6 +32,7 @@ CACHE_SECONDS = 3600  # how long a picture can be fetched
 # All that computes waits in one line for the one device.
 QUEUED = {"concurrency_id": "device", "concurrency_limit": 1}
 VISIT = "name => { location.search = new URLSearchParams({ model: name }) }"
+FOLLOW = "link => { location.search = new URLSearchParams(link) }"
 SHARP = {"elem_classes": "pixels"}
 
 Pipeline = Generate | registry.Translate
@@ -46,11 +48,12 @@ def build() -> gr.Blocks:
         titles = {name: title_of(pipeline.config).title for name, pipeline in offered().items()}
         choices = [(title if title == name else f"{title} · {name}", name) for name, title in titles.items()]
         model = gr.Dropdown(choices, label="Model", visible=len(names) > 1, interactive=True)
-        name = gr.State()
-        page.load(_asked, None, [model, name], api_visibility="private")
+        name, link = gr.State(), gr.State({})
+        page.load(_asked, None, [model, link, name], api_visibility="private")
         # A new page for each model: one that is rendered again would keep pictures of the last.
         model.input(None, model, js=VISIT, api_visibility="private")
-        gr.render(name, triggers=[name.change])(_show)
+        gr.render([name, link], triggers=[name.change])(_show)
+        _drop()
         if len(names) > 1:
             _gallery(titles, model)
         for title, function in ENDPOINTS.items():
@@ -76,21 +79,31 @@ def _gallery(titles: Mapping[str, str], model: gr.Dropdown) -> None:
         picked.then(None, model, js=VISIT, api_visibility="private")
 
 
-def _asked(request: gr.Request) -> tuple[str, str]:
-    """The checkpoint that the link names, or else the first."""
-    asked = request.query_params.get("model")
-    name = asked if asked in offered() else next(iter(offered()))
-    return name, name
+def _drop() -> None:
+    """A field for a picture; one that carries its recipe opens the tab where it was made, as it was set there."""
+    with gr.Accordion("Open a picture that Ganvas made", open=False):
+        file = gr.File(label="Its metadata says how it was made", file_types=SUFFIXES)
+        link = gr.JSON(visible=False)
+        found = file.upload(as_input_error()(link_of), file, link, api_visibility="private")
+        found.success(None, link, js=FOLLOW, api_visibility="private")
 
 
-def _show(name: str) -> None:
+def _asked(request: gr.Request) -> tuple[str, dict[str, str], str]:
+    """The checkpoint that the link names, or else the first; and all that the link says."""
+    link = dict(request.query_params)
+    name = link["model"] if link.get("model") in offered() else next(iter(offered()))
+    return name, link, name
+
+
+def _show(name: str, link: Mapping[str, str]) -> None:
     pipeline = offered()[name]
     caption = title_of(pipeline.config).caption
     gr.Markdown(f"{html.escape(caption)} {_about(pipeline)}".strip())
-    with gr.Tabs():
-        for tab in TABS:
-            if takes(pipeline.config, tab.kind.needs) and tab.is_for(pipeline.config):
-                _fill(tab, name, pipeline)
+    tabs = [tab for tab in TABS if takes(pipeline.config, tab.kind.needs) and tab.is_for(pipeline.config)]
+    asked = next((tab.title for tab in tabs if tab.title.lower() == link.get("verb")), None)
+    with gr.Tabs(selected=asked):
+        for tab in tabs:
+            _fill(tab, name, pipeline, link if tab.title == asked else {})
 
 
 def _about(pipeline: Pipeline) -> str:
@@ -109,10 +122,11 @@ class Tab(NamedTuple):
     is_for: Callable[[Config], object] = lambda config: True
 
 
-def _fill(tab: Tab, name: str, pipeline: Pipeline) -> None:
-    with gr.Tab(tab.title), gr.Row():
+def _fill(tab: Tab, name: str, pipeline: Pipeline, link: Mapping[str, str]) -> None:
+    with gr.Tab(tab.title, id=tab.title), gr.Row():
         with gr.Column(min_width=280):
             controls = tab.controls(tab.kind, name, pipeline)
+            set_as(link, controls)
             for control in controls.values():
                 control.interactive = True  # Gradio would see it from a button's `inputs`, not from `inputs_kwargs`
             button = gr.Button(tab.kind.__name__, variant="primary")

@@ -11,7 +11,7 @@ from typing import Any
 from pretrained.cli.draw import DRAWING
 from pretrained.cli.output import check_out
 from pretrained.cli.parse import PROGRAM, parse
-from pretrained.system.errors import InputError, fail
+from pretrained.system.errors import InputError, fail, print_anything
 from pretrained.system.files import full_output
 from pretrained.verbs.shared import Verb
 
@@ -50,6 +50,7 @@ def main(given: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake is one line on stderr and exit status 2."""
     name, *words = list(sys.argv[1:] if given is None else given) or [""]
     out = None
+    print_anything()
     try:
         if name in ("-h", "--help"):
             print(overview(), flush=True)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pretrained import checkpoint, hub
-from pretrained.system.errors import InputError, as_flag, fail, spell_arguments
+from pretrained.system.errors import InputError, as_flag, fail, print_anything, spell_arguments
 from pretrained.system.files import full_output
 from pretrained.system.signals import Stopped
 from pretrained.system.symlinks import reject_escaping_symlink
@@ -202,6 +202,7 @@ def show_help() -> None:
 def main(arguments: Sequence[str]) -> None:
     """Run one command. A mistake of the user is one line on stderr and exit status 2."""
     name = arguments[0] if arguments else ""
+    print_anything()
     try:
         check_alone()
         if name in ("-h", "--help"):

@@ -22,7 +22,7 @@ from pretrained.pipelines import directions, image_grid
 from pretrained.pipelines.projection import encoded, project
 from pretrained.pipelines.registry import Generate, expect
 from pretrained.system.errors import InputError
-from pretrained.system.files import write_atomic
+from pretrained.system.files import expanded, write_atomic
 from pretrained.titles import title_of
 from pretrained.verbs import drawing, keeping
 from pretrained.verbs.shared import Verb
@@ -109,7 +109,7 @@ def show_directions(verb: keeping.Directions) -> None:
 def _directions_file(verb: keeping.Directions) -> Path:
     """Where the directions of a checkpoint are kept: --directions, or beside a checkpoint of one's own."""
     if not verb.directions and verb.save:
-        is_own = Path(verb.id).expanduser().exists() and verb.id not in pretrained.available()
+        is_own = expanded(verb.id).exists() and verb.id not in pretrained.available()
         if not is_own:
             raise InputError(f"{verb.id} is no folder of yours to --save in: name a file with --directions FILE")
     return verb.directions or pretrained.resolve(verb.id)[0].with_name(directions.FILE)

@@ -28,7 +28,7 @@ from pretrained.pipelines.registry import Generate, Translate
 from pretrained.pipelines.translator_input import KINDS as SOURCES
 from pretrained.pipelines.translator_input import pen_for
 from pretrained.system.errors import InputError
-from pretrained.system.files import write_atomic
+from pretrained.system.files import expanded, write_atomic
 from pretrained.system.symlinks import reject_escaping_symlink
 from pretrained.titles import is_pixel_art, title_of
 
@@ -68,7 +68,7 @@ def build(id: str, kind: str) -> dict[str, bytes]:
             f"deploy needs the project's folder spaces/{kind}, which an installed package has not: clone it"
         )
     path = pretrained.resolve(id)[0]
-    if not Path(id).expanduser().is_file():  # a file that is named is meant, link or not
+    if not expanded(id).is_file():  # a file that is named is meant, link or not
         reject_escaping_symlink(path)
     pipeline = pretrained.load(id, "cpu")
     files = {name: path.read_bytes() for name, path in _below(template)} | KINDS[kind].files(id, pipeline)
@@ -258,7 +258,7 @@ def _preview(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
 def _repository(id: str) -> str:
     """ "user/name" of a checkpoint that lies on the Hub, else ""."""
     match = loading.HUB_ID.fullmatch(id)
-    return match["repo_id"] if match and not Path(id).expanduser().exists() else ""
+    return match["repo_id"] if match and not expanded(id).exists() else ""
 
 
 def _public(id: str, config: Config) -> str:

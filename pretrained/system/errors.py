@@ -1,5 +1,6 @@
 """InputError, the exception for mistakes of the user, and how its text is shown."""
 
+import codecs
 import re
 import sys
 from collections.abc import Callable
@@ -42,6 +43,20 @@ def spell_arguments(text: str, spell: Callable[[str], str]) -> str:
 def as_flag(argument: str) -> str:
     """The flag that sets an argument on a command line: "batch_size" -> "--batch-size"."""
     return "--" + argument.replace("_", "-")
+
+
+def print_anything() -> None:
+    """Let stdout take any text: names of files that are no Unicode as their bytes, letters that it lacks escaped."""
+    codecs.register_error("ganvas", _spell)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="ganvas")
+
+
+def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.backslashreplace_errors(error)
 
 
 def fail(message: str | InputError, status: int = 2) -> NoReturn:

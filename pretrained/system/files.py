@@ -28,6 +28,18 @@ def cache_folder() -> Path:
         return Path(tempfile.gettempdir()) / f"ganvas-{os.getuid()}"
 
 
+def expanded(name: str | os.PathLike[str]) -> Path:
+    """A path as a user writes it, with ~ for a home.
+
+    Raises:
+        InputError: nobody knows that home.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise InputError(f"{name} begins with a home that this system does not know: write the path out") from None
+
+
 def sweep(folder: Path, known: re.Pattern[str]) -> None:
     """Delete what an interrupted `write_atomic` left of files whose names are known; nobody else may be writing."""
     for path in folder.glob(".*"):

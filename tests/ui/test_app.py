@@ -17,7 +17,12 @@ from streamlit.testing.v1 import AppTest
 
 import pretrained
 from pretrained.checkpoint import read_config
+from pretrained.media import provenance
+from pretrained.pipelines import image_grid
+from pretrained.system import server
+from pretrained.system.errors import InputError
 from ui.menu import PAGES as MENU
+from ui.state.dropped import open_where_it_was_made
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["samples.py", "walk.py"]
@@ -293,3 +298,56 @@ def test_a_program_error_shows_no_line_of_the_server(monkeypatch):
     shown = app.exception[0]
     assert not [*shown.stack_trace]
     assert "/home/secret" not in f"{shown.message} {shown.value}"
+
+
+def drop(app: AppTest, data: bytes, name: str = "mine.png") -> AppTest:
+    app.file_uploader[0].set_value((name, data, "image/png")).run()
+    assert not app.exception
+    return app
+
+
+def test_a_dropped_picture_opens_where_it_was_made(open_page):
+    id = "runs/labelled"
+    pipeline = pretrained.load(id, "cpu")
+    data = image_grid.render(pipeline, id, [7, 8, 9], label=1, truncation=0.5, columns=2)
+    app = drop(open_page("gallery.py"), data)
+    assert app.title[0].value == "Samples"
+    fields = {widget.key: widget.value for widget in (*app.number_input, *app.selectbox, *app.slider)}
+    assert {name: fields[name] for name in ("seed", "count", "truncation")} == {
+        "seed": 7,
+        "count": 3,
+        "truncation": 0.5,
+    }
+    assert fields["label"] == f"1 {CLASSES[1]}"
+    app = drop(open_page("gallery.py"), image_grid.render(pipeline, id, [7], moves={"sefa-1": 1.5}))
+    assert app.title[0].value == "Explore"
+    assert {"move-sefa-1": 1.5}.items() <= {widget.key: widget.value for widget in app.slider}.items()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (None, "says nothing of where it came from"),
+        ({"id": "/etc"}, "is no model"),
+        ({"id": "../runs/labelled"}, "is no model"),
+        ({"id": "somebody/private", "revision": "a" * 40}, "is not offered here"),
+        ({"id": ["runs/labelled"]}, "is no model"),
+    ],
+)
+def test_a_dropped_picture_opens_nothing_else(folder, monkeypatch, recipe, words):
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv(server.ALLOW, "")
+    data = image_file()
+    with pytest.raises(InputError, match=words):
+        open_where_it_was_made("mine.png", provenance.mark(data, recipe) if recipe else data)
+
+
+@pytest.mark.parametrize(
+    "said", [{"verb": ["sample"]}, {"verb": "sample", "seeds": {}, "moves": {"a": [1] * 10**4}}, {}]
+)
+def test_a_recipe_of_nonsense_opens_the_page_of_its_model(folder, monkeypatch, said):
+    monkeypatch.chdir(folder)
+    page, link = open_where_it_was_made("a.png", provenance.mark(image_file(), {"id": "runs/labelled"} | said))
+    assert page in ("samples", "explore")
+    assert link["model"] == "runs/labelled"
+    assert all(len(value) <= 1000 for value in link.values())

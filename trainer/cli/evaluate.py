@@ -19,7 +19,7 @@ from pretrained.networks.sizes import is_size
 from pretrained.pipelines.registry import Generate
 from pretrained.pipelines.translate import Translate
 from pretrained.system.errors import InputError
-from pretrained.system.files import write_atomic
+from pretrained.system.files import expanded, write_atomic
 from trainer import data
 from trainer.data.dataset import Dataset
 from trainer.data.files.frame import Resize
@@ -81,7 +81,7 @@ def run(command: Command) -> dict[str, Any]:
         InputError: checkpoint, dataset or weights cannot be used; the message says what to do.
     """
     path, _ = pretrained.resolve(command.id)
-    if command.write and path.parent != Path(command.id).expanduser():
+    if command.write and path.parent != expanded(command.id):
         raise InputError(f"`write` needs the folder of a run, got {command.id}")
     with lock(path.parent) if command.write else contextlib.nullcontext():
         pipeline = pretrained.load(command.id, command.device)

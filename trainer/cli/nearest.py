@@ -21,7 +21,7 @@ from pretrained.inputs.seeds import parse_seeds
 from pretrained.media.images import Levels, encode_png, enlarge
 from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
-from pretrained.system.files import write_atomic
+from pretrained.system.files import expanded, write_atomic
 from trainer import data
 from trainer.cli import evaluate
 from trainer.data.dataset import Dataset
@@ -83,7 +83,7 @@ def run(command: Command) -> dict[str, Any]:
         InputError: checkpoint, dataset or weights cannot be used; the message says what to do.
     """
     path, _ = pretrained.resolve(command.id)
-    is_folder = path.parent == Path(command.id).expanduser()
+    is_folder = path.parent == expanded(command.id)
     out = command.out or (path.parent / GRID if is_folder else Path(GRID))
     pipeline = pretrained.load(command.id, command.device)
     size, channels = score.shape(pipeline)

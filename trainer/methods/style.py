@@ -16,6 +16,7 @@ from pretrained import networks
 from pretrained.media.images import fit, open_image
 from pretrained.networks.sizes import Size
 from pretrained.system.errors import InputError
+from pretrained.system.files import expanded
 from trainer.data import pairs
 from trainer.data.batches import Batches
 from trainer.data.files.reading import AS_FOUND, Reading
@@ -84,7 +85,7 @@ class StyleTransfer(Method):
         cls, options: Options, name: str, size: Size, root: Path, channels: int | None, how: Reading = AS_FOUND
     ) -> Styled:
         style = next(
-            (path for path in (Path(options.style).expanduser(), root / "style" / options.style) if path.is_file()),
+            (path for path in (expanded(options.style), root / "style" / options.style) if path.is_file()),
             None,
         )
         if style is None:

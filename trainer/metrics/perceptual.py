@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pretrained.system.errors import InputError
+from pretrained.system.files import expanded
 from trainer.metrics import features
 from trainer.metrics.psnr_ssim import per_channel
 
@@ -174,7 +175,7 @@ def choose(name: str) -> PerceptualLoss | None:
     """
     if name == "none":
         return None
-    path = None if name in KINDS else Path(name).expanduser()
+    path = None if name in KINDS else expanded(name)
     kind = KINDS.get(name) or next((kind for kind in KINDS.values() if path.suffix in kind.suffixes), None)
     if kind is None or (path and not path.is_file()):
         raise InputError(

@@ -10,8 +10,10 @@ from pretrained import hub
 from pretrained.system.errors import InputError
 from pretrained.titles import title_of
 from ui.menu import PAGES, first_page
+from ui.state.dropped import SUFFIXES, open_where_it_was_made
 from ui.state.models import error_text, escape_markdown
 from ui.widgets.model_cards import MOST, Card, at_hand, facts, licence, offered, preview
+from ui.widgets.upload import MAX_MEGABYTES
 
 
 def show(card: Card) -> None:
@@ -47,11 +49,31 @@ def show_all(cards: Sequence[Card], key: str) -> None:
             show(card)
 
 
+def drop() -> None:
+    """A field for a picture; one that carries its recipe opens the page where it was made, as it was set there."""
+    file = st.file_uploader(
+        "A picture that Ganvas made",
+        SUFFIXES,
+        max_upload_size=MAX_MEGABYTES,
+        help="It is opened where it was made, by the recipe in its metadata. The picture itself is not looked at.",
+    )
+    if file is None:
+        return
+    try:
+        page, link = open_where_it_was_made(file.name, file.getvalue())
+    except InputError as error:
+        st.error(error_text(error), icon=":material/error:")
+    else:
+        st.session_state["model"] = link["model"]
+        st.switch_page(PAGES[page].file, query_params=link)
+
+
 if page := st.session_state.pop("open", None):  # a model was chosen
     st.switch_page(PAGES[page].file, query_params={"model": st.session_state["model"]})
 
 st.title("Gallery")
 st.caption("All checkpoints at hand, and those on the Hugging Face Hub. Open one, and play.")
+drop()
 name = st.text_input(
     "On the Hub",
     key="hub",

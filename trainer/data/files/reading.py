@@ -20,7 +20,7 @@ from pretrained.media.files import BROKEN, Entry, Listing, list_images, opened, 
 from pretrained.media.images import Levels, open_image
 from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
-from pretrained.system.files import cache_folder, locked, write_atomic
+from pretrained.system.files import cache_folder, expanded, locked, write_atomic
 from trainer.data.files import decoding, frame, memmap, sealed
 from trainer.data.files.frame import Resize
 from trainer.data.files.layout import LAYOUTS, Name
@@ -81,7 +81,7 @@ def open_listing(name: str, legal: str = "a folder or .zip of such pictures, or 
     Raises:
         InputError: there is none.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if not path.exists():
         raise InputError(f"`data` {shown(name)} does not exist: {legal}")
     try:
