@@ -17,7 +17,7 @@ from torch import nn
 from pretrained import networks
 from pretrained.config import Config
 from pretrained.system.errors import InputError
-from pretrained.system.files import open_regular, write_atomic
+from pretrained.system.files import open_regular, open_safetensors, write_atomic
 
 MODEL, CONFIG, CARD, SAMPLES = "model.safetensors", "config.json", "README.md", "samples.png"
 MAX_HEADER = 4 * 2**20  # bytes; a network of a hundred layers takes 15,000
@@ -93,7 +93,7 @@ def check_header(path: Path) -> None:
 def _open(path: Path) -> Any:
     try:
         check_header(path)
-        return safetensors.safe_open(path, "pt")
+        return open_safetensors(path)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
     except (safetensors.SafetensorError, OSError) as error:

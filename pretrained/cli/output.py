@@ -12,6 +12,13 @@ from pretrained.system.errors import InputError
 
 def check_out(verb: Any) -> None:
     """InputError when `verb.out` cannot be written, or would be written over what is read."""
+    try:
+        _check_out(verb)
+    except OSError as error:  # a name that no file can have
+        raise InputError(f"cannot write `out`: {error.strerror}, got {str(verb.out)[:100]}") from error
+
+
+def _check_out(verb: Any) -> None:
     path, suffix, source = verb.out, verb.out.suffix.lower(), getattr(verb, "input", None)
     if isinstance(source, Path) and source.is_dir():
         if path.exists() and not path.is_dir():

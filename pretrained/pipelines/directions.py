@@ -25,7 +25,7 @@ from pretrained import networks
 from pretrained.checkpoint import Config
 from pretrained.pipelines.generate import Generate
 from pretrained.system.errors import InputError
-from pretrained.system.files import locked, write_atomic
+from pretrained.system.files import locked, open_safetensors, write_atomic
 
 FILE = "directions.safetensors"
 FORMAT = 1
@@ -166,7 +166,7 @@ def read(path: Path, config: Config) -> dict[str, Direction]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"more than {MAX_BYTES:,} bytes")
-        with safetensors.safe_open(path, "pt") as file:
+        with open_safetensors(path) as file:
             said = file.metadata() or {}
             about = _about(said.get("ganvas", ""), config.space)
             if set(file.keys()) != {"directions"}:

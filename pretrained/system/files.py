@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pretrained.system.errors import InputError
 
@@ -60,6 +60,18 @@ def open_regular(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise InputError(f"{path} is no file: a pipe, a device or a folder cannot be read")
     return open(descriptor, "rb")
+
+
+def open_safetensors(path: Path) -> Any:
+    """`safetensors.safe_open`, which takes only names in UTF-8: on Linux others are opened by their descriptor."""
+    import safetensors
+
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        with open_regular(path) as file:
+            return safetensors.safe_open(f"/proc/self/fd/{file.fileno()}", "pt")
+    return safetensors.safe_open(path, "pt")
 
 
 def write_atomic(path: Path, data: bytes | memoryview) -> None:

@@ -92,7 +92,7 @@ def test_a_place_without_names_and_one_without_letters(tmp_path, variables):
         (train, "--learning-rate nan", "--learning-rate"),
         (train, f"--out {'x' * 300}", "cannot write"),
         (train, "--out /dev/null/run", "cannot write"),
-        (play, f"sample dcgan-mnist --seeds 0 --out {'x' * 300}.png", "cannot write"),
+        (play, f"sample dcgan-mnist --seeds 0 --out {'x' * 300}.png", "cannot write --out"),
         (play, "sample dcgan-mnist --seeds -1 --out a.png", "seeds"),
     ],
 )
