@@ -14,7 +14,7 @@ from pretrained.system.errors import InputError
 MODELS, ALLOW, MEMORY, CACHE = "GANVAS_MODELS", "GANVAS_ALLOW", "GANVAS_MAX_MEMORY", "GANVAS_CACHE_SIZE"
 UPLOADS = "GANVAS_MAX_UPLOADS"
 DEFAULT_MEMORY, DEFAULT_CACHE = 10**9, 10 * 10**9  # bytes, where strangers visit
-DEFAULT_UPLOADS = 200 * 10**6  # bytes of one visitor in an hour
+DEFAULT_UPLOADS = 250 * 10**6  # bytes of one visitor in an hour: one data set for a training, or many pictures
 MAX_PRODUCTS = 5 * 10**12  # multiplications for one batch, there: about two minutes of one core
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -67,7 +67,7 @@ def max_cache() -> int:
 
 def max_uploads() -> int:
     """Bytes that one visitor may send within an hour."""
-    return _bytes(UPLOADS, DEFAULT_UPLOADS)
+    return num_bytes(UPLOADS, DEFAULT_UPLOADS)
 
 
 def _names(variable: str) -> list[str]:
