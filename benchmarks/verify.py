@@ -297,6 +297,9 @@ def main(options: Options) -> None:
             for _ in range(min(each, options.altered - sum(altered.values()))):
                 alter = ALTERATIONS[sum(altered.values()) % len(ALTERATIONS)]
                 changed, suffix = alter(random, pixels, dict(recipe))
+                if alter is encoded_again and np.array_equal(opened(changed), pixels):
+                    altered["encoded_again, which changed no pixel"] += 1
+                    continue
                 copy = Path(scratch) / f"copy{suffix}"
                 copy.write_bytes(changed)
                 found = verifying.verify(copy, source)
