@@ -15,15 +15,19 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "spaces/docker/Dockerfile").read_text()
 
 
-def requirements(path: Path) -> dict[str, Requirement]:
-    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
-    return {found.name: found for found in map(Requirement, filter(None, lines))}
+def floors(path: Path) -> dict[str, tuple[int, ...]]:
+    """The lowest version that is allowed of each package."""
+    found = re.findall(r"^([\w-]+)>=([\d.]+)", path.read_text(), re.M)
+    return {name: numbers(version) for name, version in found}
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)))
 
 
 @pytest.fixture
@@ -43,10 +47,10 @@ def test_front_matter_is_what_the_hub_reads(space):
 
 
 def test_torch_of_the_image_is_what_requirements_ask_for(space):
-    needed = requirements(space / "requirements.txt")
+    needed = floors(space / "requirements.txt")
     pinned = dict(re.findall(r'"(torch\w*)==([\d.]+)"', DOCKERFILE))
     assert pinned.keys() == {"torch", "torchvision"}
-    assert all(needed[name].specifier.contains(version) for name, version in pinned.items())
+    assert all(numbers(version) >= needed[name] for name, version in pinned.items())
 
 
 def test_the_lock_holds_all_else_with_digests_and_above_the_floors(space):
@@ -54,8 +58,8 @@ def test_the_lock_holds_all_else_with_digests_and_above_the_floors(space):
     blocks = re.findall(r"^([\w.-]+)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.M)
     assert len(blocks) == len(re.findall(r"^\w", text, re.M)), "each has a version and a digest"
     locked = {name.replace("_", "-"): version for name, version, _ in blocks}
-    for name, needed in requirements(space / "requirements.txt").items():
-        assert name.startswith("torch") or needed.specifier.contains(locked[name.replace("_", "-")]), name
+    for name, lowest in floors(space / "requirements.txt").items():
+        assert name.startswith("torch") or numbers(locked[name.replace("_", "-")]) >= lowest, name
     assert not any(name.startswith(("torch", "nvidia", "cuda", "triton")) for name in locked)
 
 
