@@ -156,10 +156,11 @@ def buttons(job: jobs.Job, folder: Path) -> None:
 def publish_dialog(name: str) -> None:
     """Push a run to the Hub, and a page of it as a Space."""
     st.caption(
-        "On the Hugging Face Hub, under your account. The token stays in this window's memory and goes nowhere else."
+        "On the Hugging Face Hub, under your account, which is free. [Make a token](https://huggingface.co/settings/tokens)"
+        " of the kind Write: it stays in this window's memory and goes nowhere else."
     )
     found = publish.login()
-    token = st.text_input("Token with write access", type="password", help="From huggingface.co/settings/tokens.")
+    token = st.text_input("Token with write access", type="password")
     if found and not token:
         st.caption("Without one, the login found on this machine is used.")
     repo_id = st.text_input("Name on the Hub", name, help="NAME, or USER/NAME.")
