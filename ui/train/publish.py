@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -53,8 +54,9 @@ def can_make_pages() -> bool:
     return all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
 
 
-def page(folder: Path) -> bytes:
-    """The static page of a run as a .zip, for a web server of one's own.
+@functools.lru_cache(2)  # a browser that has waited for three minutes gives up, and finds it when it asks again
+def page(folder: Path, modified: int) -> bytes:
+    """The static page of a run as a .zip, for a web server of one's own; `modified` says which state of the run.
 
     Raises:
         InputError: it cannot be exported; says why.

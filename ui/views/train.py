@@ -174,7 +174,7 @@ def publish_dialog(name: str) -> None:
         if pages:
             st.download_button(
                 "Download the page",
-                partial(publish.page, RUNS / name),
+                partial(publish.page, RUNS / name, (RUNS / name / MODEL).stat().st_mtime_ns),
                 f"{name}.zip",
                 "application/zip",
                 on_click="ignore",
