@@ -252,3 +252,16 @@ def test_each_bundled_generator_draws(browser, url):
             page.goto(f"{url}/?model={name}&count=4")
             shown = pixels(page)
             assert np.array_equal(shown, np.broadcast_to(pretrained.load(name).sample(range(4)), np.shape(shown)))
+
+
+def test_a_text_is_written_as_by_the_command_line(browser, url, tmp_path, beside):
+    out = tmp_path / "out.png"
+    with visit(browser, f"{url}/write?model=dcgan-mnist&text=314&seed=7", **PHONE) as page:
+        page.get_by_role("img", name="314 in typeface 7").wait_for()
+        assert overhang(page) <= 0
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download PNG").click()
+        main(["write", "dcgan-mnist", "--text", "314", "--seed", "7", "--invert", "--scale", "32", "--out", str(out)])
+        assert download.value.path().read_bytes() == out.read_bytes()
+        page.get_by_role("button", name="Surprise me").click()
+        expect(page.get_by_role("img", name=re.compile("314 in typeface (?!7$)"))).to_be_visible()

@@ -8,7 +8,7 @@ from pretrained.inputs.latents import MAX_SEED
 from pretrained.pipelines import image_grid
 from pretrained.pipelines.write import MAX_TEXT, characters, film, lines_of
 from ui.state.cache import cached
-from ui.state.models import Model, as_input_error, chosen_model, file_name, shell
+from ui.state.models import DEVICE, Model, as_input_error, chosen_model, file_name, shell
 from ui.widgets.controls import copy_link, random_seed, say_what, surprise, whole_number
 from ui.widgets.video_player import play, render_video, video_downloads
 
@@ -56,12 +56,14 @@ def work(model: Model) -> None:
     with st.container(key="written"):
         st.image(png, width="stretch", output_format="PNG", alt=f"{text} in typeface {seed}")
     with st.container(horizontal=True, vertical_alignment="center"):
-        print_it = partial(image_grid.write, model.pipeline, model.id, text, seed, scale=times(model, PRINT), **how)
-        with as_input_error():
-            large = cached(model, (*model.key, "print", text, seed, *how.values()), 1, "Writing …", print_it)
+
+        def printed() -> bytes:
+            with DEVICE:
+                return image_grid.write(model.pipeline, model.id, text, seed, scale=times(model, PRINT), **how)
+
         st.download_button(
             "Download PNG",
-            large,
+            printed,  # when it is pressed: it takes longer than all else here
             file_name(model, f"{text}-{seed}", ".png"),
             "image/png",
             on_click="ignore",
