@@ -269,8 +269,11 @@ def recipe_of(pipeline: Generate | Translate, id: str) -> dict[str, Any]:
 
 
 def named_digest(moves: Iterable[str], named: Mapping[str, Direction]) -> dict[str, str]:
-    """{"vectors": the digest of those directions that somebody has named}; nothing where there are none."""
-    return _digest_of(named[name].vector for name in moves if name in named)
+    """{"vectors": the digest of those directions that somebody has named}; nothing where there are none.
+
+    One that is found, as sefa-1, is found again from the network, also where a page hands over what it has found.
+    """
+    return _digest_of(named[name].vector for name in moves if name in named and not FOUND.fullmatch(name))
 
 
 def _digest_of(vectors: Iterable[np.ndarray]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from helpers.hub_client import ID, make_checkpoint
 import pretrained
 from pretrained import networks, pipelines
 from pretrained.checkpoint import Config
-from pretrained.pipelines import directions
+from pretrained.pipelines import directions, image_grid
 from pretrained.pipelines.directions import Direction, find, move
 from pretrained.system.errors import InputError
 
@@ -126,6 +126,14 @@ def test_a_move_of_no_strength_is_the_image_of_the_seed(row):
         assert np.array_equal(moved, still) == (not moves.get("sefa-1"))
         drawn = pipeline.draw(pipeline.to_latents(seeds, **how) + offset, pipeline.conditions(seeds))
         assert np.array_equal(drawn, moved)
+
+
+def test_a_found_direction_leaves_the_same_recipe_whoever_found_it():
+    pipeline, moves = make("dcgan.Generator, labels"), {"sefa-1": 2.0}
+    handed = directions.expand(pipeline, moves)
+    assert image_grid.render(pipeline, "x", [1], moves=moves) == image_grid.render(
+        pipeline, "x", [1], moves=moves, named=handed
+    )
 
 
 def test_seeds_are_added_and_taken_away():
