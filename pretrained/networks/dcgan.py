@@ -27,10 +27,10 @@ NORMS = {
 }
 
 
-def block_widths(size: Size, width: int) -> list[int]:
-    """Channels at 4, 8, ..., size/2 px: doubling towards 4 px, at most 8 times `width`."""
+def block_widths(size: Size, width: int, widest: int = 0) -> list[int]:
+    """Channels at 4, 8, ..., size/2 px: doubling towards 4 px, up to `widest` or 8 times `width`."""
     Sizes(16, halved=True).check(size)
-    return [width * min(2**level, 8) for level in reversed(range(base_map(size)[0]))]
+    return [min(width * 2**level, widest or 8 * width) for level in reversed(range(base_map(size)[0]))]
 
 
 def initialise(module: nn.Module) -> None:
@@ -76,9 +76,10 @@ class Generator(nn.Module):
         width: int = 128,
         num_classes: int = 0,
         modulation: bool = False,
+        widest: int = 0,
     ):
         super().__init__()
-        widths = block_widths(size, width)
+        widths = block_widths(size, width, widest)
         self.base = base_map(size)[1]
         inputs = 2 * z_dim if num_classes else z_dim
         self.embed = nn.Embedding(num_classes, z_dim) if num_classes else None
@@ -134,9 +135,10 @@ class Discriminator(nn.Module):
         num_classes: int = 0,
         norm: Norm = "batch",
         features: bool = False,
+        widest: int = 0,
     ):
         super().__init__()
-        widths = block_widths(size, width)[::-1]
+        widths = block_widths(size, width, widest)[::-1]
         self.blocks = nn.Sequential(
             nn.Sequential(nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True))
         )

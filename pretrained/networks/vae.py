@@ -15,9 +15,9 @@ __all__ = ["VAE"]
 class Encoder(nn.Sequential):
     """Images (N, channels, *size) -> (N, num_features), by strided convolutions down to `base_map`."""
 
-    def __init__(self, size: Size, channels: int, width: int, num_features: int):
+    def __init__(self, size: Size, channels: int, width: int, num_features: int, widest: int = 0):
         super().__init__()
-        widths = block_widths(size, width)[::-1]
+        widths = block_widths(size, width, widest)[::-1]
         for before, after in zip([channels, *widths], widths):
             self.append(nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False))
             self.append(nn.BatchNorm2d(after))
@@ -29,9 +29,9 @@ class Encoder(nn.Sequential):
 class Decoder(nn.Sequential):
     """z (N, z_dim) -> logits of pixels (N, channels, *size), by transposed convolutions from `base_map`."""
 
-    def __init__(self, size: Size, channels: int, width: int, z_dim: int):
+    def __init__(self, size: Size, channels: int, width: int, z_dim: int, widest: int = 0):
         super().__init__()
-        widths = block_widths(size, width)
+        widths = block_widths(size, width, widest)
         base = base_map(size)[1]
         self.append(nn.Linear(z_dim, math.prod(base) * widths[0]))
         self.append(nn.Unflatten(1, (widths[0], *base)))
@@ -44,10 +44,10 @@ class Decoder(nn.Sequential):
 class VAE(nn.Module):
     """z (N, z_dim) -> images (N, channels, *size) in [-1, 1], and back by `encode`."""
 
-    def __init__(self, size: Size = 32, channels: int = 1, z_dim: int = 32, width: int = 32):
+    def __init__(self, size: Size = 32, channels: int = 1, z_dim: int = 32, width: int = 32, widest: int = 0):
         super().__init__()
-        self.encoder = Encoder(size, channels, width, 2 * z_dim)
-        self.decoder = Decoder(size, channels, width, z_dim)
+        self.encoder = Encoder(size, channels, width, 2 * z_dim, widest)
+        self.decoder = Decoder(size, channels, width, z_dim, widest)
 
     def first_layers(self) -> list[Tensor]:
         """Weights (outputs, z_dim) of the layer that reads z, for closed-form directions (SeFa)."""

@@ -121,6 +121,26 @@ def trainer_of(recipe):
     return trainer, finetune.take(trainer.method, base_of.open_base(recipe.base))
 
 
+@pytest.mark.parametrize(
+    ("name", "network", "new"),
+    [
+        ("dcgan-64", "G", ("blocks.3.", "to_picture.")),
+        (
+            "vae-64",
+            "autoencoder",
+            ("encoder.0.", "encoder.1.", "encoder.3.", "decoder.13.", "decoder.14.", "decoder.16."),
+        ),
+    ],
+)
+def test_only_the_layers_of_a_new_resolution_are_new(tmp_path, name, network, new):
+    train(replace(shrink(name), size=64, batch_size=2, kimg=0.002), tmp_path / "base")
+    recipe = typed("--from", str(tmp_path / "base"), "--data", "fake", "--size", "128")
+    assert (recipe.options.width, recipe.options.widest) == (2, 32)
+    table = trainer_of(recipe)[1][network]
+    assert table.anew
+    assert all(name.startswith(new) for name in table.anew)
+
+
 def test_a_higher_resolution_is_grown_and_draws_what_the_base_drew(tmp_path):
     train(shrink("stylegan-mnist", w_dim=8, mapping_layers=2), tmp_path / "base")
     recipe = typed("--from", str(tmp_path / "base"), "--data", "fake", "--size", "32")

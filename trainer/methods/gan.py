@@ -49,6 +49,8 @@ class Options(AugmentOptions):
     """Dimension of the latent z."""
     width: int = 128
     """Base number of channels, at the largest feature map; deeper layers have more. In an mlp, units per layer."""
+    widest: int = 0
+    """Channels at 4 px, where they are more than 8 times the width (dcgan only), as where a model grows."""
     norm: Literal["auto", "batch", "layer", "instance", "none"] = "auto"
     """Normalisation in D; auto selects batch, or layer with a penalty, which is computed per image."""
     conditional: bool = False
@@ -86,6 +88,7 @@ class GAN(Method):
             raise InputError(f"`conditional` needs labels, but {data.name} has none: use a folder with sub-folders")
         self.classes = data.classes if options.conditional else []
         shape = {"size": data.size, "channels": data.channels, "width": options.width, "num_classes": len(self.classes)}
+        shape |= {"widest": options.widest} if options.widest and options.network == "dcgan" else {}
         self.spec = {"class": f"{options.network}.Generator", "z_dim": options.z_dim, **shape}
         self.spec |= {"modulation": True} if options.modulation else {}
         judge = {"features": True} if options.features else {}

@@ -47,6 +47,8 @@ class Options:
     """Dimension of the latent z."""
     width: int = 32
     """Base number of channels, at the largest feature map; deeper layers have more."""
+    widest: int = 0
+    """Channels at 4 px, where they are more than 8 times the width: so a model grows into a higher resolution."""
 
 
 class VAE(Method):
@@ -59,6 +61,7 @@ class VAE(Method):
     def __init__(self, options: Options, data: Dataset):
         super().__init__(options, data)
         shape = {"size": data.size, "channels": data.channels}
+        shape |= {"widest": options.widest} if options.widest else {}
         self.spec = {"class": "vae.VAE", **shape, "z_dim": options.z_dim, "width": options.width}
         self.autoencoder = networks.build(self.spec)
 
