@@ -7,7 +7,9 @@ since on ZeroGPU it runs in another process.
 
 # Annotations stay objects here: Gradio reads the return type without resolving its name.
 import inspect
+import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +21,7 @@ from PIL import Image
 
 from gradio_ui.models import GPU, as_input_error, find, offered
 from pretrained.media import video
-from pretrained.media.images import encode_png, open_image
+from pretrained.media.images import Levels, LevelsUnknown, encode_png, open_image
 from pretrained.pipelines.translator_input import pen_for
 from pretrained.system.errors import InputError
 from pretrained.verbs.drawing import DRAWINGS
@@ -29,12 +31,15 @@ from pretrained.verbs.shared import Drawing, Filming
 MAX_UPLOAD = 50_000_000  # pixels of an image that is sent
 
 
-def open_upload(file: Any, channels: int = 3) -> Image.Image:
+def open_upload(file: Any, channels: int = 3, levels: Levels | None = None) -> Image.Image:
     """The image in a file that was uploaded, "RGB" or "L"; InputError for any other file of this machine."""
     path = Path(file["path"] if isinstance(file, dict) else file.path).resolve()
     if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
         raise InputError("there is no such image: upload it first")
-    return open_image(path, channels, max_pixels=MAX_UPLOAD)
+    try:
+        return open_image(path, channels, max_pixels=MAX_UPLOAD, levels=levels)
+    except LevelsUnknown as error:
+        raise InputError(str(error).replace("`levels`", "`black` and `white`")) from None
 
 
 def save(data: bytes, name: str) -> gr.FileData:
@@ -71,8 +76,19 @@ def run(verb: Drawing) -> gr.FileData:
 
 
 def api_fields(kind: type[Drawing]) -> dict[str, Field]:
-    """The parameters of a verb in the API, by their names there; a tuple is several."""
-    return {name: field for field in fields_of(kind).values() for name in field.api}
+    """The parameters of a verb in the API, by their names there; a tuple is several, each of the type of its items."""
+    found = fields_of(kind).values()
+    parts = (field._replace(kind=get_args(field.kind)[0]) if len(field.api) > 1 else field for field in found)
+    return {name: part for part in parts for name in part.api}
+
+
+def read_levels(black: float | None = None, white: float | None = None) -> Levels | None:
+    """The values of black and white in a deep image, if they are given."""
+    if black is None and white is None:
+        return None
+    if None in (black, white) or not -math.inf < black < white < math.inf:
+        raise InputError(f"`black` and `white` must be two numbers, the first the lower one, got {black} and {white}")
+    return black, white
 
 
 def endpoint(kind: type[Drawing]) -> Callable[..., gr.FileData]:
@@ -85,8 +101,16 @@ def endpoint(kind: type[Drawing]) -> Callable[..., gr.FileData]:
         given: dict[str, Any] = {}
         bound = signature.bind_partial(*args, **kwargs)
         bound.apply_defaults()
+
+        def sent(parameter: str, levels: Levels | None = None) -> Any:
+            open_image = partial(open_upload, levels=levels)
+            return read(
+                fields[parameter]._replace(name=parameter), bound.arguments.get(parameter), open_image, online=True
+            )
+
+        levels = read_levels(*(sent(parameter) for parameter in ("black", "white") if parameter in fields))
         for parameter, field in fields.items():
-            value = read(field._replace(name=parameter), bound.arguments.get(parameter), open_upload, online=True)
+            value = sent(parameter, levels)
             several = len(field.api) > 1
             given[field.name] = (*given.get(field.name, ()), value) if several else value
         return run(kind(out=out, **given))

@@ -160,11 +160,14 @@ def _video() -> gr.Video:
 
 
 def _controls(kind: type[Drawing], name: str, pipeline: Pipeline) -> Controls:
-    """A control for each parameter that the checkpoint takes; a mask is painted on the image that it belongs to."""
+    """A control for each parameter that the checkpoint takes; a mask is painted on the image that it belongs to.
+
+    The values of black and white, for few images, are left to the API.
+    """
     return {
         parameter: _control(parameter, field, pipeline)
         for parameter, field in endpoints.api_fields(kind).items()
-        if parameter not in ("model", "mask") and takes(pipeline.config, field.about.needs)
+        if parameter not in ("model", "mask", "black", "white") and takes(pipeline.config, field.about.needs)
     }
 
 

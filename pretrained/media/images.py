@@ -101,7 +101,7 @@ def flatten(image: Image.Image, channels: int = 3, levels: Levels | None = None)
         levels: the values that are black and white in an image of 16 or 32 bits; None is as its format says.
 
     Raises:
-        InputError: its format does not say it.
+        LevelsUnknown: its format does not say it.
     """
     deep = image.mode.startswith("I") or image.mode == "F"
     known = (levels or _levels(image)) if deep else None
@@ -127,18 +127,30 @@ def _levels(image: Image.Image) -> Levels | None:
     return (0, WIDEST) if image.format in ("PNG", "PPM") else None  # Pillow scales these to 16 bits
 
 
+class LevelsUnknown(InputError):
+    """Neither the format of a deep image nor its values say which ones are black and white.
+
+    Attributes:
+        found: its lowest and its highest value.
+    """
+
+    def __init__(self, message: str, found: Levels = (0, 255)):
+        super().__init__(message)
+        self.found = found
+
+
 def _checked(image: Image.Image, levels: Levels | None) -> Levels:
-    """The same levels, unless the values leave open what black and white are."""
-    low, high = image.getextrema()
-    name = f"values from {low:g} to {high:g}"
+    """The same levels; LevelsUnknown where the values leave open what black and white are."""
+    low, high = found = image.getextrema()
     remedy = "set `levels` to the values of black and white"
+    name = f"values from {low:g} to {high:g}"
     if image.mode == "F" and not (low >= -1e-3 and high <= 1 + 1e-3):
-        raise InputError(f"floating-point {name} have no range that is known (0 to 1 is): {remedy}")
+        raise LevelsUnknown(f"floating-point {name} have no range that is known (0 to 1 is): {remedy}", found)
     if levels is None:
-        raise InputError(f"32-bit {name} have no range that is known: {remedy}")
+        raise LevelsUnknown(f"32-bit {name} have no range that is known: {remedy}", found)
     # Cameras, scanners and microscopes write 10 or 12 bits like this. What is nearly black in 16 bits may be so.
     if levels[1] == WIDEST and NEARLY_BLACK < high <= TWELVE_BITS:
-        raise InputError(f"16-bit {name} may be of 12 bits: {remedy}, 0 {TWELVE_BITS} or 0 {WIDEST}")
+        raise LevelsUnknown(f"16-bit {name} may be of 12 bits: {remedy}, 0 {TWELVE_BITS} or 0 {WIDEST}", found)
     return levels
 
 

@@ -240,14 +240,6 @@ class Translate(Drawing):
         ),
     ]
     out: Annotated[Path, Parameter("The file to write: .png; or a folder, for a folder.", metavar="FILE", api=())]
-    levels: Annotated[
-        tuple[float, float] | None,
-        Parameter(
-            "The values of black and white in images of 16 or 32 bits, where the format leaves them open: 0 4095.",
-            metavar="LOW HIGH",
-            api=(),
-        ),
-    ] = None
     mask: Annotated[
         Image.Image | None,
         Parameter("White where there is a hole to fill, for a network that fills holes.", metavar="FILE", needs="mask"),
@@ -271,6 +263,14 @@ class Translate(Drawing):
     fit: Annotated[
         Fit, Parameter("crop takes the square in the middle, stretch all of it as a square, tile overlapping pieces.")
     ] = "crop"
+    levels: Annotated[
+        tuple[float, float] | None,
+        Parameter(
+            "The values of black and white in images of 16 or 32 bits, where the format leaves them open: 0 4095.",
+            metavar="LOW HIGH",
+            api=("black", "white"),
+        ),
+    ] = None
 
     def draw(self, pipeline: registry.Translate) -> bytes:
         """The output."""

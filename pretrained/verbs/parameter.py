@@ -125,7 +125,7 @@ def legal(field: Field, online: bool = False) -> str:
         return f"{field.about.range.low:.15g} to {field.about.range.top(online):.15g}"
     if listed := choices(field.kind):
         return f"one of {', '.join(listed)}"
-    kinds = {bool: "true or false", str: f"a text of at most {MAX_TEXT} characters"}
+    kinds = {bool: "true or false", float: "a number", str: f"a text of at most {MAX_TEXT} characters"}
     return kinds[field.kind]
 
 

@@ -129,6 +129,17 @@ def test_what_else_a_generator_can_do(client, folder):
     assert film(client.predict("editor", photo, photo, frames=5, api_name="/interpolate"))[2] == 5
 
 
+def test_a_deep_image_needs_the_values_of_black_and_white(client, folder):
+    Image.fromarray(np.linspace(0, 4095, 2400).astype(np.uint16).reshape(40, 60)).save(folder / "deep.png")
+    sent = {"model": "style", "picture": handle_file(folder / "deep.png"), "api_name": "/translate"}
+    with pytest.raises(AppError, match="may be of 12 bits: set black and white"):
+        client.predict(**sent)
+    with pytest.raises(AppError, match="black and white must be two numbers, the first the lower one"):
+        client.predict(**sent, black=9, white=0)
+    made = pretrained.load(str(folder / "style"), "cpu").translate(open_image(folder / "deep.png", levels=(0, 4095)))
+    assert np.array_equal(pixels(client.predict(**sent, black=0, white=4095)), np.asarray(made))
+
+
 @pytest.mark.parametrize(
     ("model", "files", "how"),
     [

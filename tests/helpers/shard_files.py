@@ -25,6 +25,12 @@ def png(number: int, size: tuple[int, int] = (12, 9)) -> bytes:
     return stream.getvalue()
 
 
+def as_grey(image: bytes) -> bytes:
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(image)).convert("L").save(stream, "PNG")
+    return stream.getvalue()
+
+
 def caption(name: str) -> str:
     return f"a picture called {name}"
 

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from helpers import translating
 from helpers.small import CLASSES, save_able, save_small
@@ -211,6 +212,20 @@ def test_an_upload_that_is_refused_is_answered_in_a_sentence(open_page, data, wo
     app.file_uploader[0].set_value(("mine.png", data, "image/png")).run()
     assert not app.exception
     assert words in app.error[0].value.replace("\\", "")
+
+
+def test_a_deep_upload_asks_for_the_values_of_black_and_white(open_page):
+    ramp, file = np.linspace(0, 4095, 64).astype(np.uint16).reshape(8, 8), io.BytesIO()
+    Image.fromarray(ramp).save(file, "PNG")
+    app = open_page("encode.py", model="runs/encoder")
+    app.file_uploader[0].set_value(("deep_1.png", file.getvalue(), "image/png")).run()
+    assert "may be of 12 bits" in app.error[0].value
+    fields = {field.label.partition(" ")[0]: field for field in app.number_input if "deep" in field.label}
+    fields["Black"].set_value(0.0)
+    fields["White"].set_value(4095.0)
+    app.run()
+    assert not app.error
+    assert not app.exception
 
 
 @pytest.mark.parametrize(

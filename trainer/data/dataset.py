@@ -113,7 +113,7 @@ def load(
         data: a key of NAMED or FOLDER_SETS, "fake", a folder or .zip of pictures, or one on the Hub:
             "hub:user/dataset[@revision]".
         root: where named sets are looked for, and downloaded to.
-        channels: 1 or 3; None is what the set has (3 for one on the Hub).
+        channels: 1 or 3; None is what the set has.
         split: "train" or "test", for named sets, and for folders and those on the Hub whose files are split so.
         how: how a folder or .zip is read.
 
@@ -127,7 +127,7 @@ def load(
         images = resize(to_channels(images, channels or images.shape[1]), size)
         return Dataset(data, images, labels, list(NAMED[data].classes), NAMED[data].licence)
     if data.startswith(read.PREFIX):
-        found = read.read(data.removeprefix(read.PREFIX), size, channels or 3, split, how)
+        found = read.read(data.removeprefix(read.PREFIX), size, channels, split, how)
         return Dataset(found.name, found.images, found.labels, found.classes, found.licence, found.captions)
     return _load_folder(find(data, root), size, channels, split, how)
 

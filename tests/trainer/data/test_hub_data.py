@@ -16,6 +16,7 @@ from helpers.shard_files import (
     KINDS,
     SECOND,
     Images,
+    as_grey,
     caption,
     make_tar,
     png,
@@ -33,7 +34,7 @@ LOAD = """(lambda found: {
     "sha256": __import__("hashlib").sha256(found.images.numpy().tobytes()).hexdigest(),
     "labels": None if found.labels is None else found.labels.tolist(),
     "classes": found.classes, "captions": found.captions, "licence": found.licence, "name": found.name,
-})(os.environ.update(XDG_CACHE_HOME=%r) or __import__("trainer.data").data.load(%r, %r, Path(), 3, %r))"""
+})(os.environ.update(XDG_CACHE_HOME=%r) or __import__("trainer.data").data.load(%r, %r, Path(), %r, %r))"""
 
 
 @pytest.fixture
@@ -50,9 +51,14 @@ def publish(hub: Hub, files: dict[str, bytes]) -> None:
 
 
 def load(
-    client: Client, cache: Path, name: str = "hub:alice/animals", split: str = "train", size: int = 8
+    client: Client,
+    cache: Path,
+    name: str = "hub:alice/animals",
+    split: str = "train",
+    size: int = 8,
+    channels: int | None = 3,
 ) -> dict[str, Any]:
-    return client.ask(LOAD % (str(cache), name, size, split))
+    return client.ask(LOAD % (str(cache), name, size, channels, split))
 
 
 def asked(client: Client, words: str) -> int:
@@ -92,6 +98,16 @@ def test_each_kind_of_shard_gives_what_a_folder_gives(client, images, tmp_path, 
     test = load(client, tmp_path / "there", split="test")["value"]
     assert test["shape"] == [1, 3, 8, 8]
     assert test["sha256"] != found["sha256"]
+
+
+def test_grey_sets_have_one_channel_as_folders_have(client, images, tmp_path):
+    grey = {name: as_grey(content) for name, content in images.items()}
+    publish(client.hub, KINDS["zip"](grey))
+    assert load(client, tmp_path, channels=None)["value"]["shape"] == [5, 1, 8, 8]
+    assert load(client, tmp_path, channels=3)["value"]["shape"] == [5, 3, 8, 8]
+    mixed = grey | {"cat/2.png": images["cat/2.png"]}
+    publish(client.hub, KINDS["zip"](mixed))
+    assert load(client, tmp_path, channels=None)["value"]["shape"] == [5, 3, 8, 8]
 
 
 def test_an_interrupted_preparation_goes_on_with_the_next_shard(client, images, tmp_path):

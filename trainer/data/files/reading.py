@@ -99,8 +99,8 @@ def channels_of(path: Path, entries: Sequence[Entry]) -> int:
 
         def is_colour(entry: Entry) -> bool:
             try:
-                with _file(find, entry) as file, Image.open(file) as image:
-                    return not _is_grey(image)
+                with _file(find, entry) as file:
+                    return not is_grey(file)
             except Exception:  # whoever decodes it says what is wrong
                 return False
 
@@ -111,10 +111,12 @@ def channels_of(path: Path, entries: Sequence[Entry]) -> int:
     return 1
 
 
-def _is_grey(image: Image.Image) -> bool:
-    if image.mode != "P":
-        return image.mode[0] in "1LIF"
-    return not np.ptp(np.reshape(image.getpalette("RGB"), (-1, 3)), axis=1).any()
+def is_grey(file: BinaryIO) -> bool:
+    """Whether an image is stored as grey, as its head says."""
+    with Image.open(file) as image:
+        if image.mode != "P":
+            return image.mode[0] in "1LIF"
+        return not np.ptp(np.reshape(image.getpalette("RGB"), (-1, 3)), axis=1).any()
 
 
 def _file(find: Callable[[str], Path | BinaryIO], entry: Entry) -> AbstractContextManager[BinaryIO]:

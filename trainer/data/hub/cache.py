@@ -25,7 +25,7 @@ from pretrained.system.errors import InputError
 from pretrained.system.files import write_atomic
 from trainer.data.files import decoding, memmap, sealed
 from trainer.data.files.frame import to_size
-from trainer.data.files.reading import Reading
+from trainer.data.files.reading import Reading, is_grey
 from trainer.data.hub import shards
 from trainer.data.hub.shards import Item
 from trainer.data.hub.splits import Part
@@ -48,6 +48,7 @@ class Journal:
         pieces: these, as `memmap.Images` counts them.
         line_bytes, line_digest: of what is said of these pictures, a line for each.
         num_broken, broken: how many were left out, and the first of them.
+        has_colour: whether an image is stored in colour; so it is taken for an older journal, which does not say it.
     """
 
     shards: int = 0
@@ -57,6 +58,7 @@ class Journal:
     line_digest: str = ""
     num_broken: int = 0
     broken: list[str] = field(default_factory=list)
+    has_colour: bool = True
 
 
 def fill(
@@ -86,6 +88,7 @@ def fill(
                         _note_broken(journal, image)
                         continue
                     images.append(image)
+                    journal.has_colour = journal.has_colour or not is_grey(io.BytesIO(item.data))
                     lines.write(json.dumps([item.label, item.caption]).encode() + b"\n")
                     if images.count % 100 == 0:
                         bar.set_postfix_str(f"{images.count:,} pictures")
@@ -107,7 +110,7 @@ def _go_on(stem: Path, shape: tuple[int, ...]) -> tuple[Journal, memmap.Images]:
             if images.count == journal.images:
                 return journal, images
             images.close()
-    return Journal(), memmap.Images(stem.with_suffix(".npy"), shape)
+    return Journal(has_colour=False), memmap.Images(stem.with_suffix(".npy"), shape)
 
 
 def _digest_of_lines(stem: Path, num_bytes: int) -> str:
@@ -173,6 +176,7 @@ def finish(name: str, licence: str, stem: Path) -> dict[str, Any]:
         "classes": classes,
         "captions": list(said) if None not in said else None,
         "licence": licence,
+        "is_grey": not journal.has_colour,
     }
     found = sealed.write(stem, index)
     for suffix in (".journal", ".jsonl"):

@@ -64,13 +64,14 @@ class Prepared:
     licence: str
 
 
-def read(name: str, size: Size, channels: int, split: str = "train", how: Reading = AS_FOUND) -> Prepared:
-    """The pictures of a data set on the Hub, at `size` px as `how` says.
+def read(name: str, size: Size, channels: int | None, split: str = "train", how: Reading = AS_FOUND) -> Prepared:
+    """The images of a dataset on the Hub, at `size` px as `how` says.
 
     Offline, or when the Hub cannot be reached, it is what was prepared before.
 
     Args:
         name: "user/dataset", or "user/dataset@revision".
+        channels: 1 or 3; None is 1 where all images are stored as grey, else 3.
         split: "train" or "test", where its files are split so; else it has all.
 
     Raises:
@@ -85,19 +86,21 @@ def read(name: str, size: Size, channels: int, split: str = "train", how: Readin
     place = cache_folder() / f"datasets--{repo_id.replace('/', '--')}"
     commit = _commit(repo_id, revision, place)
     ways = [how.resize] * (how.resize != "crop") + [f"{level:g}" for level in how.levels or ()]
-    stem = place / "-".join([commit, split, str(size), str(channels), *ways])
+    stem = place / "-".join([commit, split, str(size), str(channels or 3), *ways])
     if (found := sealed.read(stem)) is None:
         busy = f"another process prepares `data` {PREFIX}{name}: wait for it"
         with locked(stem.with_suffix(".lock"), busy, remedy="set XDG_CACHE_HOME"):
             if (found := sealed.read(stem)) is None:
                 stem.with_suffix(".json").unlink(missing_ok=True)
-                found = _prepare(repo_id, commit, (channels, *sides(size)), split, how, stem)
+                found = _prepare(repo_id, commit, (channels or 3, *sides(size)), split, how, stem)
     note = _note(place, revision)
     if revision != commit and not (note.exists() and note.read_text() == commit):
         write_atomic(note, commit.encode())
     labels = None if found["labels"] is None else torch.tensor(found["labels"])
     images = memmap.read(stem.with_suffix(".npy"))
     said = {name: found[name] for name in ("classes", "captions", "licence")}
+    if channels is None and found.get("is_grey"):  # an older index does not say it
+        images = images[:, :1]
     return Prepared(f"{PREFIX}{repo_id}@{commit}", images, labels, **said)
 
 
