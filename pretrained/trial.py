@@ -58,7 +58,7 @@ def _draw(pipeline: Generate | Translate) -> list[tuple[tuple[int, ...], tuple[i
         return [(tuple(made.shape), (1, pipeline.channels, height * pipeline.scale, width * pipeline.scale))]
     channels, (height, width) = spec["channels"], sides(spec["size"])
     if channels not in (1, 3):
-        raise InputError(f"{pipeline.config.name} makes pictures of {channels} channels: 1 or 3")
+        raise InputError(f"{pipeline.config.name} makes images of {channels} channels: 1 or 3")
     y = None
     if pipeline.config.input.get("text"):
         y = torch.empty(BATCH_SIZE, MAX_WORDS, dtype=torch.long)

@@ -127,11 +127,11 @@ def _reconstruct(pipeline: Generate, recipe: Mapping[str, Any], source: Image.Im
 
 def _translate(pipeline: Translate, recipe: Mapping[str, Any], source: Image.Image | None, suffix: str) -> bytes:
     if recipe.get("mask") or recipe.get("second"):
-        raise InputError("a translation of two pictures cannot be drawn again from one")
+        raise InputError("a translation of two images cannot be drawn again from one")
     if source is None:
-        raise InputError("it is a translation: give the picture that was translated as `input`")
+        raise InputError("it is a translation: give the image that was translated as `input`")
     if image_grid.digest(source) != recipe["input"]:
-        raise InputError("the `input` that is given is not the picture that was translated")
+        raise InputError("the `input` that is given is not the image that was translated")
     how = {name: recipe[name] for name in ("strength", "degrade", "seed", "fit")}
     return image_grid.translate(pipeline, "", source, **how)
 

@@ -224,9 +224,9 @@ def open_image(
     except UnidentifiedImageError as error:  # its message would show a Python object
         if _is_lfs_pointer(source):
             raise InputError("a git-LFS pointer in place of an image: fetch it with git lfs pull") from error
-        raise InputError("not a picture that can be read: a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF will do") from error
+        raise InputError("not an image that can be read: a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF will do") from error
     except Exception as error:  # Pillow's decoders raise many kinds on a broken file
-        raise InputError(f"not a picture that can be read: {error}") from error
+        raise InputError(f"not an image that can be read: {error}") from error
 
 
 @functools.cache

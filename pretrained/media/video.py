@@ -64,7 +64,7 @@ def _animation(frames: Iterator[np.ndarray], fps: int, recipe: Recipe, format: s
     for frame in frames:
         images.append(to_pil(frame))
         if len(images) * frame.shape[0] * frame.shape[1] > MAX_HELD:
-            raise InputError(f"a film of {len(images):,} frames is too long for {format}: make it an .mp4")
+            raise InputError(f"a video of {len(images):,} frames is too long for {format}: make it an .mp4")
     first, *rest = images
     ends = np.round(np.arange(2 + len(rest)) * 1000 / fps / tick).astype(int) * tick
     buffer = io.BytesIO()
@@ -99,7 +99,7 @@ FORMATS = {
 def check(suffix: str, fps: int) -> Format:
     """The format of `suffix`; InputError when there is none, or it cannot show that many frames per second."""
     if suffix not in FORMATS:
-        raise InputError(f"a film cannot be {suffix or 'without a suffix'}: one of {', '.join(FORMATS)}")
+        raise InputError(f"a video cannot be {suffix or 'without a suffix'}: one of {', '.join(FORMATS)}")
     if not 1 <= fps <= FORMATS[suffix].max_fps:
         raise InputError(f"{fps} frames per second are out of range for {suffix}: 1 to {FORMATS[suffix].max_fps}")
     return FORMATS[suffix]
@@ -117,7 +117,7 @@ def encode(frames: Iterable[np.ndarray], suffix: str = ".mp4", fps: int = 30, re
     format = check(suffix, fps)
     frames = iter(frames)
     if (first := next(frames, None)) is None:
-        raise InputError("a film needs one frame at least")
+        raise InputError("a video needs one frame at least")
     scale = max(1, -(-MIN_SIZE // min(first.shape[:2])))
     return format.encode((enlarge(frame, scale) for frame in chain([first], frames)), fps, recipe)
 

@@ -309,7 +309,7 @@ class Autoencode(Generate):
 def autoencoder(pipeline: Generate) -> Autoencode:
     """The same pipeline, which has an encoder; InputError when it has none."""
     if not isinstance(pipeline, Autoencode):
-        raise InputError(f"{pipeline.config.name} has no encoder: it draws, but cannot look at a picture")
+        raise InputError(f"{pipeline.config.name} has no encoder: it draws, but cannot look at an image")
     return pipeline
 
 

@@ -232,7 +232,7 @@ def translation_recipe(
 def _check_size(pipeline: Generate, count: int, scale: int) -> None:
     size = scaled(pipeline.config.network.get("size", 1), scale)
     if count * math.prod(sides(size)) > MAX_PIXELS:
-        raise InputError(f"{count:,} pictures of {size} px are too many: at most {MAX_PIXELS:,} pixels")
+        raise InputError(f"{count:,} images of {size} px are too many: at most {MAX_PIXELS:,} pixels")
 
 
 def _encode(pipeline: Generate | Translate, id: str, image: np.ndarray, scale: int, recipe: dict[str, Any]) -> bytes:

@@ -67,7 +67,7 @@ def project(
     if num_steps < 0:
         raise InputError(f"`num_steps` must be >= 0, got {num_steps}")
     if not {"size", "channels"} <= config.network.keys():
-        raise InputError(f"the config of {config.name} does not say of what size its pictures are")
+        raise InputError(f"the config of {config.name} does not say of what size its images are")
     target = fit(image, config.network["size"], config.network["channels"]).to(pipeline.device)
     seeds = range(NUM_CANDIDATES)
     points, conditions = pipeline.to_latents(seeds, label, text=text), pipeline.conditions(seeds, label, text)

@@ -30,8 +30,8 @@ def pick_device(name: str = "auto") -> torch.device:
 
 PIPELINES = {"generate": Generate, "translate": Translate}
 VERBS = {
-    "generate": "makes pictures of seeds: use `python -m pretrained sample`",
-    "translate": "turns pictures into pictures: use `python -m pretrained translate`",
+    "generate": "makes images of seeds: use `python -m pretrained sample`",
+    "translate": "turns images into images: use `python -m pretrained translate`",
 }
 
 

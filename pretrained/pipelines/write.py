@@ -94,14 +94,14 @@ def film(
     The rest is as for `write`.
     """
     if not seeds or num_frames < 1:
-        raise InputError("a film needs one seed and one frame at least")
+        raise InputError("a video needs one seed and one frame at least")
     lines = lines_of(text, pipeline.config)
     labels = sorted({label for line in lines for label in line if label is not None})
     size, glyph_width = sides(pipeline.config.network["size"])
     height = round(len(lines) * size + 2 * MARGIN * size)
     most = round(max(map(len, lines)) * (glyph_width + GAP * size) + 2 * MARGIN * size)
     if height * most * scale**2 > MAX_PIXELS:
-        raise InputError(f"the picture would have {height * scale} x {most * scale} px: give a shorter text")
+        raise InputError(f"the image would have {height * scale} x {most * scale} px: give a shorter text")
     keys = pipeline.latents(seeds)
     widths = [_lay_out(glyphs, lines)[1] for glyphs in _alphabets(pipeline, keys, labels, truncation)]
     width = round(max(widths) + 2 * MARGIN * size)

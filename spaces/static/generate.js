@@ -157,6 +157,6 @@ export async function play({ name, recipe, noise, z_dim: width, classes, text },
     show();
   };
   $("walk").onclick = walk;
-  $("knobs").onsubmit = (event) => event.preventDefault();
+  $("controls").onsubmit = (event) => event.preventDefault();
   await show();
 }

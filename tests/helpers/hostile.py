@@ -74,7 +74,7 @@ MISTAKES = [
         {"model": "style", "picture": "photo.png", "fit": "melt"},
         "fit must be one of crop, tile, stretch, got melt",
     ),
-    ("translate", {"model": "style", "picture": "log"}, "not a picture that can be read"),
+    ("translate", {"model": "style", "picture": "log"}, "not an image that can be read"),
     ("translate", {"model": "style", "picture": "large.png"}, "8000 x 8000 px is too large"),
     ("translate", {"model": "fill", "picture": "photo.png"}, "fill fills holes: give either mask"),
     ("draw", {"model": "fill", "drawing": "photo.png"}, "fill takes no drawings"),

@@ -87,7 +87,7 @@ HARMLESS: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_image_made_to_harm_is_refused(name):
     file = io.BytesIO(IMAGES[name]())
-    with within_bounds(), pytest.raises(InputError, match="too large|not a picture that can be read"):
+    with within_bounds(), pytest.raises(InputError, match="too large|not an image that can be read"):
         open_image(file)
 
 

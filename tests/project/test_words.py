@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,24 @@ STANDARD = {
     r"\blet_go\b": "release_pages",
     r"not as asked for; says": "is invalid; the message says",
     r"learnt late, if at all": "often ignored",
+    r"\bknobs?\b(?!\")": "controls",
+    r"\bwithout doubt\b": "recognised, with a confidence of 0.9 or more",
+    r"not an image that|holds no picture|turns pictures into": "image",
+    r"\ba film (needs|cannot|of)\b": "a video",
 }
+# In prose alone: in code a name may be as short as this.
+IN_PROSE = {
+    r"\bfilms?\b": "video",
+    r"(?<!contact )\bsheets?\b": "grid of images, contact sheet",
+    r"\bspoilt\b": "corrupted",
+    r"\bat rest\b": "stored",
+    r"\b(is|are|was|were|be|been) told\b": "conditioned on, configured, informed",
+    r"\bby turns\b": "alternately",
+    r"\bheed\b": "follow",
+    r"\bwhat it takes?\b": "cost",
+    r"\bin peace\b": "without faults",
+}
+PROSE = {".md", ".html"}
 FILES = [
     path
     for path in [*ROOT.glob("*.md"), *ROOT.glob("*.py"), *(p for room in ROOMS for p in (ROOT / room).rglob("*"))]
@@ -28,24 +46,32 @@ FILES = [
 ]
 
 
-def coined(text: str) -> list[str]:
+def coined(text: str, words: Mapping[str, str] = STANDARD | IN_PROSE) -> list[str]:
     """What is found in a text, with the standard term for it."""
     text = " ".join(text.split())
-    return [f"{found[0]!r}: {term}" for word, term in STANDARD.items() for found in re.finditer(word, text)]
+    return [f"{found[0]!r}: {term}" for word, term in words.items() for found in re.finditer(word, text)]
 
 
 @pytest.mark.parametrize(
-    "text", ["by whose eyes", "a network that has learnt\n images by heart", "--real-label and its fellows", "let_go()"]
+    "text",
+    [
+        "by whose eyes",
+        "a network that has learnt\n images by heart",
+        "--real-label and its fellows",
+        "let_go()",
+        "a film of 60 frames",
+    ],
 )
 def test_they_are_found(text):
     assert coined(text)
 
 
-@pytest.mark.parametrize("text", ["Goodfellow 2014", "torch.eye(3)", "a heart"])
+@pytest.mark.parametrize("text", ["Goodfellow 2014", "torch.eye(3)", "a heart", "a contact sheet"])
 def test_other_words_are_not(text):
     assert not coined(text)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_standard_terms(path):
-    assert coined(path.read_text("utf-8")) == []
+    words = STANDARD | IN_PROSE if path.suffix in PROSE else STANDARD
+    assert coined(path.read_text("utf-8"), words) == []

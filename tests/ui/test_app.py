@@ -200,8 +200,8 @@ def test_a_image_is_drawn_as_one_of_another_class(open_page):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"no picture", "not a picture that can be read"),
-        (image_file()[:60], "not a picture that can be read"),
+        (b"no picture", "not an image that can be read"),
+        (image_file()[:60], "not an image that can be read"),
         (image_file((10_000, 6_000), mode="1"), "at most 50,000,000 pixels"),
         (image_file() + bytes(21 * 2**20), "has 21 MB: at most 20"),
     ],

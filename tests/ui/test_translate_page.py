@@ -180,7 +180,7 @@ def strange_files(folder: Path) -> dict[str, str | None]:
     (folder / "text.png").write_text("no picture")
     whole = (folder / "grey16.png").read_bytes()
     (folder / "half.png").write_bytes(whole[: len(whole) // 2])
-    sentences = {"huge.png": "too large", "text.png": "not a picture", "half.png": "not a picture"}
+    sentences = {"huge.png": "too large", "text.png": "not an image", "half.png": "not an image"}
     return {path.name: sentences.get(path.name) for path in sorted(folder.iterdir())}
 
 

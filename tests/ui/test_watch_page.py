@@ -207,7 +207,7 @@ def test_a_run_without_lines_images_or_checkpoint(watch, tmp_path):
 def test_a_image_that_is_none_is_answered_in_a_sentence(watch, tmp_path):
     folder = save_run(tmp_path / "runs" / "broken", 3, 10)
     (folder / checkpoint.SAMPLES).write_bytes(b"no picture")
-    assert "not a picture that can be read" in watch().error[0].value.replace("\\", "")
+    assert "not an image that can be read" in watch().error[0].value.replace("\\", "")
 
 
 @pytest.mark.parametrize("typed", ["../..", "/etc", "runs/../runs/done", "nothing"])

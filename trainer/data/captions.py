@@ -48,7 +48,7 @@ def read(listing: Listing, names: Sequence[str]) -> list[str] | None:
             if missing := [name for name, key in zip(names, keys) if key not in captions]:
                 raise InputError(
                     f"{shown(str(listing.path / files[0]))} has no caption for {len(missing)} of {len(names)} "
-                    f"pictures: {name_some(missing)}"
+                    f"images: {name_some(missing)}"
                 )
             return [captions[key] for key in keys]
         beside = set(listing.texts)
@@ -110,7 +110,7 @@ def write(folder: Path) -> int:
         raise InputError(f"{folder / FILE} exists: move it away to make a new one")
     names = [entry.name for entry in list_images(folder).images]
     if not names:
-        raise InputError(f"{folder} holds no pictures")
+        raise InputError(f"{folder} holds no images")
     entries = [{"file": name, "caption": from_name(Path(name).stem)} for name in names]
     lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
     write_atomic(folder / FILE, lines.encode("utf-8", "backslashreplace"))

@@ -110,7 +110,7 @@ def load(
     """The data set that `data` names, at `size` px.
 
     Args:
-        data: a key of NAMED or FOLDER_SETS, "fake", a folder or .zip of pictures, or one on the Hub:
+        data: a key of NAMED or FOLDER_SETS, "fake", a folder or .zip of images, or one on the Hub:
             "hub:user/dataset[@revision]".
         root: where named sets are looked for, and downloaded to.
         channels: 1 or 3; None is what the set has.
@@ -134,7 +134,7 @@ def load(
 
 def _load_folder(data: str, size: Size, channels: int | None, split: str, how: Reading) -> Dataset:
     how.allow("plain", "classes")
-    listing = reading.open_listing(data, f"{', '.join(NAMED)}, fake, a folder or .zip of pictures, or hub:user/dataset")
+    listing = reading.open_listing(data, f"{', '.join(NAMED)}, fake, a folder or .zip of images, or hub:user/dataset")
     found = layout.find_images(listing, how.layout)
     part = (found.held_out or "train") if split == "test" else "train"
     items = found.parts[part][0]

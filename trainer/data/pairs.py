@@ -247,7 +247,7 @@ def _last_held_out(dataset: Dataset, size: Size, sources: Sources) -> Pairs:
     """The last images are held out rather than any: a part of a mapped file stays on the disk."""
     total = len(dataset.images)
     if total < 2:
-        raise InputError(f"`data` {dataset.name} needs two pictures at least, of which one is held out")
+        raise InputError(f"`data` {dataset.name} needs two images at least, of which one is held out")
     count = min(-(-total // layout.HELD_OUT), MAX_HELD_OUT)
     held_out = data.resize(dataset.images[-count:], size)
     images = dataset.images[:-count]

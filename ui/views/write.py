@@ -1,4 +1,4 @@
-"""Write: a text in the typeface of a seed, as a picture and as a film from typeface to typeface."""
+"""Write: a text in the typeface of a seed, as an image and as a video from typeface to typeface."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ from ui.state.models import DEVICE, Model, as_input_error, chosen_model, file_na
 from ui.widgets.controls import copy_link, random_seed, say_what, surprise, whole_number
 from ui.widgets.video_player import play, render_video, video_downloads
 
-SHOWN, FILMED, PRINT = 256, 128, 1024  # px of a letter on the page, in the film and in the file, about
+SHOWN, FILMED, PRINT = 256, 128, 1024  # px of a letter on the page, in the video and in the file, about
 FRAMES, FPS, NUM_SEEDS = 150, 30, 5
 
 
@@ -28,7 +28,7 @@ def default_text(model: Model) -> str:
 
 @st.fragment
 def work(model: Model) -> None:
-    """Fields, picture and film: all that runs again when one of them is changed."""
+    """Fields, image and video: all that runs again when one of them is changed."""
     known = "".join(characters(model.pipeline.config))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
@@ -71,7 +71,7 @@ def work(model: Model) -> None:
             help=f"At print size: letters of {model.frame[1] * times(model, PRINT):,} px",
         )
         copy_link()
-        moves = st.toggle("Film", key="film", bind="query-params", help="From typeface to typeface, and back.")
+        moves = st.toggle("Video", key="film", bind="query-params", help="From typeface to typeface, and back.")
     if moves:
         seeds = [min(seed + step, MAX_SEED) for step in range(NUM_SEEDS)]
         frames = partial(film, model.pipeline, text, seeds, FRAMES, scale=times(model, FILMED), **how)

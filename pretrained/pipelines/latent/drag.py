@@ -148,13 +148,13 @@ def _movable(pipeline: Generate, point: Tensor, y: Tensor | None) -> tuple[Calla
 
 def _check(size: Size | None, handles: Sequence[Point], targets: Sequence[Point], num_steps: int) -> None:
     if size is None:
-        raise InputError("the config does not say of what size the pictures are")
+        raise InputError("the config does not say of what size the images are")
     if not 1 <= len(handles) <= MAX_POINTS or len(handles) != len(targets):
         raise InputError(f"give 1 to {MAX_POINTS} points and a target for each, got {len(handles)} and {len(targets)}")
     height, width = sides(size)
     if not all(0 <= x <= width - 1 and 0 <= y <= height - 1 for x, y in (*handles, *targets)):
         most = width - 1 if height == width else f"{width - 1} across and {height - 1} down"
-        raise InputError(f"points and targets must lie in the picture, from 0 to {most}")
+        raise InputError(f"points and targets must lie in the image, from 0 to {most}")
     if not 1 <= num_steps <= MAX_STEPS:
         raise InputError(f"the number of steps must be 1 to {MAX_STEPS}, got {num_steps}")
 

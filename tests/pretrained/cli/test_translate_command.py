@@ -117,7 +117,7 @@ def test_a_folder_becomes_a_folder_and_broken_images_are_named(models, place, ca
     main(["translate", models["sketch"], "--input", "album", "--out", "made", "--degrade"])
     out, err = capsys.readouterr()
     assert out == "made\n"
-    assert "left out 1 of 4 images: broken.png: not a picture" in err
+    assert "left out 1 of 4 images: broken.png: not an image" in err
     assert files(place / "made") == {"a.png.png", "a.jpg.png", "more/b.png"}
     assert files(place / "album") == before
     alone = pretrained.load(models["sketch"]).translate(open_image("album/more/b.webp"), degrade=True)
@@ -127,17 +127,17 @@ def test_a_folder_becomes_a_folder_and_broken_images_are_named(models, place, ca
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("translate {seeds} --input photo.jpg --out a.png", ["seeds makes pictures of seeds", "sample"]),
-        ("sample {sketch} --out a.png", ["sketch turns pictures into pictures", "translate"]),
-        ("walk {sketch} --out a.gif", ["turns pictures into pictures"]),
-        ("mix {sketch} --out a.png", ["turns pictures into pictures"]),
-        ("reconstruct {sketch} --input photo.jpg --out a.png", ["turns pictures into pictures"]),
-        ("interpolate {sketch} --input photo.jpg photo.jpg --out a.gif", ["turns pictures into pictures"]),
+        ("translate {seeds} --input photo.jpg --out a.png", ["seeds makes images of seeds", "sample"]),
+        ("sample {sketch} --out a.png", ["sketch turns images into images", "translate"]),
+        ("walk {sketch} --out a.gif", ["turns images into images"]),
+        ("mix {sketch} --out a.png", ["turns images into images"]),
+        ("reconstruct {sketch} --input photo.jpg --out a.png", ["turns images into images"]),
+        ("interpolate {sketch} --input photo.jpg photo.jpg --out a.gif", ["turns images into images"]),
         ("translate {sketch} --out a.png", ["--input"]),
         ("translate {sketch} --input photo.jpg", ["--out"]),
         ("translate {sketch} --input nothing.png --out a.png", ["--input nothing.png", "No such file"]),
-        ("translate {sketch} --input broken.png --out a.png", ["--input broken.png", "not a picture"]),
-        ("translate {sketch} --input half.png --out a.png", ["--input half.png", "not a picture"]),
+        ("translate {sketch} --input broken.png --out a.png", ["--input broken.png", "not an image"]),
+        ("translate {sketch} --input half.png --out a.png", ["--input half.png", "not an image"]),
         ("translate {sketch} --input photo.jpg --out a.jpg", ["--out", ".png"]),
         ("translate {sketch} --input photo.jpg --out album", ["--out must end in .png", "album"]),
         ("translate {sketch} --input mask.png --out mask.png", ["is the image that is read"]),

@@ -95,9 +95,9 @@ def test_exif_rotation_is_honoured():
     assert image.getpixel((10, 35))[0] < 50
 
 
-@pytest.mark.parametrize("data", [b"", b"not a picture", encode(RED).getvalue()[:40]])
+@pytest.mark.parametrize("data", [b"", b"not an image", encode(RED).getvalue()[:40]])
 def test_broken_images_are_refused(data):
-    with pytest.raises(InputError, match="not a picture"):
+    with pytest.raises(InputError, match="not an image"):
         media.open_image(io.BytesIO(data))
 
 

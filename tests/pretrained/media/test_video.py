@@ -124,7 +124,7 @@ def test_a_film_that_memory_has_no_room_for_is_refused_while_it_is_made(suffix, 
     monkeypatch.setattr(video, "MAX_HELD", 10 * 256 * 256)
     drawn = []
     frames = (drawn.append(0) or np.zeros((256, 256, 1), np.uint8) for _ in range(1000))
-    with pytest.raises(InputError, match="a film of 11 frames is too long for .*: make it an .mp4"):
+    with pytest.raises(InputError, match="a video of 11 frames is too long for .*: make it an .mp4"):
         video.encode(frames, suffix)
     assert len(drawn) == 11
 

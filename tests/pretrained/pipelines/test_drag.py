@@ -46,8 +46,8 @@ def test_what_the_mask_leaves_out_moves_less():
     [
         ([], [], 10, "1 to 8 points and a target for each, got 0 and 0"),
         ([(1, 1)], [], 10, "got 1 and 0"),
-        ([(1, 1)], [(32, 1)], 10, "must lie in the picture, from 0 to 31"),
-        ([(float("nan"), 1)], [(3, 1)], 10, "must lie in the picture"),
+        ([(1, 1)], [(32, 1)], 10, "must lie in the image, from 0 to 31"),
+        ([(float("nan"), 1)], [(3, 1)], 10, "must lie in the image"),
         ([(1, 1)], [(2, 2)], 301, "1 to 300"),
     ],
 )

@@ -76,7 +76,7 @@ def test_mistakes(capsys, elsewhere, typed, words):
 
 def test_an_empty_folder_of_images(capsys, elsewhere):
     (elsewhere / "empty").mkdir()
-    assert "holds no pictures" in error(capsys, "--data", "empty")
+    assert "holds no images" in error(capsys, "--data", "empty")
 
 
 def test_help_teaches(capsys):

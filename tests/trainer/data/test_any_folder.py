@@ -63,7 +63,7 @@ TREES = st.dictionaries(st.tuples(PATHS, st.sampled_from(sorted(FILES))), st.non
 
 
 def left_out(said: str) -> int:
-    return sum(int(found) for found in re.findall(r"left out (\d+) of \d+ pictures that cannot be read", said))
+    return sum(int(found) for found in re.findall(r"left out (\d+) of \d+ images that cannot be read", said))
 
 
 def attempt(load: Callable[[], data.Dataset]) -> data.Dataset | InputError:

@@ -76,7 +76,7 @@ def images(tmp_path):
         suffix = "jpg" if mode == "CMYK" else "png"
         Image.new(mode, (20 + i, 40 - i)).save(folder / f"{i}.{suffix}")
     (folder / "broken.png").write_bytes(b"\x89PNG not really")
-    (folder / "notes.txt").write_text("not a picture")
+    (folder / "notes.txt").write_text("not an image")
     return folder
 
 
@@ -141,9 +141,9 @@ def test_training_images_are_never_written_to(images):
     ("make", "words"),
     [
         (lambda path: None, "does not exist"),
-        (lambda path: path.mkdir(), "holds no pictures"),
+        (lambda path: path.mkdir(), "holds no images"),
         (lambda path: path.write_text("hello"), "neither a folder nor a .zip"),
-        (lambda path: (path.mkdir(), (path / "a.png").write_text("x")), "no picture that can be read"),
+        (lambda path: (path.mkdir(), (path / "a.png").write_text("x")), "no image that can be read"),
     ],
 )
 def test_mistakes_are_sentences(tmp_path, make, words):

@@ -46,7 +46,7 @@ def torn_zip(path: Path) -> None:
 
 
 ARCHIVES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "locked": (locked_zip, "no picture that can be read: a.png: .*encrypted"),
+    "locked": (locked_zip, "no image that can be read: a.png: .*encrypted"),
     "torn": (torn_zip, "neither a folder nor a .zip"),
     "no zip": (lambda path: path.write_bytes(b"no zip"), "neither a folder nor a .zip"),
     "captions in no alphabet": (

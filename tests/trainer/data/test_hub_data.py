@@ -180,7 +180,7 @@ def test_what_is_broken_in_the_repository_is_named_and_left_out(client, images, 
     said = client.log.read_text()[before:]
     assert found["shape"] == [3 + 1 + 3, 3, 8, 8]
     assert f"the rest of data/{SECOND}.tar: unexpected end of data" in said
-    assert "cat/4.png: not a picture that can be read" in said
+    assert "cat/4.png: not an image that can be read" in said
     assert "left out 2 of 9" in said
     assert not [path for path in tmp_path.rglob("*") if path.name in ("up.png", "root.png", "train-up.tar")]
     assert not asked(client, "train-up")
@@ -189,9 +189,9 @@ def test_what_is_broken_in_the_repository_is_named_and_left_out(client, images, 
 @pytest.mark.parametrize(
     ("name", "files", "words"),
     [
-        ("hub:alice/animals", {"notes.txt": b"none"}, "holds no pictures, and no .zip, .tar, .parquet"),
-        ("hub:alice/animals", {"a.png": b"none"}, "holds no picture that can be read: a.png: not a picture"),
-        ("hub:alice/animals", {"a.parquet": b"none"}, "holds no picture that can be read: the rest of a.parquet"),
+        ("hub:alice/animals", {"notes.txt": b"none"}, "holds no images, and no .zip, .tar, .parquet"),
+        ("hub:alice/animals", {"a.png": b"none"}, "holds no image that can be read: a.png: not an image"),
+        ("hub:alice/animals", {"a.parquet": b"none"}, "holds no image that can be read: the rest of a.parquet"),
         ("hub:alice/none", {}, "no datasets/alice/none on the Hub, or it is private: check the spelling"),
         ("hub:alice/animals@v9", {}, "datasets/alice/animals has no revision 'v9'"),
         ("hub:alice/animals@../x", {}, "is no data set: hub:user/dataset, or hub:user/dataset@revision"),

@@ -140,18 +140,18 @@ def test_side_by_side(tmp_path, form, part):
 
 
 REFUSED = {
-    "photographs": (many([f"{n}.png" for n in range(4)], size=(48, 32)), "not 2 pictures of one size.*known"),
-    "wide photographs": (many([f"{n}.png" for n in range(4)], size=(64, 32)), "looks like one picture.*known"),
+    "photographs": (many([f"{n}.png" for n in range(4)], size=(48, 32)), "not 2 images of one size.*known"),
+    "wide photographs": (many([f"{n}.png" for n in range(4)], size=(64, 32)), "looks like one image.*known"),
     "one panorama among pairs": (beside("", 5) | many(["z.png"], size=(90, 30)), "z.png: 90 x 30 px are not 2"),
     "A, B and AB": (pairs("A", "B", 3) | beside("AB", 3), "holds A/ and B/ and beside them AB/"),
-    "other names": (named("A", 2) | many(["B/x.png", "B/y.png"]), "no two pictures of the same name"),
+    "other names": (named("A", 2) | many(["B/x.png", "B/y.png"]), "no two images of the same name"),
     "A alone": (named("trainA", 3) | named("testA", 3), "not 2 pictures"),
     "B without val": (pairs("A/train", "B/train", 3) | named("A/val", 2), "has no B/ in its part val"),
     "other shapes": (
         named("A", 4) | {f"B/{n}.png": encode(noise_image(n, (30, 16))) for n in range(4)},
         "16 x 16 and 30 x 16 px",
     ),
-    "nothing": ({"notes.txt": b"x", "raw.cr2": b"x"}, r"holds no pictures.*1 \.cr2"),
+    "nothing": ({"notes.txt": b"x", "raw.cr2": b"x"}, r"holds no images.*1 \.cr2"),
 }
 
 
@@ -233,12 +233,12 @@ def test_broken_files_are_named_before_the_split(tmp_path, broken):
     files[f"{broken}.png"] = files[f"{broken}.png"][:60]
     found = load_singles(str(write_folder(tmp_path / "set", files)), 16, HERE, None, 0.5)
     assert (len(found.images), len(found.held_out)) == (8, 1)
-    assert f"left out 1 of 10 pictures that cannot be read: {broken}.png" in found.found
+    assert f"left out 1 of 10 images that cannot be read: {broken}.png" in found.found
 
 
 def test_a_set_of_which_nearly_nothing_can_be_read_is_refused(tmp_path):
     files = {f"{n}.png": b"x" for n in range(120)} | {"good.png": encode(image(0))}
-    with pytest.raises(InputError, match="holds 120 of 121 pictures that cannot be read"):
+    with pytest.raises(InputError, match="holds 120 of 121 images that cannot be read"):
         load(write_folder(tmp_path / "set", files))
 
 

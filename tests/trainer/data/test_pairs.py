@@ -213,19 +213,19 @@ def test_examples_are_what_a_person_would_give(tmp_path):
     ("make", "options", "words"),
     [
         (lambda path: None, {}, "does not exist"),
-        (lambda path: path.mkdir(), {}, "holds no pictures"),
-        (lambda path: paint(path / "a.png", RED), {"degradation": "grey"}, "two pictures at least"),
+        (lambda path: path.mkdir(), {}, "holds no images"),
+        (lambda path: paint(path / "a.png", RED), {"degradation": "grey"}, "two images at least"),
         (
             lambda path: [paint(path / f"{i}.png", RED) for i in range(3)],
             {},
-            "are not 2 pictures of one size side by side.*A and B",
+            "are not 2 images of one size side by side.*A and B",
         ),
         (lambda path: side_by_side(path), {"direction": "BtoA", "degradation": "grey"}, "`direction`"),
         (lambda path: side_by_side(path), {"jitter": -1.0}, "`jitter` must be 0 to 4, got -1"),
         (
             lambda path: (paint(path / "A/1.png", RED), paint(path / "B/2.png", RED)),
             {},
-            "no two pictures of the same name",
+            "no two images of the same name",
         ),
     ],
 )

@@ -108,7 +108,7 @@ def test_a_run_goes_on_beside_rubbish(trained, tmp_path):
     with (folder / LOG).open("ab") as file:
         file.write(b'{"kimg": "x"}\n{}\n[]\n' + bytes(200) + b"\n" + b"\xff\xfe\n" + b"[" * 10**5 + b"\n" + b'{"kimg')
     lines = (trained / LOG).read_text().splitlines()
-    (folder / SNAPSHOTS / "holiday.png").write_bytes(b"not a picture")
+    (folder / SNAPSHOTS / "holiday.png").write_bytes(b"not an image")
     (folder / SNAPSHOTS / "0000000001.png").write_bytes(b"not one either")
     Image.new("RGB", (9, 5)).save(folder / SNAPSHOTS / "mine.png")
     for name in (f".{STATE}.abcd1234", f".{NEXT}.abcd1234", ".0000000064.png.abcd1234"):

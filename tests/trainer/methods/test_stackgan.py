@@ -229,7 +229,7 @@ def test_captions_come_with_the_images(tmp_path, monkeypatch):
         ("[1]", "line 1"),
         (
             json.dumps({"file": "emoji_u1f600.png", "caption": "face"}),
-            "no caption for 1 of 2 pictures: sub/red_car",
+            "no caption for 1 of 2 images: sub/red_car",
         ),
     ],
 )

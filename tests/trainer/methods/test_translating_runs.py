@@ -82,7 +82,7 @@ def test_samples_are_source_output_and_target(tmp_path):
             "--perceptual must be an .npz file of arrays",
         ),
         ("style-transfer --style style.png --perceptual broken.pth", "--perceptual must hold VGG-16, got broken.pth"),
-        ("style-transfer --style broken.pth --perceptual squeezenet.npz", "not a picture"),
+        ("style-transfer --style broken.pth --perceptual squeezenet.npz", "not an image"),
         ("pix2pix-facades --size 50", "multiple of 16"),
         ("pix2pix-facades --size 32 --layers 4", "--size must be >= 64 with --layers 4, got 32"),
         ("pix2pix-facades --degradation grey", "--direction has no effect with --degradation"),

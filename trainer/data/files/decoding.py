@@ -64,10 +64,10 @@ def fill(
     try:
         journal = _fill(part, note, shape, items, decode)
         if len(journal.left_out) == len(items):
-            raise InputError(f"{what} holds no picture that can be read: {journal.broken[0]}")
+            raise InputError(f"{what} holds no image that can be read: {journal.broken[0]}")
         if len(items) - len(journal.left_out) < FEWEST * len(items):
             raise InputError(
-                f"{what} holds {len(journal.left_out)} of {len(items)} pictures that cannot be read, too many to train "
+                f"{what} holds {len(journal.left_out)} of {len(items)} images that cannot be read, too many to train "
                 f"on the rest: {'; '.join(journal.broken)}"
             )
         os.replace(part, stem.with_suffix(".npy"))
@@ -90,7 +90,7 @@ def _fill(
     """Append to the array `part`, and say in `note` from time to time how far it is."""
     journal, images = _go_on(part, note, shape)
     noted = time.monotonic()
-    bar = tqdm(desc="reading pictures", total=len(items), initial=journal.items, unit="", leave=False)
+    bar = tqdm(desc="reading images", total=len(items), initial=journal.items, unit="", leave=False)
     decoded = in_order(decode, items[journal.items :])
     with contextlib.closing(images), contextlib.closing(decoded), bar:
         for _, image in decoded:
@@ -141,7 +141,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
 def left_out(broken: Sequence[str], count: int, total: int) -> str:
     """Which of `total` pictures are left out: the first of the `count` that are; "" where there are none."""
     shown = "; ".join(broken[:SHOWN]) + (f"; and {count - SHOWN} more" if count > SHOWN else "")
-    return f"left out {count} of {total} pictures that cannot be read: {shown}" if count else ""
+    return f"left out {count} of {total} images that cannot be read: {shown}" if count else ""
 
 
 def cannot_write(folder: Path, error: OSError) -> InputError:

@@ -102,7 +102,7 @@ def check_columns(size: tuple[int, int], columns: int) -> None:
     width, height = size
     low, high = (bound * columns / 2 for bound in HALVES)
     if width % columns or not low <= width / height <= high:
-        raise InputError(f"{width} x {height} px are not {columns} pictures of one size side by side")
+        raise InputError(f"{width} x {height} px are not {columns} images of one size side by side")
 
 
 def is_one_picture(image: Image.Image, columns: int = 2) -> bool:

@@ -123,9 +123,7 @@ def find_kinds(listing: Listing, num_kinds: int = 2, layout: Name = "auto") -> F
 def _check_any(listing: Listing) -> None:
     if not listing.images:
         left = f"; {listing.left_out()}" if listing.left_out() else ""
-        raise InputError(
-            f"`data` {shown(str(listing.path))} holds no pictures{left}: choose a folder or .zip of images"
-        )
+        raise InputError(f"`data` {shown(str(listing.path))} holds no images{left}: choose a folder or .zip of images")
 
 
 def _folders(listing: Listing) -> dict[Directory, list[Entry]]:
@@ -259,7 +257,7 @@ def match(found: Found) -> tuple[dict[str, list[tuple[Item, ...]]], list[str]]:
         if not matched[part]:
             folders = " and ".join(f"{kind}/" for kind in found.kinds)
             raise InputError(
-                f"`data` {shown(str(found.listing.path))} has no two pictures of the same name in {folders}, so there "
+                f"`data` {shown(str(found.listing.path))} has no two images of the same name in {folders}, so there "
                 "are no pairs: name the files of a pair alike"
             )
     return matched, lonely

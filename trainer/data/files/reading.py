@@ -75,7 +75,7 @@ class Decoded:
     left_out: str
 
 
-def open_listing(name: str, legal: str = "a folder or .zip of such pictures, or fake") -> Listing:
+def open_listing(name: str, legal: str = "a folder or .zip of such images, or fake") -> Listing:
     """The files in the folder or .zip that `data` names.
 
     Raises:
@@ -139,7 +139,7 @@ def read(path: Path, stacks: Sequence[Stack], size: Size, channels: int, how: Re
     """
     key = [size, channels, how.resize, how.levels, columns, how.layout == "side-by-side"]
     stem = _stem(path, str(size), _digest(path, stacks, *key))
-    busy = f"another process reads the pictures of {shown(str(path))}: waiting for it"
+    busy = f"another process reads the images of {shown(str(path))}: waiting for it"
     if (found := sealed.read(stem)) is None:
         with locked(stem.with_suffix(".lock"), busy, patient=True, remedy="set XDG_CACHE_HOME"):
             if (found := sealed.read(stem)) is None:
@@ -231,7 +231,7 @@ def _check_seams(sample: Sequence[Stack], find: Callable[[str], Path | BinaryIO]
             smooth.append(frame.is_one_picture(image, columns))
     if smooth and sum(smooth) > len(smooth) / 2:
         raise _Refused(
-            f"{shown(sample[0][0].name)} looks like one picture, not like {columns} side by side: set `layout` to "
+            f"{shown(sample[0][0].name)} looks like one image, not like {columns} side by side: set `layout` to "
             f"side-by-side if it is a pair. Layouts that are known: {LAYOUTS}"
         )
 

@@ -63,7 +63,7 @@ def read_split(
         return Split(
             found.images, seen.images, _contents(used, found.digest, seen.digest), [found.left_out, seen.left_out]
         )
-    too_few = InputError(f"`data` {shown(str(path))} needs two pictures at least, of which one is held out")
+    too_few = InputError(f"`data` {shown(str(path))} needs two images at least, of which one is held out")
     # Those that are held out come last: what is trained on and what is not are two slices of one mapped file.
     ordered = sorted(train, key=lambda stack: (layout.share(stack[0].path), stack[0].path), reverse=True)
     if len(ordered) < 2:

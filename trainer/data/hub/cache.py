@@ -91,7 +91,7 @@ def fill(
                     journal.has_colour = journal.has_colour or not is_grey(io.BytesIO(item.data))
                     lines.write(json.dumps([item.label, item.caption]).encode() + b"\n")
                     if images.count % 100 == 0:
-                        bar.set_postfix_str(f"{images.count:,} pictures")
+                        bar.set_postfix_str(f"{images.count:,} images")
             images.flush()
             lines.flush()
             journal.shards, journal.images, journal.pieces = journal.shards + 1, images.count, images.pieces
@@ -165,7 +165,7 @@ def finish(name: str, licence: str, stem: Path) -> dict[str, Any]:
     if left_out := decoding.left_out(journal.broken, journal.num_broken, journal.images + journal.num_broken):
         print(left_out, file=sys.stderr)
     if not journal.images:
-        raise InputError(f"`data` {name} holds no picture that can be read: {journal.broken[0]}")
+        raise InputError(f"`data` {name} holds no image that can be read: {journal.broken[0]}")
     with stem.with_suffix(".jsonl").open("rb") as lines:
         labels, said = zip(*map(json.loads, lines))
     has_classes = None not in labels

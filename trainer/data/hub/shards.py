@@ -170,7 +170,7 @@ def _columns(file: Any) -> dict[str, str]:
     images = [name for name, kind in kinds.items() if types.is_struct(kind) and kind.get_field_index("bytes") >= 0]
     images += [name for name, kind in kinds.items() if types.is_binary(kind) or types.is_large_binary(kind)]
     if not images:
-        raise ValueError(f"no column holds pictures, of {', '.join(kinds)[:200]}")
+        raise ValueError(f"no column holds images, of {', '.join(kinds)[:200]}")
     texts = [name for name, kind in kinds.items() if types.is_string(kind) or types.is_large_string(kind)]
     numbers = [name for name, kind in kinds.items() if types.is_integer(kind)]
     classes = list(_classes(schema))

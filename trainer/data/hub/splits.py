@@ -52,7 +52,7 @@ def choose(name: str, files: list[RepoFile], split: str) -> Part:
         if suffix in shards.READERS or is_image(file.path):
             kinds.setdefault(suffix if suffix in shards.READERS else "", []).append(file)
     if not kinds:
-        raise InputError(f"`data` {name} holds no pictures, and no {', '.join(shards.READERS)} that may hold some")
+        raise InputError(f"`data` {name} holds no images, and no {', '.join(shards.READERS)} that may hold some")
     kind = max(kinds, key=lambda kind: sum(file.size for file in kinds[kind]))
     found = {file.path: _part(file.path) for file in kinds[kind]}
     there = {part for part, _ in found.values()}

@@ -65,7 +65,7 @@ def read_named(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
                         or labels.shape != images.shape[:1]
                         or labels.max() >= len(NAMED[name].classes)
                     ):
-                        raise ValueError(f"{tuple(images.shape)} pictures with {tuple(labels.shape)} labels")
+                        raise ValueError(f"{tuple(images.shape)} images with {tuple(labels.shape)} labels")
                 except (OSError, EOFError, ValueError, IndexError, RuntimeError, zlib.error) as error:
                     raise InputError(
                         f"{paths[0].parent} holds a broken file ({error}): delete it and try again"

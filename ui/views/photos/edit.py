@@ -66,7 +66,7 @@ def choose() -> tuple[Image.Image, bool]:
         file = st.file_uploader("A picture", max_upload_size=MAX_MEGABYTES, help=help, width=420)
         if file is not None:
             return read(file), True
-        help = "Until you upload one: a picture of this generator. The seed is not told to it."
+        help = "Until you upload one: a picture of this generator. The model does not know the seed."
         seed = whole_number("Example, picture of seed", 0, MAX_SEED, 1000, "example", width=200, help=help)
         surprise(lambda: {"example": random_seed()}, "Another example, at random")
     return own(model, model.key, seed), False

@@ -130,7 +130,7 @@ def test_a_reading_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
     assert killed.returncode == -signal.SIGKILL
     (tmp_path / "looked").unlink()
     whole = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert "left out 1 of 100 pictures that cannot be read: 005.png" in whole.stderr
+    assert "left out 1 of 100 images that cannot be read: 005.png" in whole.stderr
     looked = {int(number) for number in (tmp_path / "looked").read_text().split()}
     assert 30 < len(looked) < 80
     monkeypatch.setattr(decoding, "fill", None)
@@ -150,7 +150,7 @@ def test_two_that_read_the_same_images_take_turns(tmp_path, monkeypatch):
     both = [subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) for _ in "ab"]
     said = [process.communicate(timeout=60)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert sum("another process reads the pictures of pictures: waiting for it" in text for text in said) == 1
+    assert sum("another process reads the images of pictures: waiting for it" in text for text in said) == 1
     assert len((tmp_path / "looked").read_text().split()) == 20
 
 
