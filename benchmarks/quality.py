@@ -3,9 +3,9 @@
     python -m benchmarks.quality --epochs 5
 
 The contenders take turns of some seconds, on MNIST, at 32 px. Each time that the textbook has finished an epoch, all
-draw 2,000 pictures, and a classifier trained on the real set counts those that it recognises with confidence: a share of
-what it recognises of real test pictures. Of a class at most 15 % of all pictures are counted, since one picture drawn
-2,000 times is no success. The textbook shows its network as it is, ours its average. Drawing is not timed.
+draw 2,000 images, and a classifier trained on the real set counts those that it recognises: a share of what it
+recognises of real test images. Of a class at most 15 % of all images are counted, since one image drawn 2,000 times is
+no success. The textbook shows its network as it is, ours its average. Drawing is not timed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The share of a generator's images that a classifier, trained on the real set, recognises with a confidence of 0.9 or more.
+"""The share of a generator's images that a classifier, trained on the real set, recognises (confidence of 0.9 or more).
 
     python benchmarks/recognition.py dcgan-mnist --data mnist
 

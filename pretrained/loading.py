@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pretrained import checkpoint, hub, pipelines, titles
+from pretrained import checkpoint, pipelines, titles
 from pretrained.system.errors import InputError
 from pretrained.trial import check_drawable
 
@@ -43,6 +43,8 @@ def resolve(id: str) -> tuple[Path, str]:
             f"no checkpoint {id[:100]!r}: a bundled name ({', '.join(available())}), "
             f"a folder or file with {checkpoint.MODEL}, or a Hub repository user/name[@revision]"
         )
+    from pretrained import hub  # not needed for a local checkpoint
+
     folder, revision = hub.pull(match["repo_id"], match["revision"])
     return folder / checkpoint.MODEL, revision
 

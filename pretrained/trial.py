@@ -12,7 +12,8 @@ from pretrained.checkpoint import Config
 from pretrained.inputs.text import MAX_WORDS
 from pretrained.networks.cost import Cost, check
 from pretrained.networks.sizes import sides
-from pretrained.pipelines.generate import BATCH_SIZE, Autoencode, Generate
+from pretrained.pipelines.generate import BATCH_SIZE, Generate
+from pretrained.pipelines.latent.autoencode import Autoencode
 from pretrained.pipelines.registry import make
 from pretrained.pipelines.translate import TILE, Translate
 from pretrained.system.errors import InputError

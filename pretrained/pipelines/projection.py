@@ -20,7 +20,8 @@ from PIL import Image
 from torch import Tensor
 
 from pretrained.media.images import fit, from_uint8, to_uint8
-from pretrained.pipelines.generate import Autoencode, Generate, autoencoder
+from pretrained.pipelines.generate import Generate
+from pretrained.pipelines.latent.autoencode import Autoencode, autoencoder
 from pretrained.system.errors import InputError
 
 NUM_CANDIDATES = 256  # seeds, 0 and up

@@ -9,7 +9,8 @@ from torch import nn
 
 from pretrained import networks
 from pretrained.checkpoint import Config
-from pretrained.pipelines.generate import Autoencode, Generate, autoencoder
+from pretrained.pipelines.generate import Generate
+from pretrained.pipelines.latent.autoencode import Autoencode, autoencoder
 from pretrained.pipelines.translate import Translate
 from pretrained.system.errors import InputError
 

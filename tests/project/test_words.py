@@ -23,7 +23,7 @@ STANDARD = {
     r"learnt late, if at all": "often ignored",
     r"\bknobs?\b(?!\")": "controls",
     r"\bwithout doubt\b": "recognised, with a confidence of 0.9 or more",
-    r"not an image that|holds no picture|turns pictures into": "image",
+    r"not a picture that|holds no picture|turns pictures into": "image",
     r"\ba film (needs|cannot|of)\b": "a video",
 }
 # In prose alone: in code a name may be as short as this.

@@ -1,1 +1,1 @@
-"""Moving the point of a picture by hand."""
+"""The latent of an image: encoded from one, or moved by hand."""

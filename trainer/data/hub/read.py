@@ -23,8 +23,8 @@ from torch import Tensor
 from pretrained import loading
 from pretrained.hub.account import check_name
 from pretrained.hub.errors import as_input_error, is_transient, retry
-from pretrained.hub.files import api, has_digest, is_offline
-from pretrained.hub.repository import COMMIT, REVISION
+from pretrained.hub.files import COMMIT, api, has_digest, is_offline
+from pretrained.hub.repository import REVISION
 from pretrained.networks.sizes import Size, sides
 from pretrained.system.errors import InputError
 from pretrained.system.files import cache_folder, locked, write_atomic
