@@ -132,7 +132,7 @@ REFUSED = {
     "one panorama among pairs": (beside("", 5) | many(["z.png"], size=(90, 30)), "z.png: 90 x 30 px are not 2"),
     "A, B and AB": (pairs("A", "B", 3) | beside("AB", 3), "holds A/ and B/ and beside them AB/"),
     "other names": (named("A", 2) | many(["B/x.png", "B/y.png"]), "no two images of the same name"),
-    "A alone": (named("trainA", 3) | named("testA", 3), "not 2 pictures"),
+    "A alone": (named("trainA", 3) | named("testA", 3), "not 2 images"),
     "B without val": (pairs("A/train", "B/train", 3) | named("A/val", 2), "has no B/ in its part val"),
     "other shapes": (
         named("A", 4) | {f"B/{n}.png": encode(noise_image(n, (30, 16))) for n in range(4)},
