@@ -1,4 +1,4 @@
-// Camera or screen through the network, frame by frame, and a film of what comes out.
+// Camera or screen through the network, frame by frame, and a video of what comes out.
 import { $, download, say } from "./common.js";
 import { markVideo } from "./mark.js";
 

@@ -32,7 +32,6 @@ IN_PROSE = {
     r"(?<!contact )\bsheets?\b": "grid of images, contact sheet",
     r"\bspoilt\b": "corrupted",
     r"\bat rest\b": "stored",
-    r"\b(is|are|was|were|be|been) told\b": "conditioned on, configured, informed",
     r"\bby turns\b": "alternately",
     r"\bheed\b": "follow",
     r"\bwhat it takes?\b": "cost",

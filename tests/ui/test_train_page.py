@@ -62,7 +62,7 @@ def test_from_images_to_a_page_on_the_hub(hub: HubClient, tmp_path: Path):
             page.locator("input[type=file]").set_input_files(images)
             expect(page.get_by_text("Found 60 images")).to_be_visible()
             expect(page.get_by_text("As training will see them")).to_be_visible()
-            expect(page.get_by_text("reading pictures")).to_have_count(0)  # a bar is no sentence
+            expect(page.get_by_text("reading images")).to_have_count(0)  # a bar is no sentence
             page.get_by_role("textbox", name="Name", exact=True).fill("my blobs")  # and no Enter
             page.get_by_role("button", name="Start training").click()
             expect(page.get_by_text("Training", exact=True)).to_be_visible()

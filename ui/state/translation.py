@@ -1,12 +1,15 @@
-"""What the Translate page shows of one picture."""
+"""What the Translate page shows: of one image, and the examples that came with a translator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import streamlit as st
 from PIL import Image, ImageOps
 
+from pretrained.media import examples as reader
 from pretrained.media import provenance
 from pretrained.media.images import encode_png
 from pretrained.pipelines import image_grid
@@ -41,3 +44,13 @@ def translate(model: Model, image: Image.Image, how: dict[str, Any]) -> Done:
 
 def _small(image: Image.Image) -> Image.Image:
     return ImageOps.contain(image, (WIDTH, WIDTH)) if max(image.size) > WIDTH else image
+
+
+def examples(model: Model) -> list[tuple[Image.Image, dict[str, Image.Image]]]:
+    """The sources that came with the checkpoint, and what goes with each, by name."""
+    return _read(Path(model.key[0]), model.key, model.pipeline.scale)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _read(path: Path, key: tuple, scale: int) -> list[tuple[Image.Image, dict[str, Image.Image]]]:
+    return reader.examples(path, scale)

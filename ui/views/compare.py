@@ -24,9 +24,8 @@ from pretrained.verbs.drawing import Sample, Translate
 from pretrained.verbs.shared import MAX_PIXELS, takes
 from ui.state import comparisons
 from ui.state.comparisons import MOST
-from ui.state.examples import examples
 from ui.state.models import RUNS, as_input_error, error_text, escape_markdown, load, local_models, locate
-from ui.state.translation import translate
+from ui.state.translation import examples, translate
 from ui.widgets.controls import control, copy_link, random_seeds, surprise
 from ui.widgets.image_grid import render
 from ui.widgets.model_cards import card_of, facts

@@ -23,9 +23,8 @@ from pretrained.titles import title_of
 from pretrained.verbs.drawing import Translate
 from pretrained.verbs.parameter import fields_of
 from pretrained.verbs.shared import takes
-from ui.state.examples import examples
 from ui.state.models import Model, as_input_error, chosen_model, error_text, escape_markdown, file_name, shell
-from ui.state.translation import WIDTH, Done, translate
+from ui.state.translation import WIDTH, Done, examples, translate
 from ui.widgets.canvas import canvas, curtain, drawing_to_text, text_to_drawing
 from ui.widgets.controls import control, copy_link, surprise
 from ui.widgets.image_grid import download_png
