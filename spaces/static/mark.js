@@ -3,7 +3,8 @@
 const MARK = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
 const UUID = Uint8Array.from("be7acfcb97a942e89c71999491e3afac".match(/../g), (pair) => parseInt(pair, 16));
 const HEAD = 33; // bytes of a PNG: its signature and IHDR
-const CLUSTER = [0x1f, 0x43, 0xb6, 0x75]; // begins the frames of a WebM
+const [CLUSTER, SEEK_HEAD, VOID] = [0x1f43b675, 0x114d9b74, 0xec]; // elements of a WebM: frames, contents, room
+const TAGS = [0x12, 0x54, 0xc3, 0x67];
 
 const bytes = (text) => new TextEncoder().encode(text);
 const uint32 = (number) => Uint8Array.of(number >>> 24, number >>> 16, number >>> 8, number);
@@ -50,18 +51,52 @@ export function markPng(data, recipe) {
 // An element of EBML: its id, its length in 8 bytes, and what is in it.
 const element = (id, body) => joined(Uint8Array.from(id), Uint8Array.of(1, 0, 0, 0), uint32(body.length), body);
 
-// The bytes of a video of MediaRecorder: a WebM gets a comment before its frames, an MP4 XMP at its end.
+// The bytes of a video of MediaRecorder, with the mark.
 export function markVideo(data, recipe) {
-  if (String.fromCharCode(...data.subarray(4, 8)) === "ftyp") {
-    const body = joined(bytes("uuid"), UUID, xmp(recipe));
-    return joined(data, uint32(body.length + 4), body);
+  return String.fromCharCode(...data.subarray(4, 8)) === "ftyp" ? markMp4(data, recipe) : markWebm(data, recipe);
+}
+
+function markMp4(data, recipe) {
+  const body = joined(bytes("uuid"), UUID, xmp(recipe));
+  return joined(data, uint32(body.length + 4), body);
+}
+
+// Where an element of EBML has its id, and what is in it; one whose size is not known yet has none.
+function read(data, at) {
+  const idLength = Math.clz32(data[at]) - 23;
+  const start = at + idLength;
+  const length = Math.clz32(data[start]) - 23;
+  const digits = Array.from(data.subarray(start + 1, start + length));
+  const size = digits.reduce((sum, digit) => sum * 256 + digit, data[start] & (255 >> length));
+  const id = data.subarray(at, start).reduce((sum, digit) => sum * 256 + digit, 0);
+  return { id, at, body: start + length, length, size: size === 2 ** (7 * length) - 1 ? null : size };
+}
+
+// A comment in a WebM. Where all has its place already, it comes last, and the table of contents is told; in one that
+// was written as it went on, before the first frames. Another kind of file stays as it is.
+function markWebm(data, recipe) {
+  const segment = read(data, read(data, 0).body + read(data, 0).size);
+  let next = read(data, segment.body), contents = null, room = null;
+  while (next.id !== CLUSTER && next.size !== null && next.at < data.length) {
+    const last = next;
+    next = read(data, last.body + last.size);
+    if (last.id === SEEK_HEAD && next.id === VOID) [contents, room] = [last, next];
   }
-  const at = data.findIndex((_, place) => CLUSTER.every((byte, i) => data[place + i] === byte));
-  if (at < 0) return data;
   const said = JSON.stringify({ DigitalSourceType: MARK, ganvas: recipe });
   const tag = joined(element([0x45, 0xa3], bytes("COMMENT")), element([0x44, 0x87], bytes(said)));
-  const tags = joined(element([0x63, 0xc0], new Uint8Array()), element([0x67, 0xc8], tag));
-  return joined(data.subarray(0, at), element([0x12, 0x54, 0xc3, 0x67], element([0x73, 0x73], tags)), data.subarray(at));
+  const body = joined(element([0x63, 0xc0], new Uint8Array()), element([0x67, 0xc8], tag));
+  const tags = element(TAGS, element([0x73, 0x73], body));
+  if (segment.size === null && next.id === CLUSTER) return joined(data.subarray(0, next.at), tags, data.subarray(next.at));
+  const place = uint32(data.length - segment.body);
+  const entry = joined(Uint8Array.of(0x4d, 0xbb, 0x8e, 0x53, 0xab, 0x84, ...TAGS, 0x53, 0xac, 0x84), place);
+  const fits = contents?.length === 1 && room.length === 1 && room.size >= entry.length && segment.length === 8;
+  if (!fits || contents.size + entry.length > 126 || segment.body + segment.size !== data.length) return data;
+  const marked = joined(data, tags);
+  marked.set(uint32(segment.size + tags.length), segment.body - 4);
+  marked[contents.body - 1] = 0x80 | (contents.size + entry.length);
+  marked.set(entry, room.at);
+  marked.set([VOID, 0x80 | (room.size - entry.length)], room.at + entry.length);
+  return marked;
 }
 
 // SHA-256 of the pixels of a canvas, as Python reckons it; null where the browser has none (no https).
