@@ -145,7 +145,7 @@ def test_two_that_read_the_same_images_take_turns(tmp_path, monkeypatch):
     (tmp_path / "pictures").mkdir()
     for number in range(20):
         Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "pictures" / f"{number}.png")
-    slow = DECODE.replace("return square", "import time; time.sleep(0.1); return square")
+    slow = DECODE.replace("return to_size", "import time; time.sleep(0.1); return to_size")
     command, environment = [sys.executable, "-c", slow], os.environ | {"PYTHONPATH": str(ROOT)}
     both = [subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) for _ in "ab"]
     said = [process.communicate(timeout=60)[1] for process in both]
