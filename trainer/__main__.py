@@ -21,7 +21,7 @@ from trainer.cli.alone import check_alone
 from trainer.cli.parse import DEFAULT, Captions, Command, Push, parse, parse_as, parse_known
 from trainer.data import captions
 from trainer.data.sets.folder_sets import absent, whence
-from trainer.distributed import Lost
+from trainer.distributed import Agreed, Lost
 from trainer.loop import train as loop
 from trainer.loop.collapse import Collapsed
 from trainer.loop.run_folder import Run, describe
@@ -110,13 +110,13 @@ def train(arguments: Sequence[str]) -> None:
         print(hf_job.run(command, arguments, folder), file=sys.stderr)
         return
     if settings.dry_run:
-        with distributed.group(recipe.batch_size):
+        with distributed.group(recipe.batch_size, settings.dist_timeout):
             planned = dry_run(command, folder)
         if distributed.rank() == 0:
             print(planned)
         return
     repo_id = check_push(settings.repo_id, recipe.name, recipe.method.published) if settings.push_to_hub else None
-    typed = shlex.join(["python", "-m", "trainer", *(word for word in arguments if word != "--resume")])
+    typed = shlex.join([*distributed.launcher(), "-m", "trainer", *(word for word in arguments if word != "--resume")])
     loop.train(recipe, settings, folder, typed)
     if distributed.rank():
         return
@@ -213,13 +213,15 @@ def main(arguments: Sequence[str]) -> None:
             train(arguments)
         sys.stdout.flush()
     except InputError as error:
+        if isinstance(error, Agreed) and distributed.local_rank():
+            sys.exit(2)
         fail(error)
     except OSError as error:
         fail(full_output(error))
     except (Collapsed, Lost, hf_job.Failed) as error:
         fail(str(error), 1)
     except Stopped as stopped:
-        if distributed.rank():
+        if distributed.local_rank():
             sys.exit(stopped.status)
         fail(str(stopped), stopped.status)
 

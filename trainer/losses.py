@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainer import distributed
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -177,7 +179,9 @@ def between(real: Tensor, fake: Tensor) -> Tensor:
 
 def around(real: Tensor) -> Tensor:
     """x + delta, delta = 0.5 std(x) U(0, 1) (Kodali et al. 2017, arXiv:1705.07215, Algorithm 1)."""
-    return real + 0.5 * real.std() * torch.rand_like(real)
+    variance = distributed.mean((real - distributed.mean(real.mean())).square().sum())
+    size = real.numel() - 1 / distributed.count()  # that of the whole batch, less one, over the processes
+    return real + 0.5 * (variance / size).sqrt() * torch.rand_like(real)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ FACTS = {
     "minutes": "Time, minutes",
     "nearness": "Nearest training image",
     "hardware": "Hardware",
+    "processes": "Processes",
     "versions": "Versions",
     "losses": "Last losses",
 }

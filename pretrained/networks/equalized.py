@@ -7,6 +7,7 @@ relative size in all layers.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -52,10 +53,22 @@ def _of_all_processes(x: Tensor) -> Tensor:
     """(N, ...) -> (N * processes, ...) of all processes of a training, in their order, with its gradients."""
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return x
-    from torch.distributed.nn.functional import all_reduce
-
     before, after = dist.get_rank() * len(x), (dist.get_world_size() - 1 - dist.get_rank()) * len(x)
-    return all_reduce(torch.cat([x.new_zeros(before, *x.shape[1:]), x, x.new_zeros(after, *x.shape[1:])]))
+    return SumOfProcesses.apply(torch.cat([x.new_zeros(before, *x.shape[1:]), x, x.new_zeros(after, *x.shape[1:])]))
+
+
+class SumOfProcesses(torch.autograd.Function):
+    """The sum over all processes of a training, in each of them; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return SumOfProcesses.apply(gradient)
 
 
 class Linear(nn.Module):

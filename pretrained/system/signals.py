@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -15,6 +17,26 @@ class Stopped(Exception):
     def __init__(self, message: str, received: int):
         super().__init__(message)
         self.status = 128 + received
+
+
+@contextmanager
+def stop_at_once(message: str) -> Iterator[None]:
+    """Inside, the first SIGINT or SIGTERM raises Stopped with this message; a further one is ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for other in SIGNALS:
+            signal.signal(other, signal.SIG_IGN)
+        raise Stopped(message, number)
+
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Stop:

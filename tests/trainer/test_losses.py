@@ -88,6 +88,17 @@ def test_every_penalty_has_an_analytic_check():
     assert set(PENALTIES) == {"none", "wgan-gp", "dragan", "r1", "r1+r2"}
 
 
+def test_gradient_norms_are_in_full_precision_also_under_bf16():
+    """What is squared and summed over thousands of pixels has no digits to spare."""
+    torch.manual_seed(0)
+    D, x = nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.Tanh(), nn.Linear(8, 1)), torch.randn(4, 3, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert D(x).dtype == torch.bfloat16
+        norms = squared_gradient_norm(D, x.bfloat16())
+    assert norms.dtype == torch.float32
+    assert norms.equal(squared_gradient_norm(D, x.bfloat16().float()))
+
+
 def test_gradient_norm_is_per_image():
     """A critic that squares: the gradient at x is 2x, so each image has its own norm."""
     x = torch.randn(5, 3, 4, 4)

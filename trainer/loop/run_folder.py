@@ -110,6 +110,10 @@ class Run:
             raise InputError(f"{self.folder / STATE} is no state of a run: choose another `out`")
         return state
 
+    def has_state(self) -> bool:
+        """Whether there is a run to go on with."""
+        return state_file.exists(self.folder)
+
     def load_state(self) -> dict[str, Any] | None:
         """`Trainer.state_dict` of the last snapshot; None if there is none."""
         return self._read_state()["trainer"] if state_file.exists(self.folder) else None
@@ -226,6 +230,12 @@ def describe(recipe: Recipe) -> dict[str, Any]:
     return json.loads(json.dumps(flat))
 
 
+def published_options(recipe: Recipe) -> dict[str, Any]:
+    """`describe`, with the last part of each local path."""
+    options = describe(recipe)
+    return options | {name: last_part(options[name]) for name in SHORT if options.get(name)}
+
+
 def last_part(name: str) -> str:
     """What may be published of a place: a name on the Hub is whole, of a path on the disk the last part."""
     is_on_hub = name.startswith("hub:") or (HUB_ID.fullmatch(name) and not Path(name).exists())
@@ -272,13 +282,11 @@ def make_config(
     checkpoint_name: str = MAIN,
 ) -> Config:
     """The config of the checkpoint `checkpoint_name` after `images_seen` images."""
-    options = describe(recipe)
-    paths = {name: last_part(options[name]) for name in SHORT if options.get(name)}
     return Config(
         name=published_name(recipe.name, checkpoint_name),
         training={
             "recipe": recipe.name,
-            "options": {**options, **paths, "data": data.name},
+            "options": {**published_options(recipe), "data": data.name},
             "data": data.name,
             "data_licence": data.licence,
             "command": without_paths(command),

@@ -54,6 +54,8 @@ class Settings:
     """Send metrics, samples and warnings to an experiment tracker too: pip install -r requirements-track.txt."""
     cuda_graphs: Literal["auto", "on", "off"] = "auto"
     """Capture training steps as CUDA graphs, which removes Python's overhead on a GPU. auto is on if possible."""
+    dist_timeout: int = 60
+    """Seconds after which a process of torchrun that does not answer is given up, which ends the others."""
     threads: int | None = None
     """Number of CPU threads. By default, that of PyTorch."""
     data_licence: str | None = None
@@ -83,6 +85,8 @@ class Settings:
             raise InputError(f"`threads` must be 1 to 1024, got {self.threads}")
         if not 0 < self.hf_job_hours <= 168:
             raise InputError(f"`hf_job_hours` must be > 0 and <= 168, got {self.hf_job_hours}")
+        if not 1 <= self.dist_timeout <= 86_400:
+            raise InputError(f"`dist_timeout` must be 1 to 86400 seconds, got {self.dist_timeout}")
         if not 0 <= self.snapshots <= 10_000:
             raise InputError(f"`snapshots` must be 0 to 10000, got {self.snapshots}")
 

@@ -13,11 +13,12 @@ from tqdm import tqdm
 from pretrained.system.allocator import keep_pages
 from pretrained.system.errors import InputError, as_flag, spell_arguments
 from pretrained.system.out_of_memory import raise_on_oom
-from pretrained.system.signals import Stop, Stopped
+from pretrained.system.signals import Stop, Stopped, stop_at_once
 from trainer import distributed, finetune
+from trainer.data.contents import remember
 from trainer.loop.collapse import Collapsed, outlook
 from trainer.loop.meters import MetricLogger
-from trainer.loop.run_folder import Run, describe
+from trainer.loop.run_folder import Run, describe, published_options
 from trainer.loop.settings import Settings
 from trainer.loop.trainer import Trainer
 from trainer.recipe import Recipe
@@ -40,20 +41,38 @@ def train(recipe: Recipe, settings: Settings, folder: Path, command: str) -> Non
         Stopped: by a signal; everything is saved, and `resume` continues the run.
     """
     run = Run(folder, recipe, command)
-    run.check(settings.resume)
     keep_pages()
-    with distributed.group(recipe.batch_size):
+    stopped = f"stopped; everything is saved up to the last snapshot; resume with: {command} --resume"
+    with distributed.group(recipe.batch_size, settings.dist_timeout), stop_at_once(stopped):
+        distributed.check_same("the recipe", published_options(recipe))
+        goes_on = bool(distributed.all_reduce_max(settings.resume or distributed.num_restarts()))
+        distributed.agree(lambda: run.check(goes_on))
+        source = _holder(run) if goes_on else 0
+        contents = distributed.agree(run.load_contents, source)
         remedy = "choose a smaller `batch_size` and another `out`; everything up to the last snapshot is saved"
-        raise_on_oom(lambda: _in_folder(Trainer(recipe, settings, run.load_contents()), run), remedy)
+        raise_on_oom(lambda: _in_folder(Trainer(recipe, settings, contents), run, source), remedy)
 
 
-def _in_folder(trainer: Trainer, run: Run) -> None:
+def _holder(run: Run) -> int:
+    """The process that has the state to go on from: 0, or where that has none, as on another machine, the next one."""
+    holders = distributed.gather_objects(run.has_state())
+    source = holders.index(True) if True in holders else 0
+    if source:
+        distributed.agree(lambda: run.check(True), source)
+        if distributed.local_rank() == 0:
+            tqdm.write(f"process 0 has no state of this run: going on from that of process {source}", file=sys.stderr)
+    return source
+
+
+def _in_folder(trainer: Trainer, run: Run, source: int = 0) -> None:
     """Train to the end, from the last snapshot of `run` if there is one."""
     is_main_process = distributed.rank() == 0
-    with run.lock() if is_main_process else contextlib.nullcontext():
+    distributed.check_same("`data`", remember(trainer.data) or [len(trainer.data.images), trainer.data.classes])
+    with contextlib.ExitStack() as held:
+        distributed.agree(lambda: held.enter_context(run.lock()))
         if is_main_process and run.folder.is_dir():
             run.sweep()
-        if state := run.load_state():
+        if state := distributed.agree(run.load_state, source):
             try:
                 trainer.load_state_dict(state)
             except (RuntimeError, ValueError) as error:
@@ -62,7 +81,8 @@ def _in_folder(trainer: Trainer, run: Run) -> None:
                 raise InputError("the networks of this run do not fit the changed data: start a new run") from error
         elif trainer.recipe.base:
             trainer.begin_from(trainer.recipe.base)
-        distributed.broadcast(None)  # before anything is written
+        if not state and distributed.count() > 1:
+            trainer.load_state_dict(distributed.broadcast_state(trainer.state_dict()))
         if is_main_process:
             trainer.show_data()
             is_new = not state and not trainer.recipe.base
@@ -97,7 +117,7 @@ def _loop(trainer: Trainer, run: Run) -> None:
         disable=None if is_main_process else True,
     )
     with Stop() as stop, bar:
-        if not run.is_published(batches.images_seen):
+        if not distributed.agree(lambda: run.is_published(batches.images_seen)):
             trainer.snapshot(run)
         received = distributed.all_reduce_max(stop.received)
         while batches.images_seen < total and not received:
@@ -126,12 +146,13 @@ def _loop(trainer: Trainer, run: Run) -> None:
                 bar.n = batches.images_seen / 1000
     if received:
         kimg = batches.images_seen / 1000
+        distributed.wait_for_zero()
         raise Stopped(f"stopped at {kimg:g} kimg, everything is saved; resume with: {run.command} --resume", received)
 
 
 def _recover(trainer: Trainer, run: Run, problem: str) -> None:
     """Act on the setting `on_collapse`: continue, roll back to the last good snapshot, or raise Collapsed."""
-    action, state = trainer.settings.on_collapse, run.load_state()
+    action, state = trainer.settings.on_collapse, distributed.agree(run.load_state)
     run.tracker.alert(trainer.batches.images_seen, problem)
     if action == "ignore":
         tqdm.write(spell_arguments(problem, as_flag), file=sys.stderr)
@@ -144,5 +165,6 @@ def _recover(trainer: Trainer, run: Run, problem: str) -> None:
     kimg = trainer.batches.images_seen / 1000
     done = f"rolled back to {kimg:g} kimg with half the learning rate"
     tqdm.write(f"{spell_arguments(problem, as_flag)}; {done}", file=sys.stderr)
-    torch.manual_seed(trainer.recipe.seed + num_rollbacks)  # other noise, or the same would happen again
+    # Other noise, or the same would happen again.
+    torch.manual_seed(distributed.noise_seed(trainer.recipe.seed + num_rollbacks))
     trainer.guard = trainer.make_guard()

@@ -118,6 +118,8 @@ class Trainer:
         if capture.is_wanted(settings.cuda_graphs, self.device, self.method.notes):
             falls_back = settings.cuda_graphs == "auto"
             self.captured = CapturedRounds(self.method, self.batches, self.round, CudaGraphs(), falls_back)
+        if distributed.rank():  # all have drawn the same weights, and now each its own noise
+            torch.manual_seed(distributed.noise_seed(recipe.seed))
 
     def show_data(self) -> None:
         """Say on stderr what the data is, and write a picture of it where that is asked for."""
@@ -150,6 +152,7 @@ class Trainer:
         said |= {"base": self.base} if self.base else {}
         said |= {"nearness": self.nearness} if self.nearness and name == MAIN else {}
         said |= {"discriminator": DISCRIMINATOR} if self.judges else {}
+        said |= {"processes": processes} if (processes := distributed.describe(self.device)) else {}
         return replace(config, training=config.training | said)
 
     @property
@@ -173,9 +176,10 @@ class Trainer:
 
     def snapshot(self, run: Run) -> None:
         """Write the resume file, then the published files; if interrupted in between, the next start completes them."""
+        state = self.state_dict()  # of all processes
         if distributed.rank():
             return
-        run.save_state(self.state_dict(), self.data)
+        run.save_state(state, self.data)
         if self.batches.images_seen >= round(self.recipe.kimg * 1000) and len(self.data.images) <= SMALL:
             self.nearness = self.look_nearby(run)
         dtype = STORED[self.settings.weights]
@@ -198,14 +202,23 @@ class Trainer:
         return neighbours.summary(samples, self.data.images, self.recipe.horizontal_flip)
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and numbers: networks, optimisers, EMA, random state, position in the data, time spent."""
+        """Tensors and numbers: networks, optimisers, EMA, random states, position in the data, time spent.
+
+        All processes call it together, since the noise of each has a state of its own.
+        """
+        on_cuda = self.device.type == "cuda"
+        own = {
+            "random": torch.get_rng_state(),
+            "random_cuda": [torch.cuda.get_rng_state(self.device)] if on_cuda else [],
+        }
+        first, *others = distributed.gather_objects(own)
         return {
+            **first,
+            "random_others": others,
             "method": self.method.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers.values()],
             **{name or "average": average.network.state_dict() for name, average in self.averages.items()},
             "average_updates": self.average.num_updates,
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all(),
             "images_seen": self.batches.images_seen,
             "seconds": self.seconds,
             "num_rollbacks": self.num_rollbacks,
@@ -214,7 +227,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore `state_dict`."""
+        """Restore `state_dict`; a process that it knows no random state of begins one of its own."""
         self.method.load_state_dict(state["method"])
         for optimizer, saved in zip(self.optimizers.values(), state["optimizers"], strict=True):
             ours = {name: optimizer.param_groups[0][name] for name in ("lr", "capturable")}
@@ -225,9 +238,13 @@ class Trainer:
         for name, average in self.averages.items():
             average.network.load_state_dict(state[name or "average"])
             average.num_updates = state["average_updates"]
-        torch.set_rng_state(state["random"])
-        if len(state["random_cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["random_cuda"])
+        states = [state, *state.get("random_others", [])][distributed.rank() :]
+        if states:
+            torch.set_rng_state(states[0]["random"])
+            if self.device.type == "cuda" and (saved := states[0]["random_cuda"]):  # earlier ones had all devices
+                torch.cuda.set_rng_state(saved[min(torch.cuda.current_device(), len(saved) - 1)], self.device)
+        else:
+            torch.manual_seed(distributed.noise_seed(self.recipe.seed, state["images_seen"]))
         self.batches.images_seen = state["images_seen"]
         self.seconds = state["seconds"]
         self.num_rollbacks = state["num_rollbacks"]
@@ -269,7 +286,7 @@ class Trainer:
         terms: dict[str, Tensor] = {}
         updates = self.method.updates(batches)
         while True:
-            with self.settings.autocast(self.device), distributed.shared_noise(self.recipe.batch_size):
+            with self.settings.autocast(self.device):
                 update = next(updates, None)
             if update is None:
                 break

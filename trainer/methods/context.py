@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pretrained import networks
 from pretrained.networks.sizes import Size
+from trainer import distributed
 from trainer.data import pairs
 from trainer.data.batches import Batches
 from trainer.data.files.reading import AS_FOUND, Reading
@@ -49,11 +50,11 @@ def restoration_error(output: Tensor, target: Tensor, mask: Tensor, overlap: int
         mask: (N, 1, H, W), 1 in the hole, 0 elsewhere.
 
     Returns:
-        The sum over the number of those pixels.
+        The sum over the number of those pixels, which is the mean number of several processes.
     """
     around = F.max_pool2d(mask, 2 * overlap + 1, stride=1, padding=overlap) - mask
     errors = (output - target).square() * (mask + overlap_weight * around)
-    return errors.sum() / ((mask + around).sum() * target.shape[1]).clamp(min=1)
+    return errors.sum() / distributed.mean((mask + around).sum() * target.shape[1]).clamp(min=1)
 
 
 class ContextEncoder(Method):

@@ -64,8 +64,11 @@ class Heads(nn.ModuleList):
         )
 
     def forward(self, maps: list[Tensor], places: list[Tensor]) -> list[Tensor]:
-        """Maps (N, C, H, W) and places in them (S,) -> vectors (N, S, width) of length 1, for each layer."""
-        chosen = [x.flatten(2)[:, :, place].transpose(1, 2) for x, place in zip(maps, places)]
+        """Maps (N, C, H, W) and places in them (N, S) -> vectors (N, S, width) of length 1, for each layer."""
+        chosen = [
+            x.flatten(2).gather(2, place[:, None].expand(-1, x.shape[1], -1)).transpose(1, 2)
+            for x, place in zip(maps, places)
+        ]
         return [F.normalize(head(x).float(), dim=2) for head, x in zip(self, chosen)]
 
 
@@ -104,18 +107,19 @@ class CUT(Method):
     def contrast(self, source: Tensor, output: Tensor) -> Tensor:
         """The mean of `patch_nce` over the layers, at the same random places of both (eq. 3)."""
         if self.options.flip:
-            mirror = torch.rand((), device=source.device) < 0.5
+            mirror = torch.rand(len(source), 1, 1, 1, device=source.device) < 0.5
             source, output = (torch.where(mirror, x.flip(3), x) for x in (source, output))
         AB, heads = self.G["AB"], self.G["heads"]
         maps = [AB.features(x, self.places) for x in (output, source)]
-        places = [self.choose(x.shape[2] * x.shape[3], x.device) for x in maps[0]]
+        places = [self.choose(x.flatten(2)) for x in maps[0]]
         vectors = zip(*(heads(found, places) for found in maps))
         losses = [patch_nce(queries, keys, self.options.temperature) for queries, keys in vectors]
         return torch.stack(losses).mean()
 
-    def choose(self, num_places: int, device: torch.device) -> Tensor:
-        """At most `patches` places of a map, drawn at random."""
-        return torch.rand(num_places, device=device).topk(min(self.options.patches, num_places)).indices
+    def choose(self, x: Tensor) -> Tensor:
+        """Maps (N, C, places) -> at most `patches` places of each (N, S), drawn at random."""
+        num, _, num_places = x.shape
+        return torch.rand(num, num_places, device=x.device).topk(min(self.options.patches, num_places)).indices
 
     def updates(self, batches: Batches) -> Updates:
         a, b = (x.contiguous() for x in next(batches))

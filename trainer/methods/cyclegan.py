@@ -61,8 +61,8 @@ class Pool(nn.Module):
         new, pool_size = distributed.gather(fakes.detach().float().contiguous()), len(self.pictures)
         if not pool_size:
             return new[distributed.local_slice(len(new))]
-        swaps = torch.rand(len(new), device=new.device) < 0.5
-        places = torch.randint(pool_size, (len(new),), device=new.device)
+        swaps = distributed.gather(torch.rand(len(fakes), device=new.device)) < 0.5
+        places = distributed.gather(torch.randint(pool_size, (len(fakes),), device=new.device))
         shown = []
         for fake, swap, place in zip(new.split(1), swaps, places.split(1)):
             is_full = self.count == pool_size

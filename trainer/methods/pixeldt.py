@@ -15,6 +15,7 @@ from torch import Tensor
 from pretrained import networks
 from pretrained.networks.sizes import Size
 from pretrained.system.errors import InputError
+from trainer import distributed
 from trainer.data import pairs
 from trainer.data.batches import Batches
 from trainer.data.files.reading import AS_FOUND, Reading
@@ -62,9 +63,9 @@ class PixelDT(Method):
 
     def updates(self, batches: Batches) -> Updates:
         source, target = next(batches)
-        if len(target) < 2:
-            raise InputError(f"`batch_size` must be >= 2 for pairs of different images, got {len(target)}")
-        other = target.roll(1, dims=0)
+        if batches.batch_size < 2:
+            raise InputError(f"`batch_size` must be >= 2 for pairs of different images, got {batches.batch_size}")
+        other = distributed.roll(target)
         output = self.G(source)
         fake = output.detach()
         yield self.D, {"D": three_way((self.D(target), self.D(other), self.D(fake)), (1.0, 1.0, 0.0))}

@@ -17,6 +17,7 @@ from pretrained import networks
 from pretrained.inputs.text import encode, words
 from pretrained.networks.stackgan import FACTOR
 from pretrained.system.errors import InputError
+from trainer import distributed
 from trainer.augment import AugmentOptions, choose
 from trainer.data.batches import Batches
 from trainer.data.dataset import Dataset
@@ -50,7 +51,8 @@ def matching(real: Tensor, wrong: Tensor, fake: Tensor, differs: Tensor) -> Tens
         real, wrong, fake: logits (N,) of (real, its caption), (real, wrong caption), (fake, its caption).
         differs: bool (N,), whether the wrong caption really differs.
     """
-    mistaken = (F.softplus(wrong) * differs).sum() / differs.sum().clamp(min=1)
+    num_wrong = distributed.mean(differs.sum().float()).clamp(min=1 / distributed.count())
+    mistaken = (F.softplus(wrong) * differs).sum() / num_wrong
     return bce(real, 1.0) + 0.5 * (mistaken + bce(fake, 0.0))
 
 
@@ -95,7 +97,7 @@ class StackGAN(Method):
         x, _ = next(batches)
         real = self.augment(F.avg_pool2d(x, FACTOR) if stage == 1 else x)
         y = self.rows[batches.indices]
-        other = y.roll(1, dims=0)
+        other = distributed.roll(y)
         with torch.no_grad():
             fake = self.augment(draw(self.noise(x), y)[0])
         features = D.blocks(real)

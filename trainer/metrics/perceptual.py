@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pretrained.system.errors import InputError
 from pretrained.system.files import expanded
+from trainer import distributed
 from trainer.metrics import features
 from trainer.metrics.psnr_ssim import per_channel
 
@@ -62,7 +63,8 @@ class PerceptualLoss:
     def content(self, seen: dict[int, Tensor], wanted: dict[int, Tensor]) -> Tensor:
         """Content loss (eq. 2) between two results of `look`."""
         aim = wanted[self.content_layer].detach()
-        return F.mse_loss(seen[self.content_layer], aim) / aim.square().mean().clamp(min=1e-8)
+        energy = distributed.mean(aim.square().mean())  # of the whole batch
+        return F.mse_loss(seen[self.content_layer], aim) / energy.clamp(min=1e-8)
 
     def grams(self, seen: dict[int, Tensor]) -> list[Tensor]:
         """The Gram matrices (N, C, C) of the style layers."""

@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from pretrained.media.images import from_source
+from pretrained.pipelines import degradations
 from pretrained.pipelines.degradations import DEGRADATIONS, GREY, check, degrade
 from pretrained.system.errors import InputError
 
@@ -84,6 +85,14 @@ def test_noise_is_blind_up_to_its_deviation():
     fixed = degrade("noise", flat, range(200), {"low": 25, "high": 25}).float()
     assert fixed.std().item() == pytest.approx(25, rel=0.02)
     assert fixed.mean().item() == pytest.approx(128, abs=0.3)
+
+
+def test_blurred_together_is_blurred_apart():
+    """As a GPU does it, and as a processor does, to the bit."""
+    given = torch.randint(256, (5, 3, 20, 24)).float()
+    deviations = [0.1, 2.5, 0.5, 16.0, 1.0]
+    apart = [degradations._gaussian(image, [deviation]) for image, deviation in zip(given.split(1), deviations)]
+    assert degradations._gaussian(given, deviations).equal(torch.cat(apart))
 
 
 def test_blur_keeps_brightness_and_takes_detail():

@@ -35,12 +35,13 @@ def test_only_the_output_is_pulled_to_the_source():
 def test_vectors_have_length_one_and_belong_to_their_places():
     torch.manual_seed(0)
     heads = cut.Heads([3, 6], 8)
-    maps, places = [torch.randn(2, 3, 4, 6), torch.randn(2, 6, 2, 3)], [torch.tensor([5, 0]), torch.tensor([4])]
+    maps = [torch.randn(2, 3, 4, 6), torch.randn(2, 6, 2, 3)]
+    places = [torch.tensor([[5, 0], [7, 5]]), torch.tensor([[4], [2]])]  # of each image its own
     vectors = heads(maps, places)
     assert [x.shape for x in vectors] == [(2, 2, 8), (2, 1, 8)]
     torch.testing.assert_close(vectors[0].norm(dim=2), torch.ones(2, 2))
     by_hand = F.normalize(heads[0](maps[0][:, :, 0, 5]), dim=1)  # place 5 is the last of the first row
-    torch.testing.assert_close(vectors[0][:, 0], by_hand)
+    torch.testing.assert_close(vectors[0][[0, 1], [0, 1]], by_hand)
 
 
 @pytest.mark.parametrize("name", ["cut-emoji", "fastcut-emoji"])
