@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pretrained.checkpoint import SAMPLES, Config
-from pretrained.networks.sizes import sides
+from pretrained.networks.sizes import is_size, sides
 from pretrained.pipelines.degradations import DEGRADATIONS
 from pretrained.pipelines.translator_input import KINDS
 from pretrained.system.errors import InputError
@@ -187,7 +187,7 @@ def _sections(config: Config, id: str, samples: bool) -> Iterator[str]:
         yield f"**{_plain(title)}.** {_plain(caption)}".rstrip()
     yield (
         f"A {_plain(config.network['class'])} network that {does}"
-        + (f", {'×'.join(map(str, sides(size)[::-1]))} pixels" if size else "")
+        + (f", {'×'.join(map(str, sides(size)[::-1]))} pixels" if is_size(size) and size else "")
         + (f", trained on {_plain(source)}" if source else "")
         + " with Ganvas."
     )

@@ -150,7 +150,13 @@ def test_a_translator_shows_its_samples(tmp_path, monkeypatch):
     assert files["preview.png"] == (folder / checkpoint.SAMPLES).read_bytes()
     facts = json.loads(files["model.json"])
     pen = pen_for(checkpoint.read_config(folder / checkpoint.MODEL))  # that of the app
-    assert facts["pen"] == {"palette": translating.PALETTE, "paper": pen.paper, "side": 32, "brush": pen.brush}
+    assert facts["pen"] == {
+        "palette": translating.PALETTE,
+        "paper": pen.paper,
+        "width": 32,
+        "height": 32,
+        "brush": pen.brush,
+    }
     assert (facts["frame"], facts["multiple"], facts["channels"]) == ([32, 32], None, 3)
 
 
