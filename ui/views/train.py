@@ -170,7 +170,8 @@ def publish_dialog(name: str) -> None:
     if not pages:
         st.caption("A page needs `pip install -r requirements-onnx.txt`.")
     with st.container(horizontal=True):
-        is_asked = st.button("Publish", type="primary", disabled=not (token or found))
+        # Never disabled: it would stay so until the field of the token has lost the focus.
+        is_asked = st.button("Publish", type="primary")
         if pages:
             st.download_button(
                 "Download the page",
@@ -181,7 +182,9 @@ def publish_dialog(name: str) -> None:
                 icon=":material/download:",
                 help="The page as files, without an account: unpack them on any web server.",
             )
-    if is_asked:
+    if is_asked and not (token or found):
+        st.error("Paste a token first.", icon=":material/error:")
+    elif is_asked:
         try:
             with st.status("Publishing …") as status:
                 for words, link in publish.publish(RUNS / name, repo_id, private, space, token):
