@@ -304,7 +304,7 @@ def checkout(request, tmp_path, monkeypatch) -> Path:
 def test_only_the_projects_files_are_published(checkout, caplog):
     (checkout / "ui" / "credentials.json").write_text("{}")
     (checkout / "ui" / "notes.txt").write_text("private")
-    assert deploy._app(["ui"]).keys() == {"ui/main.py", "ui/style.css"}
+    assert deploy.project_files(["ui"]).keys() == {"ui/main.py", "ui/style.css"}
     assert "2 files that are not the project's stay here: ui/credentials.json, ui/notes.txt" in caplog.text
 
 
@@ -314,7 +314,7 @@ def test_a_link_among_them_is_refused(checkout, target):
     (checkout / "ui" / "style.css").unlink()
     (checkout / "ui" / "style.css").symlink_to(checkout / target)
     with pytest.raises(InputError, match=r"style\.css is a link"):
-        deploy._app(["ui"])
+        deploy.project_files(["ui"])
 
 
 def test_what_is_sent_is_listed():
