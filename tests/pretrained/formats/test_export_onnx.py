@@ -90,14 +90,15 @@ def test_translator(row):
     data, difference = export_onnx.export(pipeline)
     assert difference < export_onnx.TOLERANCE
     shapes = inputs_of(onnx.load_from_string(data))
-    sides = [32, 32] if pipeline.network.multiple is None else ["", ""]
+    width, height = pipeline.frame or (32, 32)
+    sides = [height, width] if pipeline.network.multiple is None else ["", ""]
     assert shapes["picture"] == ["", pipeline.inputs, *sides]
     assert set(shapes) == {"picture"} | {
         name for name in ("mask", "second", "strength") if pipeline.config.input.get(name)
     }
-    noise = np.random.RandomState(1).randint(0, 256, (32, 32, 3), np.uint8)
+    noise = np.random.RandomState(1).randint(0, 256, (height, width, 3), np.uint8)
     image = Image.fromarray(noise).convert("L" if pipeline.inputs == 1 else "RGB")
-    hole = Image.new("L", (32, 32))
+    hole = Image.new("L", (width, height))
     hole.paste(255, (8, 8, 20, 24))
     given = {"second": image, "mask": hole, "strength": 0.25}
     given = {name: value for name, value in given.items() if name in shapes}
