@@ -115,7 +115,7 @@ def test_translator(row):
 
 
 def tensor(image: Image.Image) -> torch.Tensor:
-    return torch.from_numpy(np.array(image).reshape(1, 32, 32, -1)).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.array(image).reshape(1, image.height, image.width, -1)).permute(0, 3, 1, 2)
 
 
 def test_command(tmp_path, capsys):
