@@ -65,7 +65,7 @@ def test_a_maxout_unit_is_the_largest_of_its_pieces():
     ("name", "size", "kind"),
     [
         *[(f"began.{name}", size, "a power of two ") for name in ("Generator", "Discriminator") for size in (12, 48)],
-        ("vae.VAE", 12, ""),
+        ("vae.VAE", 12, "a multiple of 2 "),
         ("vae.VAE", 50, "a multiple of 8 "),
     ],
 )

@@ -110,7 +110,7 @@ class Shown:
     """Batches that are always the same."""
 
     def __init__(self, first, second, images_seen=0):
-        self.pair, self.images_seen = repeat((first, second)), images_seen
+        self.pair, self.images_seen, self.batch_size = repeat((first, second)), images_seen, len(first)
 
     def __next__(self):
         return next(self.pair)
