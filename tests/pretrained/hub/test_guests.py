@@ -123,6 +123,9 @@ def test_the_cache_forgets_the_least_used(monkeypatch, tmp_path: Path) -> None:
 
 def test_a_peer_that_drips_is_left() -> None:
     class Response:
+        def __init__(self):
+            self.headers = {}
+
         def iter_raw(self, chunk_size=None):
             yield from [b"x"] * 5
 
