@@ -167,8 +167,7 @@ def read(path: Path, config: Config) -> dict[str, Direction]:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"more than {MAX_BYTES:,} bytes")
         with open_safetensors(path) as file:
-            said = file.metadata() or {}
-            about = _about(said.get("ganvas", ""), config.space)
+            about, digest = _about((file.metadata() or {}).get("ganvas", ""), config.space)
             if set(file.keys()) != {"directions"}:
                 raise InputError("it must hold one tensor, 'directions'")
             stored = file.get_slice("directions")
@@ -176,7 +175,7 @@ def read(path: Path, config: Config) -> dict[str, Direction]:
             if shape != [len(about), _dim(config)] or dtype != "F32":
                 raise InputError(f"{dtype} {shape} instead of F32 {[len(about), _dim(config)]}")
             vectors = file.get_tensor("directions").numpy().copy()  # the file may be cut short one day
-        if "sha256" in said and said["sha256"] != _digest(said["ganvas"], vectors):
+        if digest not in (None, _digest(about, vectors)):
             raise InputError("it is damaged: its digest is another")
         if not np.isfinite(vectors).all():
             raise InputError("it holds numbers that are not finite")
@@ -193,8 +192,8 @@ def _dim(config: Config) -> int:
     return dim
 
 
-def _about(text: str, space: str) -> dict[str, dict[str, float]]:
-    """What the header of a file says: names, and what each direction was made of."""
+def _about(text: str, space: str) -> tuple[dict[str, dict[str, float]], str | None]:
+    """What the header of a file says: names, what each direction was made of, and the digest, where it has one."""
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):
@@ -206,7 +205,7 @@ def _about(text: str, space: str) -> dict[str, dict[str, float]]:
         raise InputError(f"its header must name at most {MAX_COUNT} directions, and what each is made of")
     if len({entry["name"] for entry in entries}) != len(entries):
         raise InputError("a name stands there twice")
-    return {entry["name"]: entry["moves"] for entry in entries}
+    return {entry["name"]: entry["moves"] for entry in entries}, said.get("sha256")
 
 
 def _is_entry(entry: Any) -> bool:
@@ -226,15 +225,17 @@ def _is_name(name: str) -> bool:
 
 def encode(named: Mapping[str, Direction], config: Config) -> bytes:
     """The file that keeps `named`, as `read` reads it."""
-    entries = [{"name": name, "moves": direction.moves} for name, direction in named.items()]
-    about = json.dumps({"format": FORMAT, "space": config.space, "directions": entries}, ensure_ascii=False)
+    about = {name: direction.moves for name, direction in named.items()}
     vectors = np.stack([direction.vector for direction in named.values()]).astype(np.float32)
-    said = {"ganvas": about, "sha256": _digest(about, vectors)}
-    return safetensors.torch.save({"directions": torch.from_numpy(vectors)}, said)
+    entries = [{"name": name, "moves": moves} for name, moves in about.items()]
+    said = {"format": FORMAT, "space": config.space, "directions": entries, "sha256": _digest(about, vectors)}
+    # One key of the header alone: safetensors writes several in any order, and equal files are not sent again.
+    text = json.dumps(said, ensure_ascii=False)
+    return safetensors.torch.save({"directions": torch.from_numpy(vectors)}, {"ganvas": text})
 
 
-def _digest(about: str, vectors: np.ndarray) -> str:
-    return hashlib.sha256(about.encode() + vectors.tobytes()).hexdigest()
+def _digest(about: Mapping[str, Mapping[str, float]], vectors: np.ndarray) -> str:
+    return hashlib.sha256(json.dumps(about).encode() + vectors.tobytes()).hexdigest()
 
 
 def add(named: Mapping[str, Direction], name: str, direction: Direction) -> dict[str, Direction]:
