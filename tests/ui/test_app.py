@@ -90,7 +90,13 @@ def test_bundled_checkpoints_come_first_then_the_runs(open_page):
         (
             "encode.py",
             "encoder",
-            {"An image", "Another image, for a video from one to the other", "Frames", "Frames per second"},
+            {
+                "An image",
+                "Example, image of seed",
+                "Another image, for a video from one to the other",
+                "Frames",
+                "Frames per second",
+            },
         ),
         ("samples.py", "reader", {"Images", "First seed", "Columns", "Text", "Truncation"}),
         ("walk.py", "reader", {"Seeds", "Frames", "Frames per second", "Text", "Truncation", "Loop"}),

@@ -49,7 +49,7 @@ def copy_link(told: Mapping[str, str] = {}) -> None:
     Args:
         told: what the copied link says beside that, by name.
     """
-    _link(key="copy link", data={"told": dict(told)})
+    _link(key="copy link", data=told)
 
 
 def conditions(model: Model, verb: type[Verb] = Sample) -> dict[str, Any]:

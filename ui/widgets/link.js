@@ -5,7 +5,7 @@ export default function ({ data, parentElement }) {
   const button = parentElement.querySelector(".link button");
   button.onclick = async () => {
     const link = new URL(location.href);
-    for (const [name, value] of Object.entries(data.told)) link.searchParams.set(name, value);
+    for (const [name, value] of Object.entries(data ?? {})) link.searchParams.set(name, value);
     try {
       await navigator.clipboard.writeText(link.href);
       button.textContent = "Copied";
