@@ -101,11 +101,12 @@ def model_card(config: Config, id: str | None = None, samples: bool = True) -> s
 def local_id(folder: Path, name: str) -> str:
     """What a command calls the checkpoint in a folder, from where the folder was named; a bundled one by its `name`.
 
-    An absolute path may say who its owner is: "." stands for it, and the command works in the folder itself.
+    An absolute path may say who its owner is, and a name that cannot be printed fits no text: "." stands for both, and
+    the command works in the folder itself.
     """
     if folder.resolve().parent == WEIGHTS:
         return name
-    return "." if folder.is_absolute() else str(folder)
+    return "." if folder.is_absolute() or not str(folder).isprintable() else str(folder)
 
 
 def sign(card: str) -> str:

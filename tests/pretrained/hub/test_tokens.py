@@ -126,7 +126,7 @@ def test_a_space_takes_settings_along_and_no_secrets(tmp_path: Path, monkeypatch
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, tmp_path / name)
     monkeypatch.setattr(deploy, "ROOT", tmp_path)
-    files = deploy._app(deploy.APP)
+    files = deploy.project_files(deploy.APP)
     assert ".streamlit/config.toml" in files
     assert not any("secrets" in name for name in files)
     with pytest.raises(InputError, match="app.py contains a Hugging Face token"):
