@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import logging
+import math
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -248,7 +249,7 @@ def _example(id: str, pipeline: Translate) -> dict[str, bytes]:
 
 def _preview(id: str, pipeline: Generate | Translate) -> dict[str, bytes]:
     if isinstance(pipeline, Generate):
-        scale = max(1, PREVIEW_SIDE // max(sides(pipeline.config.size or PREVIEW_SIDE)))
+        scale = math.ceil(PREVIEW_SIDE / max(sides(pipeline.config.size or PREVIEW_SIDE)))
         name = _public(id, pipeline.config)
         return {PREVIEW: image_grid.render(pipeline, name, PREVIEW_SEEDS, columns=8, scale=scale)}
     samples = reject_escaping_symlink(pretrained.resolve(id)[0].with_name(checkpoint.SAMPLES))

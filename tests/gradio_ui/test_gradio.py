@@ -182,7 +182,7 @@ def test_the_example_of_the_readme_runs(url, folder, monkeypatch):
     exec(code.replace("http://127.0.0.1:7860", url), names)
     expected = pretrained.load("dcgan-mnist", "cpu").sample([7, 8, 9], label=4)
     assert np.array_equal(pixels(names["png"]), grid(expected, 3))
-    assert film(names["film"])[2] == 60
+    assert film(names["video"])[2] == 60
     assert pixels(names["starry"]).shape == (40, 60, 3)
 
 
