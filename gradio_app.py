@@ -49,6 +49,7 @@ def launch(**options: Any) -> None:
         css_paths=HERE / "gradio_ui" / "style.css",
         favicon_path=HERE / "ui" / "icon.svg",
         footer_links=["api"],
+        _frontend=False,  # or it ends where a busy machine does not answer itself in 3 seconds
         **options,
     )
 

@@ -27,9 +27,10 @@ except ImportError:
         return lambda function: function
 
 
-__all__ = ["GPU", "as_input_error", "find", "offered", "resolve"]
+__all__ = ["GPU", "Pipeline", "as_input_error", "find", "offered", "resolve"]
 
 VARIABLE = "GANVAS_MODELS"
+Pipeline = Generate | Translate
 
 
 # A file and its commit, looked up once.
@@ -37,7 +38,7 @@ resolve = functools.cache(pretrained.resolve)
 
 
 @functools.cache
-def offered() -> dict[str, Generate | Translate]:
+def offered() -> dict[str, Pipeline]:
     """The pipelines by name: those that $GANVAS_MODELS names, with commas between them, or else the bundled ones.
 
     The server calls it as it starts: ZeroGPU takes what lies on "cuda" by then along to its GPU.
@@ -49,13 +50,13 @@ def offered() -> dict[str, Generate | Translate]:
     return {name: _load(name) for name in named or pretrained.available()}
 
 
-def _load(name: str) -> Generate | Translate:
+def _load(name: str) -> Pipeline:
     path, revision = resolve(name)
     reject_escaping_symlink(path.with_name(SAMPLES))  # the page gives it out as it is
     return replace(pretrained.load(str(path)), revision=revision)
 
 
-def find(name: str, needs: str) -> Generate | Translate:
+def find(name: str, needs: str) -> Pipeline:
     """The pipeline of this name, if its config's input names what a verb `needs`.
 
     Raises:
@@ -67,6 +68,11 @@ def find(name: str, needs: str) -> Generate | Translate:
     if not takes(pipeline.config, needs):
         raise InputError(f"{name} {LACKS[needs]}")
     return pipeline
+
+
+def fitting(name: str, fits: Callable[[Pipeline], object]) -> str | None:
+    """This checkpoint if it fits, else the first that does; None where none does."""
+    return next((one for one in (name, *offered()) if fits(offered()[one])), None)
 
 
 @contextmanager

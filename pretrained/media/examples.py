@@ -16,7 +16,14 @@ MAX_CHARACTERS = 100_000
 
 
 def examples(checkpoint: Path, scale: int = 1) -> list[tuple[Image.Image, dict[str, Image.Image]]]:
-    """Sources, and what goes with each by name; none where the image beside the checkpoint does not say.
+    """Sources, and what goes with each by name; as `rows`."""
+    beside = ("mask", "second")
+    return [(row["source"], {name: row[name] for name in beside if name in row}) for row in rows(checkpoint, scale)]
+
+
+def rows(checkpoint: Path, scale: int = 1) -> list[dict[str, Image.Image]]:
+    """The rows of the sheet beside a checkpoint, "source", "output" and what else is there by name; none where it does
+    not say what they are.
 
     Args:
         checkpoint: its file.
@@ -37,7 +44,7 @@ def examples(checkpoint: Path, scale: int = 1) -> list[tuple[Image.Image, dict[s
         return []
     width = sheet.width // len(columns)
     height = height if type(height) is int and height >= scale else width
-    rows = []
+    found = []
     for top in range(0, min(sheet.height // height, MAX_ROWS) * height, height):
         cells = {
             name: sheet.crop((i * width, top, (i + 1) * width, top + height))
@@ -45,5 +52,5 @@ def examples(checkpoint: Path, scale: int = 1) -> list[tuple[Image.Image, dict[s
             if isinstance(name, str)
         }
         small = cells["source"].resize((width // scale, height // scale), Image.Resampling.NEAREST)
-        rows.append((small, {name: cells[name] for name in ("mask", "second") if name in cells}))
-    return rows
+        found.append(cells | {"source": small})
+    return found

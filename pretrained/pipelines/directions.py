@@ -172,8 +172,8 @@ def read(path: Path, config: Config) -> dict[str, Direction]:
                 raise InputError("it must hold one tensor, 'directions'")
             stored = file.get_slice("directions")
             shape, dtype = stored.get_shape(), stored.get_dtype()
-            if shape != [len(about), _dim(config)] or dtype != "F32":
-                raise InputError(f"{dtype} {shape} instead of F32 {[len(about), _dim(config)]}")
+            if shape != [len(about), dim(config)] or dtype != "F32":
+                raise InputError(f"{dtype} {shape} instead of F32 {[len(about), dim(config)]}")
             vectors = file.get_tensor("directions").numpy().copy()  # the file may be cut short one day
         if digest not in (None, _digest(about, vectors)):
             raise InputError("it is damaged: its digest is another")
@@ -184,7 +184,7 @@ def read(path: Path, config: Config) -> dict[str, Direction]:
     return {name: Direction(vector, moves) for (name, moves), vector in zip(about.items(), vectors)}
 
 
-def _dim(config: Config) -> int:
+def dim(config: Config) -> int:
     """How many numbers a point has."""
     dim = networks.complete(config.network).get(f"{config.space}_dim")
     if config.pipeline != "generate" or dim is None:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -21,7 +21,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from helpers import translating
-from helpers.browser import PATIENCE, ROOT, visit
+from helpers.browser import PATIENCE, PHONE, ROOT, visit
 from helpers.gradio_server import serve
 from helpers.hostile import MISTAKES
 from helpers.small import CLASSES, save_able, save_small
@@ -30,7 +30,9 @@ from playwright.sync_api import Page, expect
 
 import gradio_app
 import pretrained
-from pretrained.media.images import grid, open_image
+from pretrained.media.images import encode_png, grid, open_image
+from pretrained.pipelines.directions import move
+from pretrained.pipelines.image_grid import enlarge_png
 from pretrained.pipelines.write import write
 from pretrained.system.errors import InputError
 
@@ -237,11 +239,31 @@ def test_mcp_is_asked_for_in_one_sentence(monkeypatch):
         gradio_app.launch()
 
 
+def large(image: np.ndarray) -> np.ndarray:
+    """An image as the page enlarges it for the file."""
+    return pixels(io.BytesIO(enlarge_png(encode_png(image), 512, smooth=True)))
+
+
 def shown(page: Page) -> np.ndarray:
     """The picture that the page shows, as it is downloaded, uint8 (H, W, C)."""
     image = page.locator("[role=tabpanel] img[data-testid=detailed-image], .pixels .image-frame img")
     source = image.locator("visible=true").last.get_attribute("src")
     return pixels(io.BytesIO(page.request.get(source).body()))
+
+
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait until this holds."""
+    for _ in range(10 * PATIENCE):
+        if holds():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it did not come to pass")
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """One of a list that can be seen."""
+    page.get_by_label(label).locator("visible=true").click()
+    page.get_by_role("option", name=option, exact=True).locator("visible=true").click()
 
 
 def stroke(page: Page) -> None:
@@ -260,26 +282,34 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
 
 
-@pytest.mark.parametrize(
-    "window",
-    [
-        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
-        {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-    ],
-    ids=["phone", "desktop"],
-)
-def test_the_page_shows_samples(browser, url, folder, window):
-    with visit(browser, f"{url}/?model=labelled", **window) as page:
+def test_the_page_shows_samples_and_moves_them(browser, url, folder):
+    with visit(browser, f"{url}/?model=labelled", color_scheme="dark", **PHONE) as page:
         page.get_by_label("Seeds").first.fill("5-9")
         page.get_by_label("Label").first.click()
         page.get_by_role("option", name="1 bag").click()
         press(page, "Sample")
-        expected = pretrained.load(str(folder / "labelled"), "cpu").sample(range(5, 10), label=1)
-        assert np.array_equal(shown(page), grid(expected, 5))
-        assert page.evaluate("document.documentElement.scrollWidth") <= window["viewport"]["width"]
+        pipeline = pretrained.load(str(folder / "labelled"), "cpu")
+        assert np.array_equal(shown(page), large(grid(pipeline.sample(range(5, 10), label=1), 5)))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.get_by_label("Seeds").first.fill("seven")
         press(page, "Sample")
         expect(page.get_by_text("seeds must be numbers and ranges")).to_be_visible()
+        page.set_viewport_size({"width": 1280, "height": 900})  # a phone has a list of tabs
+        page.get_by_role("tab", name="Explore").locator("visible=true").click()
+        choose(page, "Size of the file", "As drawn")
+        slider = page.get_by_label("number input for sefa-2")
+        slider.fill("2.5")
+        slider.press("Enter")
+        moved = pipeline.sample([1], move=move(pipeline, {"sefa-2": 2.5}))[0]
+        until(page, lambda: np.array_equal(shown(page), moved))
+        page.get_by_role("button", name="Surprise me").click()
+        seed = page.get_by_label("Seed", exact=True).locator("visible=true")
+        expect(seed).not_to_have_value("1")
+        wanted = pipeline.sample([int(seed.input_value())], move=move(pipeline, {"sefa-2": 2.5}))[0]
+        until(page, lambda: np.array_equal(shown(page), wanted))
+        page.get_by_role("tab", name="Gallery").locator("visible=true").click()
+        page.locator(".gallery-item button").filter(has_text=re.compile("dcgan-mnist|Handwriting")).click()
+        page.wait_for_url(re.compile("model=dcgan-mnist"))
 
 
 def test_a_stroke_on_the_canvas_becomes_a_image(browser, url, folder):
@@ -288,14 +318,16 @@ def test_a_stroke_on_the_canvas_becomes_a_image(browser, url, folder):
         page.get_by_label("Model").click()
         page.get_by_role("option", name="label", exact=True).click()
         expect(page.get_by_text("door")).to_be_visible()
-        stroke(page)
-        press(page, "Translate")
+        paper = Image.new("RGB", (32, 32), translating.PALETTE["wall"])
+        empty = large(np.asarray(pretrained.load(str(folder / "label"), "cpu").translate(paper)))
+        press(page, "Clear")
+        until(page, lambda: np.array_equal(shown(page), empty))
+        stroke(page)  # it is answered without a press of the button
+        until(page, lambda: not np.array_equal(shown(page), empty))
         made = shown(page)
-    paper = Image.new("RGB", (32, 32), translating.PALETTE["wall"])
-    empty = np.asarray(pretrained.load(str(folder / "label"), "cpu").translate(paper))
     assert made.shape == empty.shape
     changed = np.abs(made.astype(int) - empty).max(axis=-1) > 0
-    assert changed.sum() > 10
+    assert changed.sum() > 10 * 16**2
 
 
 def test_what_is_painted_on_a_image_is_filled(browser, url, folder):
@@ -305,8 +337,11 @@ def test_what_is_painted_on_a_image_is_filled(browser, url, folder):
         invitation = page.get_by_text("Upload an image")
         page.locator("input[type=file]").first.set_input_files(photo)
         expect(invitation).to_be_hidden()
+        choose(page, "Size of the file", "As drawn")
+        before = shown(page)
         stroke(page)
         press(page, "Translate")
+        until(page, lambda: not np.array_equal(shown(page), before))
         made = shown(page)
     nothing = Image.new("L", (480, 320))
     image = np.asarray(pretrained.load(str(folder / "fill"), "cpu").source(open_image(photo), nothing))

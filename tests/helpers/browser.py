@@ -88,7 +88,9 @@ def visit(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
     def note(message: ConsoleMessage) -> None:
         # Streamlit asks below a sub-page for its own addresses first, and finds them one level up.
         at_sub_page = re.search(r"/\w+/_stcore/(health|host-config)$", message.location["url"])
-        if message.type == "error" and not at_sub_page:
+        # An answer of Gradio's that was awaited when the page was left.
+        has_left = re.search("BodyStreamBuffer was aborted|Connection errored out", message.text)
+        if message.type == "error" and not at_sub_page and not has_left:
             problems.append(f"{message.text} {message.location['url']}")
 
     window = browser.new_context(**context)
@@ -101,7 +103,7 @@ def visit(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
         yield page
     finally:
         window.close()
-    assert not problems
+    assert not problems, problems
 
 
 def pixels(page: Page) -> list[np.ndarray]:
