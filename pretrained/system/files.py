@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 import stat
 import sys
 import tempfile
@@ -102,11 +103,17 @@ def cannot_write(path: Path, error: Exception, remedy: str = "choose another fol
 
 
 def full_output(error: OSError) -> str:
-    """The error text if standard output is a file on a full disk; any other error is raised again."""
-    if error.errno != errno.ENOSPC:
+    """The error text if standard output is a file on a full disk; any other error is raised again.
+
+    Raises:
+        SystemExit: the reader of standard output, such as `head`, has ended; nothing is left to say.
+    """
+    if error.errno not in (errno.ENOSPC, errno.EPIPE):
         raise error
     # Otherwise Python prints another error when it closes stdout.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        sys.exit(128 + signal.SIGPIPE)
     return f"cannot write to standard output: {error.strerror}; free some space"
 
 

@@ -1,4 +1,4 @@
-"""What is printed on a disk that is full ends in one line, like what is written there."""
+"""What is printed on a disk that is full ends in one line, like what is written there; a reader may end before."""
 
 import os
 import subprocess
@@ -24,3 +24,12 @@ def test_no_room_for_what_is_printed_is_a_sentence(module, command):
         )
     assert ended.returncode == 2
     assert ended.stderr == "ganvas: cannot write to standard output: No space left on device; free some space\n"
+
+
+def test_a_reader_that_ends_before_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "trainer", "--list"]
+    ended = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, "")
