@@ -21,7 +21,7 @@ from pretrained.checkpoint import SAMPLES, Config
 from pretrained.media.examples import examples, rows
 from pretrained.pipelines import registry
 from pretrained.pipelines.registry import Generate
-from pretrained.pipelines.translator_input import KINDS, pen_for
+from pretrained.pipelines.translator_input import DRAWN, KINDS, pen_for
 from pretrained.pipelines.write import characters
 from pretrained.titles import title_of
 from pretrained.verbs.drawing import DRAWINGS, Sample, Translate
@@ -211,7 +211,7 @@ def _draw_controls(kind: type[Drawing], name: str, pipeline: registry.Translate)
     zoom = 1 if has_palette else max(1, CANVAS // max(pen.width, pen.height))
     sides = zoom * pen.width, zoom * pen.height
     paper = Image.new("RGB", sides, pen.paper)
-    found = examples(resolve(name)[0]) if pipeline.kind in ("sketch", "labels") else []
+    found = examples(resolve(name)[0]) if pipeline.kind in DRAWN else []
     colours = sorted(pen.palette.values(), key=lambda colour: colour == pen.paper)  # the paper's comes last
     canvas = Canvas(
         found[0][0].resize(sides) if found else paper,

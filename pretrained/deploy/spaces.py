@@ -26,8 +26,8 @@ from pretrained.media.images import encode_png
 from pretrained.networks.sizes import sides
 from pretrained.pipelines import directions, image_grid
 from pretrained.pipelines.registry import Generate, Translate
+from pretrained.pipelines.translator_input import DRAWN, pen_for
 from pretrained.pipelines.translator_input import KINDS as SOURCES
-from pretrained.pipelines.translator_input import pen_for
 from pretrained.system.errors import InputError
 from pretrained.system.files import expanded, write_atomic
 from pretrained.system.symlinks import reject_escaping_symlink
@@ -237,7 +237,7 @@ def _facts(id: str, pipeline: Generate | Translate) -> dict[str, Any]:
         "strength": bool(config.input.get("strength")),
         "pen": pen and pen._asdict(),
         "example": EXAMPLE if has_example else None,
-        "drawn": pipeline.kind in ("sketch", "labels"),
+        "drawn": pipeline.kind in DRAWN,
     }
 
 

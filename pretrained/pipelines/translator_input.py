@@ -22,6 +22,7 @@ KINDS = {name: row.source for name, row in DEGRADATIONS.items()} | {
     "labels": "a map of labels, each with its colour",
     "pose": "a pose",
 }
+DRAWN = ("sketch", "drawing", "labels")  # kinds of sources that people draw
 CRAYONS = {
     "black": "#000000",
     "grey": "#808080",

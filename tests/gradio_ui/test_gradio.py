@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -21,7 +21,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from helpers import translating
-from helpers.browser import PATIENCE, PHONE, ROOT, visit
+from helpers.browser import PATIENCE, PHONE, ROOT, until, visit
 from helpers.gradio_server import serve
 from helpers.hostile import MISTAKES
 from helpers.small import CLASSES, save_able, save_small
@@ -249,15 +249,6 @@ def shown(page: Page) -> np.ndarray:
     image = page.locator("[role=tabpanel] img[data-testid=detailed-image], .pixels .image-frame img")
     source = image.locator("visible=true").last.get_attribute("src")
     return pixels(io.BytesIO(page.request.get(source).body()))
-
-
-def until(page: Page, holds: Callable[[], bool]) -> None:
-    """Wait until this holds."""
-    for _ in range(10 * PATIENCE):
-        if holds():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("it did not come to pass")
 
 
 def choose(page: Page, label: str, option: str) -> None:

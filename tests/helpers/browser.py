@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -104,6 +104,15 @@ def visit(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
     finally:
         window.close()
     assert not problems, problems
+
+
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait until this holds."""
+    for _ in range(10 * PATIENCE):
+        if holds():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it did not come to pass")
 
 
 def pixels(page: Page) -> list[np.ndarray]:

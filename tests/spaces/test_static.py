@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import chromium, translating
-from helpers.browser import PATIENCE, serve_files
+from helpers.browser import PATIENCE, serve_files, until
 from helpers.browser import canvas_pixels as pixels
 from helpers.small import CLASSES, save_able, save_small
 from PIL import Image
@@ -157,14 +157,6 @@ def test_images_are_those_of_python(browse, folder):
         before, wanted = (pipeline.sample([19], 0, truncation)[0].astype(int) for truncation in (1, 0.5))
         assert np.abs(before - wanted).max() > 5
         until(page, lambda: difference(pixels(page, "#picture"), wanted) <= 1)
-
-
-def until(page: Page, holds: Callable[[], bool]) -> None:
-    for _ in range(10 * PATIENCE):
-        if holds():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("it did not come to pass")
 
 
 def test_a_walk_moves_and_stops(browse, folder):

@@ -17,7 +17,7 @@ from PIL import Image, ImageColor, ImageOps
 from pretrained.media.files import is_litter, natural
 from pretrained.media.images import encode_png
 from pretrained.pipelines.degradations import DEGRADATIONS
-from pretrained.pipelines.translator_input import KINDS, pen_for
+from pretrained.pipelines.translator_input import DRAWN, KINDS, pen_for
 from pretrained.system.errors import InputError
 from pretrained.titles import title_of
 from pretrained.verbs.drawing import Translate
@@ -30,7 +30,6 @@ from ui.widgets.controls import control, copy_link, surprise
 from ui.widgets.image_grid import download_png
 from ui.widgets.upload import MAX_FILES, MAX_MEGABYTES, read
 
-DRAWN = ("sketch", "labels")  # kinds of sources that people draw
 DRAWING = "drawing"  # what a link may say: a drawing as a whole
 Named = list[tuple[str, Image.Image, dict[str, Image.Image]]]  # a name, a picture, and what goes with it
 
